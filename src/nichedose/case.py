@@ -1,0 +1,173 @@
+"""The case: one TOML file that says what to do. Validated, frozen, and free of defaults that belong to a model."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nichedose.errors import BadInput, near_miss
+from nichedose.library.schema import Agent, LabelledForm
+from nichedose.quantities import (
+    ActivityMBq,
+    ConcentrationNmolPerL,
+    DensityPerMm3,
+    DoseGy,
+    LengthMm,
+    LengthUm,
+    TimeH,
+)
+
+__all__ = ["Candidate", "Case", "PriorDose", "Section", "parse_case"]
+
+Surroundings = Literal["uniform", "mirror", "isolated"]
+Mode = Literal["as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Section(_Part):
+    """One tissue section of the lesion and how to read it."""
+
+    path: str
+    kind: Literal["auto", "visium", "h5ad", "legacy_st", "synthetic"] = "auto"
+    sample: str | None = Field(default=None, description="which sample, when the file holds several")
+    sample_key: str | None = Field(default=None, description="obs column that names the samples in an .h5ad")
+    coordinate_unit: Literal["auto", "um", "pixel", "array"] = "auto"
+    um_per_unit: float | None = Field(default=None, gt=0, description="scale of the coordinates, when the file cannot tell")
+    layer: str | None = Field(default=None, description="layer of an .h5ad that holds raw counts; X when absent")
+
+
+class Lesion(_Part):
+    """Size of the lesion, what repeats along z, and what lies around the section (design, decision 5)."""
+
+    diameter: LengthMm
+    along_z: Literal["slab", "section"] = "slab"
+    slab_thickness: LengthMm | None = Field(default=None, description="how far the section repeats along z; the diameter when absent")
+    section_thickness: LengthUm = 10.0
+    surroundings: Surroundings = "uniform"
+    clonogen_density: DensityPerMm3 | None = Field(default=None, description="without it no TCP is printed")
+
+
+class Patient(_Part):
+    weight_kg: float = Field(default=70.0, gt=2, lt=400)
+
+
+class Candidate(_Part):
+    """An agent by its library name, or one defined in ``[[agents]]``; what is set here overrides its regimen."""
+
+    agent: str
+    activity: ActivityMBq | None = None
+    cycles: int | None = Field(default=None, ge=1, le=20)
+    interval: TimeH | None = None
+    label: str | None = None
+
+
+class PriorDose(_Part):
+    """Dose that an organ had before this course, in the quantity of the limit that it counts against."""
+
+    organ: str
+    dose: DoseGy
+    quantity: Literal["absorbed_dose", "bed", "weighted_rbe5"] = "absorbed_dose"
+
+
+class Comparison(_Part):
+    modes: tuple[Mode, ...] = ("as_prescribed", "equal_mean_dose", "equal_toxicity")
+    decide_by: Mode = "equal_toxicity"
+    equal_activity: ActivityMBq = 1000.0
+    equal_mean_dose: DoseGy = 10.0
+    scaling: Literal["fixed_ligand_mass", "fixed_molar_activity"] = "fixed_ligand_mass"
+
+    @model_validator(mode="after")
+    def _decide_by_a_mode(self) -> Self:
+        if self.decide_by not in self.modes:
+            raise ValueError(f"decide_by = '{self.decide_by}' is not among modes {list(self.modes)}; add it there")
+        if self.equal_mean_dose == 0.0:
+            raise ValueError("equal_mean_dose must be above zero")
+        return self
+
+
+class Sampling(_Part):
+    draws: int = Field(default=32, ge=0, le=4096)
+    seed: int = Field(default=1, ge=0)
+    workers: int | None = Field(default=None, ge=1, description="processes; all cores when absent; results do not depend on it")
+    grid_spacing: LengthUm = 20.0
+    draw_grid_spacing: LengthUm | None = Field(default=None, description="coarser grid for the draws; chosen when absent")
+
+
+class Output(_Part):
+    folder: str
+    overwrite: bool = False
+
+
+class Case(_Part):
+    """Everything that `nichedose plan` needs to know."""
+
+    title: str
+    tumour: str = Field(description="radiobiology entry of the library, for example 'prostate'")
+    sections: tuple[Section, ...] = Field(min_length=1)
+    lesion: Lesion
+    patient: Patient = Patient()
+    anchors: dict[str, ConcentrationNmolPerL] = Field(
+        default_factory=dict, description="measured mean target densities of this lesion, per tissue volume")
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+    forms: tuple[LabelledForm, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    prior_doses: tuple[PriorDose, ...] = ()
+    comparison: Comparison = Comparison()
+    sampling: Sampling = Sampling()
+    output: Output
+
+    @model_validator(mode="after")
+    def _unique_candidates(self) -> Self:
+        labels = [c.label or c.agent for c in self.candidates]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"candidates named twice: {', '.join(twice)}; give each its own label")
+        return self
+
+
+def parse_case(text: str, *, origin: str = "case") -> Case:
+    """A `Case` from TOML text; raises `BadInput` that names the field, the value and the rule."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{origin}: not valid TOML: {error}") from error
+    try:
+        return Case.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(f"{origin}: " + "\n".join(_explain(e, raw) for e in error.errors())) from error
+
+
+def _explain(error: Any, raw: dict[str, Any]) -> str:
+    place = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"'{place}' is not a field of the case.{near_miss(str(error['loc'][-1]), _siblings(error['loc']))}"
+    if error["type"] == "missing":
+        return f"'{place}' is missing."
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"'{place}': {message}" if place else message
+
+
+def _siblings(location: tuple[Any, ...]) -> list[str]:
+    """Names that were allowed where an unknown one was found."""
+    model: Any = Case
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = inner[0] if inner else annotation
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)
+
+
+def resolve_path(case_path: Path, text: str) -> Path:
+    """Paths in a case are relative to the case file."""
+    path = Path(text).expanduser()
+    return path if path.is_absolute() else case_path.parent / path

@@ -1,0 +1,163 @@
+"""What a library entry must say. Units stand in the field names; every number is a `Value` with its source."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nichedose.values import Value
+
+__all__ = [
+    "Agent", "CellType", "DoseCoefficient", "LabelledForm", "OrganLimit", "PlasmaKinetics", "Radiobiology", "Target",
+    "TissueParameters",
+]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CellType(_Entry):
+    """A cell type told apart by marker genes. ``is_clonogenic`` marks tumour cells, whose survival is counted."""
+
+    name: str
+    markers: tuple[str, ...]
+    is_clonogenic: bool = False
+    source: str
+    note: str | None = None
+
+
+class Target(_Entry):
+    """A binding site. ``genes``: one, or the subunits of a heterodimer (the scarcer counts).
+
+    ``host_density_ratio`` says how strongly each cell type bears it per transcript, relative to the first host.
+    """
+
+    name: str
+    genes: tuple[str, ...]
+    description: str
+    host_density_ratio: dict[str, Value]
+    mean_density_nmol_per_L: Value = Field(description="mean over the section, per tissue volume")
+    positive_fraction: Value = Field(description="fraction of host tumour cells that bear it; 1 where it is not on tumour cells")
+    gene_to_protein_geometric_sd: Value
+    local_error_geometric_sd: Value
+    local_error_length_um: Value
+    caution: str | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(self.host_density_ratio)
+
+
+class PlasmaKinetics(_Entry):
+    """Plasma concentration after a bolus, decay-corrected: sum of ``fraction_per_L`` exp(-ln2 t/half_life), per L of *plasma*.
+
+    ``fraction_per_L`` is the fraction of the injected amount per litre of plasma at time zero, for a body of
+    ``reference_weight_kg``; a heavier body dilutes in proportion. Blood data are converted by haematocrit on entry.
+    """
+
+    tracer: str = Field(description="the labelled form in which it was measured, and where that differs from this one")
+    fraction_per_L: tuple[Value, ...]
+    half_life_h: tuple[Value, ...]
+    reference_weight_kg: float
+    entry: Literal["plasma", "blood converted by haematocrit"]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if len(self.fraction_per_L) != len(self.half_life_h) or not self.half_life_h:
+            raise ValueError("fraction_per_L and half_life_h must have the same length, at least one")
+        return self
+
+
+class DoseCoefficient(_Entry):
+    """Organ dose per administered activity. ``weighted_rbe5`` is Gy with alpha dose times 5 (the source's own weighting)."""
+
+    organ: str
+    radionuclide: str
+    quantity: Literal["absorbed_dose", "weighted_rbe5"]
+    Gy_per_GBq: Value
+    derived_from: str | None = Field(default=None, description="the label it was scaled from; None when measured with this one")
+
+
+class LabelledForm(_Entry):
+    """A ligand with its chelator or prosthetic group: what binds, where it goes, and which radionuclides it carries."""
+
+    name: str
+    ligand: str
+    target: str
+    chelator: str
+    radionuclides: tuple[str, ...]
+    residualising: bool
+    molar_mass_kDa: Value
+    dissociation_constant_nmol_per_L: Value
+    association_rate_L_per_nmol_per_h: Value
+    internalisation_per_h: Value
+    release_per_h: Value = Field(description="loss of internalised label from the tissue")
+    plasma_free_fraction: Value
+    plasma: PlasmaKinetics
+    injected_nmol: Value = Field(description="total ligand, labelled and not, per administration")
+    dose_limiting_organs: tuple[str, ...]
+    dose_coefficients: tuple[DoseCoefficient, ...] = ()
+    caution: str | None = None
+
+
+class Agent(_Entry):
+    """A labelled form with a radionuclide and the regimen in use."""
+
+    name: str
+    form: str
+    radionuclide: str
+    activity_MBq: Value = Field(description="per administration, 70 kg")
+    cycles: int = Field(ge=1, le=20)
+    interval_h: float = Field(gt=0)
+    status: Literal["approved", "clinical trial", "compassionate use", "preclinical", "hypothetical"]
+    regimen_source: str | None = None
+    note: str | None = None
+
+
+class OrganLimit(_Entry):
+    """A limit in the quantity in which its source defined it, for the whole course."""
+
+    organ: str
+    quantity: Literal["absorbed_dose", "bed", "weighted_rbe5"]
+    Gy: Value
+    applies_to: Literal["beta", "alpha", "all"]
+    alpha_beta_Gy: Value | None = None
+    repair_half_time_h: Value | None = None
+    effective_half_life_h: Value | None = Field(default=None, description="of the organ's dose rate, for BED")
+    origin: str = Field(description="where the limit comes from: external beam, 131I experience, trial cap, activity cap")
+
+
+class Radiobiology(_Entry):
+    """LQ and oxygen parameters of a tumour type; relative effect by radiation quality."""
+
+    name: str
+    alpha_per_Gy: Value
+    alpha_beta_Gy: Value
+    repair_half_time_h: Value
+    rbe_alpha_particle: Value
+    rbe_auger: Value
+    oer_max_low_let: Value
+    oer_max_alpha_particle: Value
+    oer_half_pressure_mmHg: Value
+    clonogen_density_per_mm3: Value | None = None
+
+
+class TissueParameters(_Entry):
+    """Values that turn scores into fields, and that govern transport and oxygen in any tumour."""
+
+    cell_density_per_mm3: Value = Field(description="all cells, mean over tissue")
+    cell_radius_um: Value
+    nucleus_radius_um: Value
+    vessel_surface_per_cm: Value = Field(description="perfused vessel surface per tissue volume, section mean")
+    vessel_contrast: Value = Field(description="exponent on the relative endothelial score; 0 = even, 1 = proportional")
+    vessel_radius_um: Value
+    perfusion_mL_per_min_per_mL: Value = Field(description="plasma flow at the mean vessel surface")
+    permeability_factor: Value = Field(description="multiplies the size-based vessel permeability, shared by all ligands")
+    diffusivity_factor: Value = Field(description="tortuosity and matrix: tissue over free diffusivity, shared by all ligands")
+    void_fraction_factor: Value = Field(description="multiplies the size-based accessible interstitial fraction")
+    oxygen_diffusivity_um2_per_s: Value
+    oxygen_consumption_mmHg_per_s: Value
+    oxygen_michaelis_mmHg: Value
+    oxygen_vessel_mmHg: Value

@@ -1,0 +1,122 @@
+"""The result of a study, versioned; `io` writes it, `report` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import xarray as xr
+
+from nichedose.values import Flag, Source, ValueUse
+
+__all__ = ["SCHEMA_VERSION", "CandidateSummary", "ModeResult", "OrganDose", "PlanResult", "Quantiles", "SectionResult"]
+
+SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """A number with its uncertainty: the central run, and quantiles over the draws (None without draws)."""
+
+    central: float
+    q05: float | None = None
+    q50: float | None = None
+    q95: float | None = None
+
+
+@dataclass(frozen=True)
+class OrganDose:
+    """One organ in one mode, whole course plus prior dose, against its limit in the limit's own quantity."""
+
+    organ: str
+    quantity: str
+    dose_Gy: float
+    prior_Gy: float
+    limit_Gy: float | None
+    derived_from: str | None
+    origin: str
+    is_limiting: bool
+
+
+@dataclass(frozen=True)
+class ModeResult:
+    """A candidate in one comparison mode. ``activity_MBq`` per administration; doses over the whole course.
+
+    ``evaluable`` False leaves the numbers None and says why in ``reason``.
+    """
+
+    mode: str
+    evaluable: bool
+    reason: str
+    activity_MBq: Quantiles | None = None
+    mean_dose_Gy: Quantiles | None = None
+    log_kill: Quantiles | None = None
+    log_kill_positive: Quantiles | None = None
+    log_kill_negative: Quantiles | None = None
+    worst_decile_survival: Quantiles | None = None
+    bed_Gy: Quantiles | None = None
+    tcp: Quantiles | None = None
+    rank: int | None = None
+    probability_best: float | None = None
+    probability_best_se: float | None = None
+    organs: tuple[OrganDose, ...] = ()
+
+
+@dataclass(frozen=True)
+class CandidateSummary:
+    """One candidate: what it is, whether it could be evaluated, and how it fared in each mode."""
+
+    name: str
+    agent: str
+    form: str
+    radionuclide: str
+    target: str
+    cycles: int
+    interval_h: float
+    status: Literal["evaluable", "flagged", "not evaluable"]
+    reasons: tuple[str, ...]
+    sentence: str
+    modes: Mapping[str, ModeResult]
+    escaped_fraction: float | None = None
+    entered_fraction: float | None = None
+    ledger_closure: float | None = None
+    draw_grid_error: Mapping[str, float] = field(default_factory=dict)
+    rank_by_surroundings: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SectionResult:
+    """Maps of one section: ``tissue`` from `TissueMap.to_dataset`, ``candidates`` with dims (candidate, [quality,] y, x).
+
+    ``candidates`` holds, at the activity of ``decide_by`` (or as prescribed where that mode is not evaluable):
+    ``dose`` (candidate, y, x) Gy, ``dose_by_quality`` (candidate, quality, y, x) Gy, ``survival_log10`` (candidate, y, x) of
+    tumour cells, ``time_integrated_activity`` (candidate, y, x) MBq.h/L; and histograms ``dose_volume``
+    (candidate, dose_bin), ``survival_histogram`` (candidate, log10_survival_bin).
+    """
+
+    sample: str
+    tissue: xr.Dataset
+    candidates: xr.Dataset
+    gene_coverage: Mapping[str, Any]
+    scale_evidence: str
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """Everything that `nichedose plan` found."""
+
+    title: str
+    case_toml: str
+    synthetic: bool
+    decide_by: str
+    answer: str
+    candidates: tuple[CandidateSummary, ...]
+    sections: tuple[SectionResult, ...]
+    draws: xr.Dataset
+    flags: tuple[Flag, ...]
+    values_used: tuple[ValueUse, ...]
+    sources: Mapping[str, Source]
+    deciding_inputs: tuple[tuple[str, float], ...]
+    provenance: Mapping[str, Any]
+    assumptions: tuple[str, ...]

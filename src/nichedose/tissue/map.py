@@ -1,0 +1,95 @@
+"""The TissueMap: what a section is made of, as fields in physical units on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array, BoolArray, Grid
+from nichedose.values import Flag
+
+__all__ = ["TargetField", "TissueMap"]
+
+
+@dataclass(frozen=True)
+class TargetField:
+    """Binding sites of one target, per tissue volume, by the cell type that bears them (nmol/L, arrays (ny, nx)).
+
+    ``shape_known`` is False when there were too few counts for a map: then the density is uniform over its hosts.
+    ``scale`` is ``absolute`` when an anchor of this lesion set the mean, ``relative`` when only the library did.
+    """
+
+    name: str
+    by_host_nmol_per_L: Mapping[str, Array]
+    shape_known: bool
+    scale: Literal["absolute", "relative"]
+    counts: int
+
+    @property
+    def total_nmol_per_L(self) -> Array:
+        return np.asarray(np.sum(list(self.by_host_nmol_per_L.values()), axis=0))
+
+
+@dataclass(frozen=True)
+class TissueMap:
+    """Fields of one section on ``grid``; arrays are (ny, nx), zero outside ``mask``.
+
+    ``cell_density_per_mm3`` by cell type; ``vessel_surface_per_cm`` perfused vessel surface per tissue volume (1/cm);
+    ``matrix`` collagen-like matrix, relative 0-1; ``oxygen_mmHg`` tissue mean in the voxel.
+    A target that was not measured stands in ``unknown_targets`` with the reason, never as zero.
+    """
+
+    grid: Grid
+    mask: BoolArray
+    cell_density_per_mm3: Mapping[str, Array]
+    targets: Mapping[str, TargetField]
+    unknown_targets: Mapping[str, str]
+    vessel_surface_per_cm: Array
+    matrix: Array
+    oxygen_mmHg: Array
+    sample: str
+    flags: tuple[Flag, ...] = ()
+
+    def __post_init__(self) -> None:
+        arrays: dict[str, np.ndarray] = {
+            "mask": self.mask, "vessel_surface_per_cm": self.vessel_surface_per_cm, "matrix": self.matrix,
+            "oxygen_mmHg": self.oxygen_mmHg,
+            **{f"cell_density[{k}]": v for k, v in self.cell_density_per_mm3.items()},
+            **{f"target[{t}][{h}]": v for t, f in self.targets.items() for h, v in f.by_host_nmol_per_L.items()},
+        }
+        for name, array in arrays.items():
+            if array.shape != self.grid.shape:
+                raise BadInput(f"TissueMap field {name} has shape {array.shape}; the grid is {self.grid.shape} (y, x).")
+            if not np.isfinite(array).all() or bool((array < 0).any()):
+                raise BadInput(f"TissueMap field {name} holds NaN, infinite or negative values.")
+        if not self.mask.any():
+            raise BadInput(f"{self.sample}: no voxel lies in tissue.")
+
+    def to_dataset(self) -> xr.Dataset:
+        """All fields as one `xarray.Dataset`, dims (cell_type, y, x) or (y, x), each with ``units``."""
+        dims = ("y", "x")
+        coords = {
+            "y": ("y", self.grid.y_um, {"units": "um"}),
+            "x": ("x", self.grid.x_um, {"units": "um"}),
+            "cell_type": list(self.cell_density_per_mm3),
+        }
+        data: dict[str, tuple[object, ...]] = {
+            "mask": (dims, self.mask, {"units": "1", "long_name": "in tissue"}),
+            "cell_density": (("cell_type", *dims), np.stack(list(self.cell_density_per_mm3.values())),
+                             {"units": "1/mm3", "long_name": "cell density"}),
+            "vessel_surface": (dims, self.vessel_surface_per_cm,
+                               {"units": "1/cm", "long_name": "vessel surface per tissue volume"}),
+            "matrix": (dims, self.matrix, {"units": "1", "long_name": "matrix, relative"}),
+            "oxygen": (dims, self.oxygen_mmHg, {"units": "mmHg", "long_name": "tissue oxygen"}),
+        }
+        for target in self.targets.values():
+            for host, density in target.by_host_nmol_per_L.items():
+                data[f"target_{target.name}_{host}"] = (dims, density, {
+                    "units": "nmol/L", "long_name": f"{target.name} on {host}", "scale": target.scale,
+                    "shape_known": int(target.shape_known)})
+        return xr.Dataset(data, coords=coords, attrs={"sample": self.sample})

@@ -1,0 +1,84 @@
+"""What a transport run is asked, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nichedose.errors import NotComputed, near_miss
+from nichedose.fields.grid import Array, BoolArray, Grid
+
+__all__ = ["LigandKinetics", "LabelLedger", "TissueTransport", "TransportSolution"]
+
+
+@dataclass(frozen=True)
+class LigandKinetics:
+    """Rates of one ligand; all numbers, no defaults. Free ligand is per accessible void, D is the diffusivity in the void."""
+
+    association_L_per_nmol_per_h: float
+    dissociation_per_h: float
+    internalisation_per_h: float
+    release_per_h: float
+    diffusivity_um2_per_s: float
+    permeability_um_per_s: float
+    void_fraction: float
+
+
+@dataclass(frozen=True)
+class TissueTransport:
+    """The tissue as transport sees it; arrays (ny, nx).
+
+    ``target_nmol_per_L`` binding sites per tissue volume; ``exchange_per_h`` plasma-tissue clearance per tissue volume
+    (permeability x surface, limited by flow); both zero outside ``mask``. ``void_fraction`` scalar.
+    """
+
+    grid: Grid
+    mask: BoolArray
+    target_nmol_per_L: Array
+    exchange_per_h: Array
+
+
+@dataclass(frozen=True)
+class LabelLedger:
+    """Where one label went, summed over the section per unit depth: nmol/L x voxel, of the decaying label.
+
+    ``entered`` by exchange with plasma = ``decayed`` + ``washed_out`` (back to plasma, and released) + ``left`` at the end.
+    """
+
+    entered: float
+    decayed: float
+    washed_out: float
+    left: float
+
+    @property
+    def closure(self) -> float:
+        """Relative error of the balance."""
+        return abs(self.entered - self.decayed - self.washed_out - self.left) / max(self.entered, 1e-300)
+
+
+@dataclass(frozen=True)
+class TransportSolution:
+    """Total ligand in tissue after one injection, and the time integrals of each label that it can carry.
+
+    Amounts are nmol per L of *tissue*. ``times_h`` (nt,) starts at 0; ``free``, ``bound``, ``internalised`` (nt, ny, nx)
+    hold snapshots of total (non-decaying) ligand. ``time_integrals_nmol_h_per_L[label]`` maps ``free``, ``bound``,
+    ``internalised`` to the integral of the label's amount, exp(-decay t) included, from 0 to ``times_h[-1]``.
+    """
+
+    grid: Grid
+    mask: BoolArray
+    times_h: Array
+    free: Array
+    bound: Array
+    internalised: Array
+    decay_per_h: Mapping[str, float]
+    time_integrals_nmol_h_per_L: Mapping[str, Mapping[str, Array]]
+    ledgers: Mapping[str, LabelLedger]
+    steps: int
+    max_occupancy_at_end: float
+
+    def time_integral(self, label: str) -> Mapping[str, Array]:
+        if label not in self.time_integrals_nmol_h_per_L:
+            raise NotComputed(f"No time integral was kept for '{label}'."
+                              f"{near_miss(label, self.time_integrals_nmol_h_per_L)} Name it when the run starts.")
+        return self.time_integrals_nmol_h_per_L[label]
