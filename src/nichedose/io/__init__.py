@@ -1,1 +1,1 @@
-"""TODO"""
+"""Files in and out, and nothing else."""

@@ -23,6 +23,7 @@ class SpatialAssay:
     ``pitch_um`` centre-to-centre spot distance; ``spot_diameter_um`` capture diameter; ``lattice`` of the spots.
     ``scale_evidence`` says how pixels or array steps became um. ``barcodes`` name the rows.
     ``annotations`` keeps what the file said of each spot (pathologist labels and the like), by column name.
+    ``files`` are the files that were read, whose hashes go into the provenance.
     """
 
     counts: sp.csr_matrix
@@ -38,6 +39,7 @@ class SpatialAssay:
     source_path: str = ""
     annotations: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n_spots, n_genes = self.counts.shape

@@ -1,0 +1,75 @@
+"""The last step that all readers share: checks, gene names, flags, and the finished `SpatialAssay`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from nichedose.errors import BadInput
+from nichedose.fields.grid import BoolArray
+from nichedose.io.counts import raw_counts, total_flags
+from nichedose.io.genes import clean_genes, look_like_barcodes
+from nichedose.io.scale import Scale, refuse_shared_positions
+from nichedose.tissue.assay import SpatialAssay
+from nichedose.values import Flag
+
+__all__ = ["CountTable", "assemble", "refuse_swapped_axes"]
+
+
+@dataclass(frozen=True)
+class CountTable:
+    """Counts as a file holds them: ``matrix`` (n_spots, n_features), the names of both, and which features are genes.
+
+    ``hint`` tells where raw counts may be found when these turn out not to be raw.
+    """
+
+    matrix: Any
+    barcodes: tuple[str, ...]
+    features: tuple[str, ...]
+    is_gene: BoolArray | None = None
+    hint: str = ""
+
+    def take(self, rows: Any) -> CountTable:
+        index = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=int)
+        matrix = sp.csr_matrix(self.matrix) if sp.issparse(self.matrix) else np.asarray(self.matrix)
+        return CountTable(matrix[index], tuple(self.barcodes[i] for i in index), self.features, self.is_gene, self.hint)
+
+
+def refuse_swapped_axes(table: CountTable, where: str) -> None:
+    """Raise `BadInput` when the columns are named like spots and the rows are not."""
+    if look_like_barcodes(table.features) and not look_like_barcodes(table.barcodes):
+        raise BadInput(f"{where}: rows and columns are swapped: columns are named like spots ({table.features[0]}), rows like "
+                       f"genes ({table.barcodes[0]}). Rows must be spots and columns genes; transpose the table.")
+
+
+def assemble(
+    table: CountTable,
+    scale: Scale,
+    *,
+    path: Path,
+    kind: str,
+    sample: str,
+    aliases: Mapping[str, str],
+    files: Sequence[Path],
+    annotations: Mapping[str, Any] | None = None,
+    flags: Sequence[Flag] = (),
+) -> SpatialAssay:
+    """Check the counts, clean the gene names, and put everything together."""
+    where = str(path)
+    if not table.barcodes:
+        raise BadInput(f"{where}: zero spots in tissue; check the in_tissue column of the positions and the sample chosen.")
+    refuse_shared_positions(scale.xy_um, where)
+    counts = raw_counts(table.matrix, where, table.hint)
+    counts, genes, gene_flags = clean_genes(counts, table.features, table.is_gene, aliases, where)
+    if counts.nnz == 0:
+        raise BadInput(f"{where}: all counts are zero.")
+    return SpatialAssay(
+        counts=counts, genes=genes, xy_um=scale.xy_um, barcodes=table.barcodes, pitch_um=scale.pitch_um,
+        spot_diameter_um=scale.spot_diameter_um, lattice=scale.lattice, kind=kind, sample=sample,
+        scale_evidence=scale.evidence, source_path=where, annotations=dict(annotations or {}),
+        flags=(*scale.flags, *flags, *gene_flags, *total_flags(counts)), files=tuple(str(f) for f in files))

@@ -1,0 +1,82 @@
+"""`read_tissue`: any supported spatial assay to a `SpatialAssay` in um."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nichedose.errors import BadInput, near_miss
+from nichedose.io.reader import CoordinateUnit, Reader, ReadOptions
+from nichedose.io.readers import READERS
+from nichedose.tissue.assay import SpatialAssay
+
+__all__ = ["READERS", "read_tissue"]
+
+
+def read_tissue(
+    path: str | Path,
+    kind: str = "auto",
+    *,
+    sample: str | None = None,
+    sample_key: str | None = None,
+    coordinate_unit: CoordinateUnit = "auto",
+    um_per_unit: float | None = None,
+    layer: str | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> SpatialAssay:
+    """Read one tissue section: raw counts, gene symbols, and spot positions in um with the evidence for the scale.
+
+    ``kind`` is ``auto`` or the name of a reader in ``READERS``. ``sample`` picks one of several samples in an ``.h5ad``
+    (``sample_key`` names the obs column) and otherwise names the section. ``coordinate_unit`` and ``um_per_unit``
+    (um per pixel or per array step) are needed only where the file cannot tell. ``layer`` holds raw counts when X does
+    not. ``aliases`` maps old gene symbols to current ones.
+
+    Raises `BadInput` when the file is missing, damaged, not of the stated kind, holds several samples, has no positions,
+    a scale that cannot be told, or counts that are not raw; the message says what to do.
+    """
+    place = Path(path).expanduser()
+    _must_exist(place)
+    if coordinate_unit not in ("auto", "um", "pixel", "array"):
+        raise BadInput(f"coordinate_unit = '{coordinate_unit}' is not known."
+                       f"{near_miss(coordinate_unit, ('auto', 'um', 'pixel', 'array'))}")
+    if um_per_unit is not None and not (np.isfinite(um_per_unit) and um_per_unit > 0.0):
+        raise BadInput(f"um_per_unit must be a number above 0; got {um_per_unit}.")
+    if coordinate_unit == "um" and um_per_unit not in (None, 1.0):
+        raise BadInput(f"coordinate_unit = \"um\" and um_per_unit = {um_per_unit} contradict each other; give one of them.")
+    options = ReadOptions(sample, sample_key, coordinate_unit, um_per_unit, layer, dict(aliases or {}))
+    return _choose(place, kind).read(place, options)
+
+
+def _must_exist(place: Path) -> None:
+    if not place.exists():
+        siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
+        close = difflib.get_close_matches(place.name, siblings, n=2, cutoff=0.6)
+        hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+        raise BadInput(f"{place}: no such file or folder.{hint} Paths in a case are relative to the case file.")
+    if place.is_file() and place.stat().st_size == 0:
+        raise BadInput(f"{place}: the file is empty; copy or download it again.")
+
+
+def _choose(place: Path, kind: str) -> Reader:
+    if kind != "auto":
+        for reader in READERS:
+            if reader.kind == kind:
+                return reader
+        raise BadInput(f"Unknown kind of tissue data '{kind}'.{near_miss(kind, [r.kind for r in READERS] + ['auto'])}")
+    claimed = [reader for reader in READERS if reader.claims(place)]
+    if len(claimed) == 1:
+        return claimed[0]
+    if claimed:
+        raise BadInput(f"{place}: could be {' or '.join(r.kind for r in claimed)}; say which with kind.")
+    known = "\n".join(f"  {r.kind}: {r.describes}" for r in READERS)
+    what = f"a folder that holds {_listing(place)}" if place.is_dir() else "a file"
+    raise BadInput(f"{place}: not recognised ({what}); it is not one of\n{known}\n"
+                   "Point to the right file or folder, or state the kind.")
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(p.name + ("/" if p.is_dir() else "") for p in folder.iterdir())
+    return (", ".join(names[:6]) + (", ..." if len(names) > 6 else "")) or "nothing"
