@@ -27,8 +27,15 @@ Preconditioner = Callable[[Array], Array]
 IntArray = NDArray[np.intp]
 
 
-def solve_spd(matrix: sp.csr_matrix, right: Array, rows: IntArray, columns: IntArray, *,
-              start: Array | None = None, tolerance: float = 1e-10) -> Array:
+def solve_spd(
+    matrix: sp.csr_matrix,
+    right: Array,
+    rows: IntArray,
+    columns: IntArray,
+    *,
+    start: Array | None = None,
+    tolerance: float = 1e-10,
+) -> Array:
     """``x`` with ``matrix @ x = right`` to a relative residual (2-norm) of ``tolerance``.
 
     ``matrix`` is symmetric positive definite with non-positive off-diagonals (an M-matrix); unknown i stands at
@@ -43,8 +50,9 @@ def solve_spd(matrix: sp.csr_matrix, right: Array, rows: IntArray, columns: IntA
     return conjugate_gradients(matrix, right, multigrid(matrix, rows, columns), start, tolerance)
 
 
-def conjugate_gradients(matrix: sp.csr_matrix, right: Array, precondition: Preconditioner, start: Array | None,
-                        tolerance: float) -> Array:
+def conjugate_gradients(
+    matrix: sp.csr_matrix, right: Array, precondition: Preconditioner, start: Array | None, tolerance: float
+) -> Array:
     """Preconditioned conjugate gradients; raises `DidNotConverge` after `MAX_ITERATIONS`."""
     x = np.zeros_like(right) if start is None else start.copy()
     residual = right - matrix @ x if start is not None else right.copy()
@@ -65,8 +73,10 @@ def conjugate_gradients(matrix: sp.csr_matrix, right: Array, precondition: Preco
         z = precondition(residual)
         rho, previous = float(residual @ z), rho
         direction = z + (rho / previous) * direction
-    raise DidNotConverge(f"Conjugate gradients stopped after {MAX_ITERATIONS} iterations at a relative residual of "
-                         f"{norm / max(float(np.linalg.norm(right)), 1e-300):.1e}; {tolerance:.1e} was asked for.")
+    raise DidNotConverge(
+        f"Conjugate gradients stopped after {MAX_ITERATIONS} iterations at a relative residual of "
+        f"{norm / max(float(np.linalg.norm(right)), 1e-300):.1e}; {tolerance:.1e} was asked for."
+    )
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,7 @@ def _cycle(levels: list[_Level], depth: int, bottom: Preconditioner, right: Arra
 
 def _factor(matrix: sp.csr_matrix) -> Preconditioner:
     """A sparse direct solve; the ordering and the pivoting suit a symmetric M-matrix."""
-    factor = splu(sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                  options={"SymmetricMode": True})
+    factor = splu(
+        sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
     return lambda right: np.asarray(factor.solve(right))

@@ -131,13 +131,15 @@ def _newton(problem: _Problem, stencil: Stencil, tolerance: float) -> tuple[Arra
         jacobian = sp.csr_matrix(problem.matrix + sp.diags(slope))
         step = solve_spd(jacobian, imbalance, rows, columns, tolerance=INNER_TOLERANCE)
         n = np.maximum(n + step, 0.0)
-    raise DidNotConverge(f"The reaction-diffusion solve stopped after {MAX_NEWTON} Newton steps at a relative residual of "
-                         f"{residual:.1e}; {tolerance:.1e} was asked for. A half value far below the field's range makes "
-                         "the sink nearly a step: raise it.")
+    raise DidNotConverge(
+        f"The reaction-diffusion solve stopped after {MAX_NEWTON} Newton steps at a relative residual "
+        f"of {residual:.1e}; {tolerance:.1e} was asked for. A half value far below the field's range "
+        "makes the sink nearly a step: raise it."
+    )
 
 
 def _refuse_singular(stencil: Stencil, matrix: sp.csr_matrix, extra: Array) -> None:
-    """Every connected part must lose something, or hold a value; otherwise there is no steady state, or no single one."""
+    """Every connected part must lose something or hold a value; else there is no steady state, or no single one."""
     gain = np.asarray(matrix.sum(axis=1)).ravel() + extra
     scale = np.abs(matrix.diagonal()).max() + float(extra.max(initial=0.0))
     count, part = connected_components(stencil.matrix, directed=False)
@@ -145,8 +147,10 @@ def _refuse_singular(stencil: Stencil, matrix: sp.csr_matrix, extra: Array) -> N
     np.maximum.at(strongest, part, gain)
     lossless = strongest <= 1e-14 * max(float(scale), 1e-300)
     if bool(lossless.any()):
-        raise BadInput(f"{int(lossless.sum())} connected part(s) of the mask neither lose anything nor hold a value, so no "
-                       "steady state exists; give a loss above 0 there, hold a voxel, or drop the part from the mask.")
+        raise BadInput(
+            f"{int(lossless.sum())} connected part(s) of the mask neither lose anything nor hold a value, "
+            "so no steady state exists; give a loss above 0 there, hold a voxel, or drop the part."
+        )
 
 
 def _field(name: str, value: Array | float, grid: Grid, mask: BoolArray) -> Array:

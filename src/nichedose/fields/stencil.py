@@ -18,8 +18,10 @@ IntArray = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Stencil:
-    """``matrix`` (n, n) is -div(D grad .) over the n free voxels, symmetric, per s; ``held_supply`` (n,) is what held
-    neighbours add to the right-hand side. ``free`` marks the n voxels (row-major order); ``rows``, ``columns`` place them.
+    """``matrix`` (n, n) is -div(D grad .) over the n free voxels, symmetric, per s.
+
+    ``held_supply`` (n,) is what held neighbours add to the right-hand side. ``free`` marks the n voxels (row-major
+    order); ``rows`` and ``columns`` place them.
     """
 
     matrix: sp.csr_matrix

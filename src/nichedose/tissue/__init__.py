@@ -1,1 +1,26 @@
-"""TODO"""
+"""From measured data to a `TissueMap`: cells, targets, vessels, matrix and oxygen on one grid, with what is unknown."""
+
+from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.build import build_tissue_map
+from nichedose.tissue.lattice import grid_to_spots, interpolate_spots, section_grid, spots_to_grid, tissue_mask
+from nichedose.tissue.map import TargetField, TissueMap
+from nichedose.tissue.oxygen import OxygenParameters, oxygen
+from nichedose.tissue.spots import GeneCoverage, SpotModel, SpotTarget, model_section
+
+__all__ = [
+    "GeneCoverage",
+    "OxygenParameters",
+    "SpatialAssay",
+    "SpotModel",
+    "SpotTarget",
+    "TargetField",
+    "TissueMap",
+    "build_tissue_map",
+    "grid_to_spots",
+    "interpolate_spots",
+    "model_section",
+    "oxygen",
+    "section_grid",
+    "spots_to_grid",
+    "tissue_mask",
+]

@@ -1,0 +1,172 @@
+"""From spots to a `TissueMap`: the library's means, the section's shapes, and one draw of what is not known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from nichedose.errors import BadInput, near_miss
+from nichedose.fields.grid import Array, BoolArray, Grid
+from nichedose.library.schema import Target, TissueParameters
+from nichedose.tissue.lattice import interpolate_spots, section_grid, tissue_mask
+from nichedose.tissue.map import TargetField, TissueMap
+from nichedose.tissue.oxygen import OxygenParameters, oxygen
+from nichedose.tissue.random_field import gaussian_field
+from nichedose.tissue.spots import SpotModel, SpotTarget
+from nichedose.values import Draw, Flag
+
+__all__ = ["build_tissue_map"]
+
+SPARE_FRACTION = 1e-6  # of each host, so that transcripts in a spot without any host still have an owner
+
+CENTRAL = Draw()
+NO_ANCHORS: Mapping[str, float] = {}
+
+
+def build_tissue_map(
+    model: SpotModel,
+    parameters: TissueParameters,
+    targets: Mapping[str, Target],
+    *,
+    spacing_um: float = 20.0,
+    anchors_nmol_per_L: Mapping[str, float] = NO_ANCHORS,
+    draw: Draw = CENTRAL,
+) -> TissueMap:
+    """Fields of a section in physical units on a grid of ``spacing_um``, for one draw (the medians without one).
+
+    The section gives shapes, ``parameters`` and ``targets`` give the means; ``anchors_nmol_per_L`` are measured mean
+    target densities of this lesion and replace the library's, without further error. Composition, content and the
+    scores stay as the section says in every draw. Raises `BadInput` for an anchor of an unknown target, or a spacing
+    that does not fit.
+    """
+    strangers = [name for name in anchors_nmol_per_L if name not in targets]
+    if strangers:
+        raise BadInput(f"Anchor for an unknown target '{strangers[0]}'.{near_miss(strangers[0], targets)}")
+    grid = section_grid(model, spacing_um)
+    mask = tissue_mask(model, grid)
+    density = _number("cell_density_per_mm3", parameters, draw)
+    amounts = model.content[:, None] * model.composition
+    cells = {
+        name: density * f
+        for name, f in zip(model.cell_types, _relative_fields(amounts, model, grid, mask), strict=True)
+    }
+    vessels = _vessels(model, grid, mask, parameters, draw)
+    fields, unknown, flags = _targets(model, targets, grid, mask, anchors_nmol_per_L, draw)
+    return TissueMap(
+        grid=grid,
+        mask=mask,
+        cell_density_per_mm3=cells,
+        targets=fields,
+        unknown_targets={**model.unknown_targets, **unknown},
+        vessel_surface_per_cm=vessels,
+        matrix=interpolate_spots(model.matrix, model, grid),
+        oxygen_mmHg=oxygen(grid, mask, vessels, _oxygen_parameters(parameters, draw)),
+        sample=model.sample,
+        flags=(*model.flags, *flags),
+    )
+
+
+def _number(name: str, parameters: TissueParameters, draw: Draw) -> float:
+    return draw(f"tissue.{name}", getattr(parameters, name))
+
+
+def _oxygen_parameters(parameters: TissueParameters, draw: Draw) -> OxygenParameters:
+    return OxygenParameters(
+        diffusivity_um2_per_s=_number("oxygen_diffusivity_um2_per_s", parameters, draw),
+        consumption_mmHg_per_s=_number("oxygen_consumption_mmHg_per_s", parameters, draw),
+        michaelis_mmHg=_number("oxygen_michaelis_mmHg", parameters, draw),
+        vessel_mmHg=_number("oxygen_vessel_mmHg", parameters, draw),
+        vessel_radius_um=_number("vessel_radius_um", parameters, draw),
+    )
+
+
+def _relative_fields(amounts: Array, model: SpotModel, grid: Grid, mask: BoolArray) -> list[Array]:
+    """Columns of ``amounts`` (n_spots, n) as fields whose sum has mean 1 over the tissue."""
+    fields = [interpolate_spots(column, model, grid) for column in amounts.T]
+    mean = sum(float(f[mask].mean()) for f in fields)
+    return [f / mean for f in fields]
+
+
+def _vessels(model: SpotModel, grid: Grid, mask: BoolArray, parameters: TissueParameters, draw: Draw) -> Array:
+    """Perfused vessel surface (1/cm): the section mean, shaped by the endothelial score to a power."""
+    surface = _number("vessel_surface_per_cm", parameters, draw)
+    contrast = _number("vessel_contrast", parameters, draw)
+    relative = np.ones(model.n_spots) if model.vessel is None else model.vessel**contrast
+    return surface * _relative_fields(relative[:, None], model, grid, mask)[0]
+
+
+def _targets(
+    model: SpotModel,
+    targets: Mapping[str, Target],
+    grid: Grid,
+    mask: BoolArray,
+    anchors: Mapping[str, float],
+    draw: Draw,
+) -> tuple[dict[str, TargetField], dict[str, str], list[Flag]]:
+    fields: dict[str, TargetField] = {}
+    unknown: dict[str, str] = {}
+    flags: list[Flag] = []
+    for name, spots in model.targets.items():
+        target = targets[name]
+        hosts = tuple(h for h in target.hosts if h in model.cell_types)
+        lost = sorted(set(target.hosts) - set(hosts))
+        if not hosts:
+            unknown[name] = f"none of the cells that bear it ({', '.join(lost)}) could be told apart in this section"
+            continue
+        if lost:
+            text = (
+                f"{name}: its share on {', '.join(lost)} is given to its other hosts, because no marker of these cells has "
+                "counts."
+            )
+            flags.append(Flag("caution", name, text))
+        shape = _host_fields(model, spots, target, hosts, grid, mask, draw)
+        mean = (
+            anchors[name]
+            if name in anchors
+            else draw(f"target.{name}.mean_density_nmol_per_L", target.mean_density_nmol_per_L)
+        )
+        fields[name] = TargetField(
+            name=name,
+            by_host_nmol_per_L={h: mean * f for h, f in zip(hosts, shape, strict=True)},
+            shape_known=spots.shape_known,
+            scale="absolute" if name in anchors else "relative",
+            counts=spots.counts,
+        )
+    return fields, unknown, flags
+
+
+def _host_fields(
+    model: SpotModel, spots: SpotTarget, target: Target, hosts: tuple[str, ...], grid: Grid, mask: BoolArray, draw: Draw
+) -> list[Array]:
+    """Density by host, relative: the sum has mean 1 over the tissue, in every draw.
+
+    A spot's transcripts belong to its hosts by fraction times density ratio. Then come the errors: one factor per host
+    (gene to protein), and one smooth lognormal field for all hosts (local).
+    """
+    key = f"target.{target.name}"
+    ratio = np.array([draw(f"{key}.host_density_ratio.{h}", target.host_density_ratio[h]) for h in hosts])
+    weight = (np.stack([model.fraction(h) for h in hosts], axis=1) + SPARE_FRACTION) * ratio
+    if spots.relative is None:
+        amounts = weight * model.content[:, None]
+    else:
+        amounts = spots.relative[:, None] * weight / weight.sum(axis=1, keepdims=True)
+    spread = math.log(draw(f"{key}.gene_to_protein_geometric_sd", target.gene_to_protein_geometric_sd))
+    amounts = amounts * np.array([_lognormal(draw, f"{key}.gene_to_protein.{h}", spread) for h in hosts])
+    local = math.log(draw(f"{key}.local_error_geometric_sd", target.local_error_geometric_sd))
+    if spots.relative is None:  # without a map, what the gene would have told is part of the local error
+        local = math.hypot(local, spread)
+    length = draw(f"{key}.local_error_length_um", target.local_error_length_um)
+    fields = [interpolate_spots(column, model, grid) for column in amounts.T]
+    generator = draw.generator(f"{key}.local_error")
+    if generator is not None and local > 0.0:
+        error = np.exp(local * gaussian_field(grid, length, generator))
+        fields = [f * error for f in fields]
+    mean = sum(float(f[mask].mean()) for f in fields)
+    return [f / mean for f in fields]
+
+
+def _lognormal(draw: Draw, key: str, spread: float) -> float:
+    generator = draw.generator(key)
+    return 1.0 if generator is None else math.exp(spread * float(generator.standard_normal()))

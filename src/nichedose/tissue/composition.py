@@ -1,0 +1,88 @@
+"""What each spot is made of: cell types by non-negative regression of the transcriptome on marker scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from nichedose.fields.grid import Array
+from nichedose.tissue.genes import GeneTable
+from nichedose.tissue.shrink import ShrunkRate, shrink_counts
+
+__all__ = ["Composition", "marker_score", "regress_composition"]
+
+GENE_SCATTER = 1.0  # assumed: a marker's own relative variance about the score that it shares with the others
+RIDGE = 0.05  # assumed: weight of the prior (every type makes up an equal share), relative to the data
+SWEEPS = 200  # coordinate descent; the change is then below 1e-6 of the shares (measured in a test)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """``fractions`` (n_spots, n_types), rows sum to 1; ``share`` of the section's RNA per type, by name."""
+
+    types: tuple[str, ...]
+    fractions: Array
+    share: Mapping[str, float]
+
+
+def marker_score(genes: tuple[str, ...], table: GeneTable, depth: Array, graph: sp.csr_matrix) -> ShrunkRate | None:
+    """Relative level of a gene list per spot (mean 1), depth taken out, noise shrunk; None without counts.
+
+    Each gene is divided by its section mean, so that an abundant one does not decide alone, and weighted by the inverse
+    of its variance (Poisson plus `GENE_SCATTER`). The weighted sum is rescaled to the Poisson count of the same
+    information, and shrunk over neighbours.
+    """
+    measured = table.measured(genes)
+    if not measured:
+        return None
+    counts = table.counts(measured)
+    mean = counts.mean(axis=0)
+    counts, mean = counts[:, mean > 0.0], mean[mean > 0.0]
+    if not mean.size:
+        return None
+    weight = 1.0 / (1.0 / mean + GENE_SCATTER)
+    information = float(weight.sum() ** 2 / (weight**2 / mean).sum())
+    relative = (counts / mean) @ weight / weight.sum()
+    return shrink_counts(relative * information, depth, graph)
+
+
+def regress_composition(scores: Mapping[str, Array], counts: sp.csr_matrix, depth: Array) -> Composition:
+    """Shares of the cell types from their marker ``scores`` (n_spots,), relative and free of depth.
+
+    Every gene's counts are regressed on the scores with coefficients that cannot be negative, each spot weighted by
+    the inverse of its depth (Poisson). The sum of a type's coefficients over all genes is the RNA that one unit of its
+    score stands for, which gives all types one common scale without a reference; it takes a cell of any type to hold
+    the same amount of RNA. `RIDGE` draws types that the section cannot tell apart towards equal shares.
+    """
+    types = tuple(scores)
+    s = np.stack([scores[t] for t in types], axis=1)
+    d = depth / depth.mean()
+    gram = s.T @ (s * d[:, None])
+    right = np.asarray((counts.T @ s).T)
+    level = np.asarray(counts.sum(axis=0)).ravel() / counts.shape[0]
+    strength = RIDGE * np.diag(gram)
+    mean_score = (s * d[:, None]).mean(axis=0)
+    prior = level[None, :] / (len(types) * mean_score[:, None])
+    coefficients = _non_negative(gram + np.diag(strength), right + strength[:, None] * prior, prior.copy())
+    content = s * coefficients.sum(axis=1)
+    fractions = content / content.sum(axis=1, keepdims=True)
+    total = (fractions * d[:, None]).sum(axis=0)
+    return Composition(types, fractions, dict(zip(types, (total / total.sum()).tolist(), strict=True)))
+
+
+def _non_negative(gram: Array, right: Array, start: Array) -> Array:
+    """Minimise b'Gb/2 - r'b with b >= 0 for every column of ``right`` (types, genes), by cyclic coordinate descent."""
+    b = start
+    for _ in range(SWEEPS):
+        largest = 0.0
+        for c in range(len(gram)):
+            step = (right[c] - gram[c] @ b) / gram[c, c]
+            new = np.maximum(b[c] + step, 0.0)
+            largest = max(largest, float(np.abs(new - b[c]).sum() / max(b[c].sum(), 1e-300)))
+            b[c] = new
+        if largest < 1e-7:
+            break
+    return b

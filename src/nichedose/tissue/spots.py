@@ -1,0 +1,276 @@
+"""What a section says at its spots, before any physical unit: composition, scores and the shape of each target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array
+from nichedose.library.schema import CellType, Target
+from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.composition import Composition, marker_score, regress_composition
+from nichedose.tissue.genes import Coverage, GeneTable, gene_table
+from nichedose.tissue.shrink import neighbour_graph, shrink_counts
+from nichedose.tissue.signatures import GeneList, Roles, roles
+from nichedose.values import Flag
+
+__all__ = ["GeneCoverage", "SpotModel", "SpotTarget", "model_section"]
+
+MIN_TARGET_COUNTS = 50  # below, sqrt(50) gives 14 % for the section mean alone, and nothing is left for a map
+MIN_POSITIVE_SPOTS = 20  # below, a map would be a list of single spots
+MIN_MARKER_SHARE = 0.5  # of a list's genes that must have been measured, or a flag says so
+WEAK_VESSEL_COUNTS = 5.0  # endothelial transcripts per spot; below, counting noise (45 %) exceeds most contrast
+CONTENT_EXPONENT = 0.5  # assumed: total counts follow cell content and capture in equal parts
+CONTENT_LIMITS = (0.25, 4.0)  # of the section mean; beyond, total counts speak of capture, not of cells
+MATRIX_FULL_QUANTILE = 0.95  # the matrix score of this quantile of spots is 1
+
+
+@dataclass(frozen=True)
+class SpotTarget:
+    """A target at the spots: ``relative`` (n_spots,) transcripts per tissue volume, mean 1; None without a shape.
+
+    ``counts`` and ``positive_spots`` are those of the scarcest subunit.
+    """
+
+    name: str
+    relative: Array | None
+    counts: int
+    positive_spots: int
+
+    @property
+    def shape_known(self) -> bool:
+        return self.relative is not None
+
+
+@dataclass(frozen=True)
+class GeneCoverage:
+    """Which genes of each list were measured, and with how many counts."""
+
+    cell_types: Mapping[str, Coverage]
+    targets: Mapping[str, Coverage]
+    signatures: Mapping[str, Coverage]
+
+    def as_dict(self) -> dict[str, dict[str, dict[str, object]]]:
+        """Plain objects, for JSON."""
+        return {
+            kind: {name: c.as_dict() for name, c in getattr(self, kind).items()}
+            for kind in ("cell_types", "targets", "signatures")
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SpotModel:
+    """One section at spot level; arrays (n_spots,) unless said. Computed once, the same in every draw.
+
+    ``composition`` (n_spots, n_types): fractions of cells, rows sum to 1, columns ``cell_types``. ``content``: relative
+    cell content, mean 1. ``vessel``: relative endothelial content, mean 1; None without endothelial genes. ``matrix``:
+    relative, 0-1. ``hypoxia``: relative score, mean 1, shown beside the oxygen field and not used for it (or None).
+    """
+
+    sample: str
+    barcodes: tuple[str, ...]
+    xy_um: Array
+    pitch_um: float
+    spot_diameter_um: float
+    lattice: Literal["hexagonal", "square", "none"]
+    depth: Array
+    cell_types: tuple[str, ...]
+    clonogenic: tuple[str, ...]
+    composition: Array
+    content: Array
+    vessel: Array | None
+    matrix: Array
+    hypoxia: Array | None
+    targets: Mapping[str, SpotTarget]
+    unknown_targets: Mapping[str, str]
+    coverage: GeneCoverage
+    flags: tuple[Flag, ...]
+
+    @property
+    def n_spots(self) -> int:
+        return len(self.barcodes)
+
+    @property
+    def gene_coverage(self) -> dict[str, dict[str, dict[str, object]]]:
+        return self.coverage.as_dict()
+
+    def fraction(self, cell_type: str) -> Array:
+        return np.asarray(self.composition[:, self.cell_types.index(cell_type)])
+
+
+def model_section(
+    assay: SpatialAssay,
+    library_cell_types: Mapping[str, CellType],
+    targets: Mapping[str, Target],
+    signatures: Mapping[str, GeneList],
+    aliases: Mapping[str, str],
+) -> SpotModel:
+    """Read a section: cell types, vessels, matrix, hypoxia and targets at each spot, with what was missing.
+
+    ``aliases`` maps former gene symbols to current ones. A target whose gene is not in the assay goes to
+    ``unknown_targets`` with the reason; one below `MIN_TARGET_COUNTS` or `MIN_POSITIVE_SPOTS` keeps no shape.
+    Raises `BadInput` when a spot has no counts, or when no marker of a tumour cell was measured.
+    """
+    depth = _depth(assay)
+    named = roles(signatures)
+    lists = [
+        *(t.markers for t in library_cell_types.values()),
+        *(t.genes for t in targets.values()),
+        *(s.genes for s in signatures.values()),
+    ]
+    table = gene_table(assay, (g for genes in lists for g in genes), aliases)
+    coverage = GeneCoverage(
+        cell_types={n: table.coverage(t.markers) for n, t in library_cell_types.items()},
+        targets={n: table.coverage(t.genes) for n, t in targets.items()},
+        signatures={n: table.coverage(s.genes) for n, s in signatures.items()},
+    )
+    graph = neighbour_graph(assay.xy_um, assay.pitch_um)
+    content = _content(depth)
+    composition, type_flags = _composition(assay, library_cell_types, table, depth, graph)
+    fields, score_flags = _scores(named, table, depth, graph, content)
+    known, unknown, target_flags = _targets(targets, table, depth, graph, content)
+    return SpotModel(
+        sample=assay.sample,
+        barcodes=assay.barcodes,
+        xy_um=assay.xy_um,
+        pitch_um=assay.pitch_um,
+        spot_diameter_um=assay.spot_diameter_um,
+        lattice=assay.lattice,
+        depth=depth,
+        cell_types=composition.types,
+        clonogenic=tuple(t for t in composition.types if library_cell_types[t].is_clonogenic),
+        composition=composition.fractions,
+        content=content,
+        vessel=fields["vessel"],
+        matrix=_relative_to_full(fields["matrix"], len(depth)),
+        hypoxia=fields["hypoxia"],
+        targets=known,
+        unknown_targets=unknown,
+        coverage=coverage,
+        flags=(*assay.flags, *_coverage_flags(coverage, library_cell_types), *type_flags, *score_flags, *target_flags),
+    )
+
+
+def _depth(assay: SpatialAssay) -> Array:
+    depth = np.asarray(assay.counts.sum(axis=1), dtype=float).ravel()
+    if not np.isfinite(depth).all() or (assay.counts.nnz and float(assay.counts.data.min()) < 0.0):
+        raise BadInput(f"{assay.sample}: counts hold NaN, infinite or negative values; raw counts are needed.")
+    empty = int((depth <= 0.0).sum())
+    if empty:
+        raise BadInput(f"{assay.sample}: {empty} of {assay.n_spots} spots have no counts at all; drop them before.")
+    return depth
+
+
+def _content(depth: Array) -> Array:
+    relative = np.clip(depth / depth.mean(), *CONTENT_LIMITS) ** CONTENT_EXPONENT
+    return np.asarray(relative / relative.mean())
+
+
+def _composition(
+    assay: SpatialAssay, cell_types: Mapping[str, CellType], table: GeneTable, depth: Array, graph: sp.csr_matrix
+) -> tuple[Composition, list[Flag]]:
+    scores, flags = {}, []
+    for name, cell_type in cell_types.items():
+        score = marker_score(cell_type.markers, table, depth, graph)
+        if score is None:
+            text = (
+                f"No marker of the cell type '{name}' has counts in {assay.sample}; it is left out of the composition."
+            )
+            flags.append(Flag("caution", name, text))
+        else:
+            scores[name] = score.rate
+    tumour = [n for n, t in cell_types.items() if t.is_clonogenic]
+    if not scores or (tumour and not any(n in scores for n in tumour)):
+        wanted = sorted({g for n in tumour or cell_types for g in cell_types[n].markers})
+        raise BadInput(
+            f"{assay.sample}: no marker gene of a tumour cell has counts ({', '.join(wanted)}); check that genes are HGNC "
+            "symbols and that the panel holds some of these."
+        )
+    return regress_composition(scores, assay.counts, depth), flags
+
+
+def _scores(
+    named: Roles, table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array
+) -> tuple[dict[str, Array | None], list[Flag]]:
+    """Relative content of vessels, matrix and hypoxia transcripts, mean 1."""
+    fields: dict[str, Array | None] = {}
+    flags: list[Flag] = []
+    for role, genes in (("vessel", named.vessel), ("matrix", named.matrix), ("hypoxia", named.hypoxia)):
+        score = marker_score(genes, table, depth, graph)
+        if score is None:
+            fields[role] = None
+            effect = {
+                "vessel": "vessels are taken as even",
+                "matrix": "the matrix field is zero",
+                "hypoxia": "no hypoxia score is shown",
+            }[role]
+            flags.append(Flag("caution", role, f"No gene of the {role} signature has counts; {effect}."))
+            continue
+        amount = score.rate * content if role != "hypoxia" else score.rate
+        fields[role] = amount / amount.mean()
+    per_spot = sum(float(table.columns[g].mean()) for g in table.measured(named.vessel))
+    if 0.0 < per_spot < WEAK_VESSEL_COUNTS:
+        text = (
+            f"The vessel map rests on {per_spot:.1f} endothelial transcripts per spot: its contrast is weak and mostly "
+            "shared between neighbours."
+        )
+        flags.append(Flag("caution", "vessel", text))
+    return fields, flags
+
+
+def _relative_to_full(amount: Array | None, n: int) -> Array:
+    if amount is None:
+        return np.zeros(n)
+    full = float(np.quantile(amount, MATRIX_FULL_QUANTILE))
+    return np.asarray(np.clip(amount / full, 0.0, 1.0))
+
+
+def _targets(
+    targets: Mapping[str, Target], table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array
+) -> tuple[dict[str, SpotTarget], dict[str, str], list[Flag]]:
+    known: dict[str, SpotTarget] = {}
+    unknown: dict[str, str] = {}
+    flags: list[Flag] = []
+    for name, target in targets.items():
+        missing = [g for g in target.genes if table.symbol(g) not in table.columns]
+        if missing:
+            unknown[name] = f"{', '.join(missing)} not among the genes that were measured"
+            continue
+        known[name] = _target(name, table.counts(target.genes), depth, graph, content)
+        if known[name].relative is None:
+            text = (
+                f"{name}: {known[name].counts} transcripts in {known[name].positive_spots} spots are too few for a map (at "
+                f"least {MIN_TARGET_COUNTS} in {MIN_POSITIVE_SPOTS} spots); its density is taken as even over the cells "
+                "that bear it."
+            )
+            flags.append(Flag("caution", name, text))
+    return known, unknown, flags
+
+
+def _target(name: str, counts: Array, depth: Array, graph: sp.csr_matrix, content: Array) -> SpotTarget:
+    """``counts`` (n_spots, n_subunits): per spot the scarcer subunit decides, by its shrunk transcripts per depth."""
+    totals, positive = counts.sum(axis=0), (counts > 0).sum(axis=0)
+    fewest, spots = round(float(totals.min())), int(positive.min())
+    if fewest < MIN_TARGET_COUNTS or spots < MIN_POSITIVE_SPOTS:
+        return SpotTarget(name, None, fewest, spots)
+    rates = [shrink_counts(c, depth, graph).rate * total for c, total in zip(counts.T, totals, strict=True)]
+    amount = np.min(rates, axis=0) * content
+    return SpotTarget(name, amount / amount.mean(), fewest, spots)
+
+
+def _coverage_flags(coverage: GeneCoverage, cell_types: Mapping[str, CellType]) -> list[Flag]:
+    flags = []
+    for name in cell_types:
+        c = coverage.cell_types[name]
+        total = len(c.present) + len(c.missing)
+        if c.present and len(c.present) < MIN_MARKER_SHARE * total:
+            text = (
+                f"Only {len(c.present)} of {total} markers of '{name}' were measured; its fraction rests on few genes."
+            )
+            flags.append(Flag("caution", name, text))
+    return flags
