@@ -1,0 +1,203 @@
+"""Numbers as a reader wants them: three significant digits, always with a unit, and never an empty NaN."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from nichedose.results import Quantiles
+from nichedose.values import Value
+
+__all__ = [
+    "NOT_COMPUTED",
+    "Shown",
+    "activity",
+    "distribution",
+    "duration",
+    "humanise",
+    "number",
+    "percent",
+    "quantiles",
+    "range_of",
+    "unit_of",
+    "unit_sign",
+]
+
+NOT_COMPUTED = "not computed"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_THIN = "\u202f"
+
+# Endings of names that carry a unit, longest first wherever one ends with another.
+_UNITS: tuple[tuple[str, str], ...] = (
+    ("L_per_nmol_per_h", "L/(nmol·h)"),
+    ("mL_per_min_per_mL", "mL/min/mL"),
+    ("mmHg_per_s", "mmHg/s"),
+    ("um2_per_s", "µm²/s"),
+    ("um_per_s", "µm/s"),
+    ("nmol_per_L", "nmol/L"),
+    ("Gy_per_GBq", "Gy/GBq"),
+    ("Gy_per_MBq", "Gy/MBq"),
+    ("fraction_per_L", "1/L"),
+    ("per_mm3", "1/mm³"),
+    ("per_Gy", "1/Gy"),
+    ("per_cm", "1/cm"),
+    ("per_L", "1/L"),
+    ("per_h", "1/h"),
+    ("mmHg", "mmHg"),
+    ("MBq", "MBq"),
+    ("GBq", "GBq"),
+    ("nmol", "nmol"),
+    ("kDa", "kDa"),
+    ("MiB", "MiB"),
+    ("GiB", "GiB"),
+    ("Gy", "Gy"),
+    ("um", "µm"),
+    ("mm", "mm"),
+    ("kg", "kg"),
+    ("h", "h"),
+    ("s", "s"),
+)
+_UNIT_SIGNS = {
+    "1/mm3": "1/mm³",
+    "um2/s": "µm²/s",
+    "um/s": "µm/s",
+    "um": "µm",
+    "mm3": "mm³",
+    "mm2": "mm²",
+    "1": "",
+    "": "",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A number ready to print: ``text`` with its unit, the ``interval`` over the draws, or ``why`` there is none."""
+
+    text: str
+    interval: str = ""
+    why: str = ""
+    computed: bool = True
+
+
+def number(value: float | None) -> str:
+    """``value`` with three significant digits; `NOT_COMPUTED` for None and for anything that is not finite.
+
+    >>> number(1234.5), number(0.012345), number(2.5e-7), number(None)
+    ('1230', '0.0123', '2.50 × 10⁻⁷', 'not computed')
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_COMPUTED
+    if value == 0.0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    rounded = round(float(value), 2 - exponent)
+    exponent = math.floor(math.log10(abs(rounded)))
+    if -4 <= exponent < 5:
+        text = f"{rounded:.{max(0, 2 - exponent)}f}"
+        return _group(text).replace("-", "−")
+    mantissa = rounded / 10.0**exponent
+    return f"{mantissa:.2f} × 10{str(exponent).translate(_SUPERSCRIPT)}".replace("-", "−")
+
+
+def quantiles(value: Quantiles | None, unit: str = "", *, why: str = "") -> Shown:
+    """The central run, and 5 % to 95 % over the draws where there were any."""
+    if value is None or not math.isfinite(value.central):
+        return Shown(NOT_COMPUTED, why=why, computed=False)
+    suffix = f" {unit}" if unit else ""
+    return Shown(number(value.central) + suffix, _interval(value.q05, value.q95, number))
+
+
+def percent(value: float | None) -> str:
+    """A fraction as per cent; small ones keep three digits, whole ones lose their zeros.
+
+    >>> percent(0.5), percent(0.034567), percent(1e-9)
+    ('50 %', '3.46 %', '1.00 × 10⁻⁷ %')
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_COMPUTED
+    text = number(100.0 * value)
+    return f"{re.sub(r'[.]0+$', '', text)} %"
+
+
+def activity(value: Quantiles | None, *, why: str = "") -> Shown:
+    """MBq in the unit that a prescription would use."""
+    if value is None or not math.isfinite(value.central):
+        return Shown(NOT_COMPUTED, why=why, computed=False)
+    factor, unit = (1e-3, "GBq") if value.central >= 1000.0 else (1.0, "MBq") if value.central >= 1.0 else (1e3, "kBq")
+    return Shown(
+        f"{number(factor * value.central)} {unit}", _interval(value.q05, value.q95, lambda x: number(factor * x))
+    )
+
+
+def duration(hours: float) -> str:
+    """An interval between administrations: weeks where it is whole weeks, else days or hours.
+
+    >>> duration(1008.0), duration(36.0)
+    ('6 wk', '1.50 d')
+    """
+    for size, unit in ((168.0, "wk"), (24.0, "d")):
+        count = hours / size
+        if count >= 1.0 and abs(count - round(count)) < 1e-9:
+            return f"{round(count)} {unit}"
+    return f"{number(hours / 24.0)} d" if hours >= 24.0 else f"{number(hours)} h"
+
+
+def distribution(value: Value) -> str:
+    """What a library value is drawn from, in words."""
+    if value.value is not None:
+        return "fixed"
+    if value.geometric_sd is not None:
+        return f"log-normal, geometric SD {number(value.geometric_sd)}"
+    if value.sd is not None:
+        return f"normal above zero, SD {number(value.sd)}"
+    kind = "log-uniform" if value.log else "uniform"
+    return f"{kind}, {number(value.low)} to {number(value.high)}"
+
+
+def range_of(value: Value) -> str:
+    """5 % to 95 % of a value's distribution; empty for a fixed one."""
+    return "" if value.is_fixed else _interval(value.quantile(0.05), value.quantile(0.95), number)
+
+
+def unit_of(name: str) -> str:
+    """The unit that stands at the end of a name, or an empty text for a number without one.
+
+    >>> unit_of("ligand.PSMA-617.dissociation_constant_nmol_per_L"), unit_of("vessel_contrast")
+    ('nmol/L', '')
+    """
+    last = re.sub(r"\[[^\]]*\]", "", name).rsplit(".", 1)[-1]
+    return next((unit for ending, unit in _UNITS if last == ending or last.endswith(f"_{ending}")), "")
+
+
+def unit_sign(unit: str) -> str:
+    """A unit as printed: powers raised, the unit of a bare ratio dropped."""
+    return _UNIT_SIGNS.get(unit, unit)
+
+
+def humanise(name: str) -> str:
+    """``"run_time_s"`` becomes ``"run time (s)"``.
+
+    >>> humanise("run_time_s"), humanise("equal_toxicity")
+    ('run time (s)', 'equal toxicity')
+    """
+    for ending, unit in _UNITS:
+        if name.endswith(f"_{ending}"):
+            return f"{name[: -len(ending) - 1].replace('_', ' ')} ({unit})"
+    return name.replace("_", " ")
+
+
+def _interval(low: float | None, high: float | None, write: object) -> str:
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    assert callable(write)
+    return f"{write(low)} to {write(high)}"
+
+
+def _group(text: str) -> str:
+    """Thin spaces between thousands from five digits on."""
+    whole, dot, rest = text.partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    if len(digits) < 5:
+        return text
+    return f"{sign}{int(digits):,}".replace(",", _THIN) + dot + rest

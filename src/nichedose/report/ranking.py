@@ -1,0 +1,218 @@
+"""The answer: candidates in order, in each comparison mode, with dose beside survival."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nichedose.report.format import NOT_COMPUTED, Shown, activity, duration, number, percent, quantiles
+from nichedose.report.svg import Axis, linear_axis
+from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
+
+__all__ = ["MODE_TITLES", "ModePanel", "NotRanked", "RankRow", "Track", "course", "mode_panels"]
+
+MODE_TITLES = {
+    "equal_toxicity": ("Equal toxicity", "Each agent at the activity that its organ limits leave."),
+    "equal_mean_dose": (
+        "Equal mean dose",
+        "Each agent at the activity that gives the tumour the same mean absorbed dose.",
+    ),
+    "equal_activity": ("Equal activity", "Each agent at the same activity per administration."),
+    "as_prescribed": ("As prescribed", "Each agent at the activity of its own regimen."),
+}
+_TIE = 0.005  # doses closer than this (relative) are one dose
+_TCP_WHY = "needs a clonogen density and a lesion volume in the case"
+
+
+@dataclass(frozen=True)
+class Track:
+    """Dot and interval on the axis, in per cent of its length; ``width`` None without draws."""
+
+    dot: float
+    left: float | None
+    width: float | None
+
+
+@dataclass(frozen=True)
+class RankRow:
+    """One ranked candidate in one mode."""
+
+    candidate: CandidateSummary
+    course: str
+    rank: int | None
+    dose_rank: int | None
+    track: Track | None
+    log_kill: Shown
+    mean_dose: Shown
+    probability_best: Shown
+    activity: Shown
+    limiting: Shown
+    more: tuple[tuple[str, Shown], ...]
+
+    @property
+    def ranks_differ(self) -> bool:
+        return self.rank is not None and self.dose_rank is not None and self.rank != self.dose_rank
+
+
+@dataclass(frozen=True)
+class NotRanked:
+    """A candidate without a place in a mode, and why."""
+
+    candidate: CandidateSummary
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModePanel:
+    """Everything that one mode shows."""
+
+    mode: str
+    title: str
+    meaning: str
+    is_deciding: bool
+    axis: Axis
+    rows: tuple[RankRow, ...]
+    not_ranked: tuple[NotRanked, ...]
+    dose_note: str
+
+
+def mode_panels(result: PlanResult) -> tuple[ModePanel, ...]:
+    """One panel for each mode that any candidate names; the deciding mode first."""
+    modes = [result.decide_by] + [m for c in result.candidates for m in c.modes]
+    return tuple(_panel(result, mode) for mode in dict.fromkeys(modes))
+
+
+def course(candidate: CandidateSummary) -> str:
+    """Number of administrations and their interval."""
+    if candidate.cycles == 1:
+        return "1 administration"
+    return f"{candidate.cycles} administrations, every {duration(candidate.interval_h)}"
+
+
+def _panel(result: PlanResult, mode: str) -> ModePanel:
+    ranked, left_out = [], []
+    for candidate in result.candidates:
+        outcome = candidate.modes.get(mode)
+        if candidate.status == "not evaluable" or outcome is None or not outcome.evaluable:
+            left_out.append(NotRanked(candidate, _why_not(candidate, outcome)))
+        else:
+            ranked.append((candidate, outcome))
+    ranked.sort(key=lambda pair: (pair[1].rank is None, pair[1].rank or 0, pair[0].name))
+    axis = _axis([outcome.log_kill for _, outcome in ranked])
+    dose_ranks = _dose_ranks(ranked)
+    draws = int(result.draws.sizes.get("draw", 0))
+    rows = tuple(_row(c, m, axis, dose_ranks.get(c.name), draws) for c, m in ranked)
+    title, meaning = MODE_TITLES.get(mode, (mode.replace("_", " ").capitalize(), ""))
+    return ModePanel(
+        mode, title, meaning, mode == result.decide_by, axis, rows, tuple(left_out), _dose_note(rows, ranked)
+    )
+
+
+def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank: int | None, draws: int) -> RankRow:
+    why = outcome.reason or "no reason was recorded"
+    worst = outcome.worst_decile_survival
+    more = (
+        (
+            "Log kill, target-positive cells",
+            quantiles(outcome.log_kill_positive, why="no target-positive tumour cells were told apart"),
+        ),
+        (
+            "Log kill, target-negative cells",
+            quantiles(outcome.log_kill_negative, why="no target-negative tumour cells were told apart"),
+        ),
+        ("Survival in the worst decile", _percent_quantiles(worst, why)),
+        ("BED", quantiles(outcome.bed_Gy, "Gy", why=why)),
+        ("Tumour control probability", _percent_quantiles(outcome.tcp, _TCP_WHY)),
+    )
+    return RankRow(
+        candidate,
+        course(candidate),
+        outcome.rank,
+        dose_rank,
+        _track(outcome.log_kill, axis),
+        quantiles(outcome.log_kill, why=why),
+        quantiles(outcome.mean_dose_Gy, "Gy", why=why),
+        _probability(outcome, draws),
+        activity(outcome.activity_MBq, why=why),
+        _limiting(outcome.organs),
+        more,
+    )
+
+
+def _why_not(candidate: CandidateSummary, outcome: ModeResult | None) -> tuple[str, ...]:
+    said = ((outcome.reason,) if outcome is not None and outcome.reason else ()) + candidate.reasons
+    return tuple(dict.fromkeys(said)) or ("not computed in this mode",)
+
+
+def _axis(values: Sequence[Quantiles | None]) -> Axis:
+    ends = [x for q in values if q is not None for x in (q.central, q.q05, q.q95) if x is not None and math.isfinite(x)]
+    return linear_axis(min([0.0, *ends]), max([*ends, 0.1]), label="log kill")
+
+
+def _track(value: Quantiles | None, axis: Axis) -> Track | None:
+    if value is None or not math.isfinite(value.central):
+        return None
+    low, high = value.q05, value.q95
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return Track(axis.place(value.central), None, None)
+    left = axis.place(low)
+    return Track(axis.place(value.central), left, round(axis.place(high) - left, 3))
+
+
+def _dose_ranks(ranked: Sequence[tuple[CandidateSummary, ModeResult]]) -> dict[str, int]:
+    """Places by mean absorbed dose; doses within half a per cent share a place; empty where all doses are one."""
+    doses = {
+        c.name: m.mean_dose_Gy.central
+        for c, m in ranked
+        if m.mean_dose_Gy is not None and math.isfinite(m.mean_dose_Gy.central)
+    }
+    places = {name: 1 + sum(other > dose * (1.0 + _TIE) for other in doses.values()) for name, dose in doses.items()}
+    return {} if set(places.values()) <= {1} else places
+
+
+def _dose_note(rows: Sequence[RankRow], ranked: Sequence[tuple[CandidateSummary, ModeResult]]) -> str:
+    if len(ranked) < 2:
+        return ""
+    if all(row.dose_rank is None for row in rows):
+        return "All have the same mean dose here; what differs is where the dose goes, how fast, and its quality."
+    differing = [row for row in rows if row.ranks_differ]
+    if not differing:
+        return "Mean dose and survival put the candidates in the same order here."
+    named = "; ".join(
+        f"{r.candidate.name} is number {r.rank} by log kill and number {r.dose_rank} by dose" for r in differing[:3]
+    )
+    rest = f"; {len(differing) - 3} more differ" if len(differing) > 3 else ""
+    return f"Mean dose and survival do not put the candidates in the same order: {named}{rest}."
+
+
+def _probability(outcome: ModeResult, draws: int) -> Shown:
+    p, error = outcome.probability_best, outcome.probability_best_se
+    if p is None or not math.isfinite(p):
+        return Shown(NOT_COMPUTED, why="needs draws", computed=False)
+    if draws and p in (0.0, 1.0):
+        return Shown(percent(p), f"{'none' if p == 0.0 else 'all'} of {draws} draws")
+    return Shown(percent(p), f"± {percent(error)}" if error is not None and math.isfinite(error) else "")
+
+
+def _percent_quantiles(value: Quantiles | None, why: str) -> Shown:
+    if value is None or not math.isfinite(value.central):
+        return Shown(NOT_COMPUTED, why=why, computed=False)
+    ends = "" if value.q05 is None or value.q95 is None else f"{percent(value.q05)} to {percent(value.q95)}"
+    return Shown(percent(value.central), ends)
+
+
+def _limiting(organs: Sequence[OrganDose]) -> Shown:
+    for organ in organs:
+        if organ.is_limiting:
+            limit = (
+                f"{number(organ.dose_Gy)} of {number(organ.limit_Gy)} Gy"
+                if organ.limit_Gy is not None
+                else f"{number(organ.dose_Gy)} Gy"
+            )
+            return Shown(organ.organ, limit)
+    return Shown(
+        "none named",
+        why="no organ dose reaches a limit in this mode" if organs else "no organ doses for this agent",
+        computed=False,
+    )
