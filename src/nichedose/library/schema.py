@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nichedose.values import Value
 
 __all__ = [
-    "Agent", "CellType", "DoseCoefficient", "LabelledForm", "OrganLimit", "PlasmaKinetics", "Radiobiology", "Target",
-    "TissueParameters",
+    "Agent", "CellType", "DoseCoefficient", "LabelledForm", "OrganLimit", "PlasmaKinetics", "Radiobiology",
+    "RadionuclideClass", "Signature", "Target", "TissueParameters",
 ]
 
 
@@ -114,6 +114,7 @@ class Agent(_Entry):
     status: Literal["approved", "clinical trial", "compassionate use", "preclinical", "hypothetical"]
     regimen_source: str | None = None
     note: str | None = None
+    also_known_as: tuple[str, ...] = Field(default=(), description="product names by which a case may call it")
 
 
 class OrganLimit(_Entry):
@@ -127,6 +128,23 @@ class OrganLimit(_Entry):
     repair_half_time_h: Value | None = None
     effective_half_life_h: Value | None = Field(default=None, description="of the organ's dose rate, for BED")
     origin: str = Field(description="where the limit comes from: external beam, 131I experience, trial cap, activity cap")
+
+
+class RadionuclideClass(_Entry):
+    """A radionuclide that forms may carry, and which organ limits it falls under. Its physics is in `nichedose.nuclide`."""
+
+    name: str
+    limits: Literal["beta", "alpha"] = Field(description="alpha when it, or its chain, emits alpha particles")
+
+
+class Signature(_Entry):
+    """A list of genes whose joint expression stands for one property of the tissue."""
+
+    name: str
+    axis: str
+    genes: tuple[str, ...] = Field(min_length=1)
+    source: str
+    note: str | None = None
 
 
 class Radiobiology(_Entry):
