@@ -1,5 +1,7 @@
 """`nichedose check`: our numbers beside published, analytic and independent ones."""
 
+from nichedose.check.collect import ROOMS, collect
 from nichedose.check.row import CheckRow
+from nichedose.check.table import all_ok, format_table, to_json
 
-__all__ = ["CheckRow"]
+__all__ = ["ROOMS", "CheckRow", "all_ok", "collect", "format_table", "to_json"]

@@ -55,7 +55,7 @@ def _write_counts(path: Path, seed: int) -> None:
 
 
 def _write_truth(path: Path, truth: GroundTruth) -> None:
-    """Fields as float32, with the coordinates of their voxels in um from the image's corner; names as in `GroundTruth`."""
+    """Fields as float32; voxel coordinates in um from the corner of the image. Names as in `GroundTruth`."""
     arrays = {name.replace("/", "__"): field.astype(np.float32) for name, field in truth.fields.items()}
     np.savez_compressed(path, x_um=truth.grid.x_um + SECTION_ORIGIN_UM[0],
                         y_um=truth.grid.y_um + SECTION_ORIGIN_UM[1], mask=truth.mask, seed=np.int64(truth.seed),

@@ -1,0 +1,25 @@
+"""Gather the rows of every room."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from nichedose.check.row import CheckRow
+
+__all__ = ["ROOMS", "collect"]
+
+# One module of this package for each; a test fails when one with `rows()` is missing here.
+ROOMS: tuple[str, ...] = ()
+
+
+def collect(rooms: Sequence[str] = ROOMS) -> list[CheckRow]:
+    """All rows of ``rooms``, in their order; ids are unique. Modules load here, so that importing stays cheap."""
+    found: list[CheckRow] = []
+    for room in rooms:
+        found += importlib.import_module(f"nichedose.check.{room}").rows()
+    ids = [row.id for row in found]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise AssertionError(f"check rows with the same id: {', '.join(twice)}")
+    return found

@@ -1,0 +1,56 @@
+"""Rows as a plain-text table for people, and as JSON-ready objects for machines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nichedose.check.row import CheckRow
+
+__all__ = ["all_ok", "format_table", "to_json"]
+
+_HEADINGS = ("", "id", "ours", "reference", "unit", "off by", "allowed", "kind", "source")
+
+
+def all_ok(rows: Sequence[CheckRow]) -> bool:
+    """True when every row passes; an empty list has shown nothing and does not pass."""
+    return bool(rows) and all(row.ok for row in rows)
+
+
+def format_table(rows: Sequence[CheckRow]) -> str:
+    """An aligned table, one line per row and a last line with the tally. Failing rows stand out by ``FAIL``."""
+    if not rows:
+        return "No checks were run."
+    cells = [_HEADINGS, *(_line(row) for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADINGS) - 1)]
+    lines = ["  ".join([*map(str.ljust, line, widths), line[-1]]).rstrip() for line in cells]
+    notes = [f"  {row.id}: {row.note}" for row in rows if row.note and not row.ok]
+    passed = sum(row.ok for row in rows)
+    return "\n".join([*lines, *notes, f"{passed} of {len(rows)} checks passed."])
+
+
+def to_json(rows: Sequence[CheckRow]) -> list[dict[str, Any]]:
+    """One object per row; numbers that are not finite become None, which is valid JSON."""
+    return [
+        {"id": r.id, "source": r.source, "kind": r.kind, "ours": _finite(r.ours), "reference": _finite(r.reference),
+         "tolerance": r.tolerance, "tolerance_is": "absolute" if r.absolute else "relative", "ok": r.ok, "unit": r.unit,
+         "note": r.note}
+        for r in rows
+    ]
+
+
+def _line(row: CheckRow) -> tuple[str, ...]:
+    difference = row.ours - row.reference
+    if row.absolute or row.reference == 0.0:
+        off, allowed = f"{difference:+.2g}", f"{row.tolerance:.2g}"
+    else:
+        off, allowed = f"{difference / abs(row.reference):+.2%}", f"{row.tolerance:.2%}"
+    if not row.absolute and row.reference == 0.0:
+        allowed = "0"
+    verdict = "ok" if row.ok else "FAIL"
+    return (verdict, row.id, f"{row.ours:.6g}", f"{row.reference:.6g}", row.unit, off, allowed, row.kind, row.source)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
