@@ -49,7 +49,8 @@ class SpatialAssay:
             raise BadInput(f"{self.sample}: counts are {self.counts.shape}, but there are {len(self.genes)} genes, "
                            f"{len(self.barcodes)} barcodes and positions of shape {self.xy_um.shape}.")
         if not np.isfinite(self.xy_um).all():
-            raise BadInput(f"{self.sample}: {int((~np.isfinite(self.xy_um)).any(axis=1).sum())} positions are not finite.")
+            bad = int((~np.isfinite(self.xy_um)).any(axis=1).sum())
+            raise BadInput(f"{self.sample}: {bad} positions are not finite.")
 
     @property
     def n_spots(self) -> int:

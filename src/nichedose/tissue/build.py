@@ -117,8 +117,8 @@ def _targets(
             continue
         if lost:
             text = (
-                f"{name}: its share on {', '.join(lost)} is given to its other hosts, because no marker of these cells has "
-                "counts."
+                f"{name}: its share on {', '.join(lost)} is given to its other hosts, because no marker of these cells "
+                "has counts."
             )
             flags.append(Flag("caution", name, text))
         shape = _host_fields(model, spots, target, hosts, grid, mask, draw)

@@ -14,8 +14,8 @@ FEATURES = 512  # waves; the field's variance then scatters by sqrt(2/512) = 6 %
 def gaussian_field(grid: Grid, length_um: float, generator: np.random.Generator) -> Array:
     """Voxel means (ny, nx) of a field with mean 0, variance 1 and correlation exp(-r^2/(2 ``length_um``^2)).
 
-    Random Fourier features (Rahimi & Recht, NIPS 2007): a sum of plane waves with wave vectors from the spectrum of that
-    correlation. A wave's mean over a voxel is its value at the centre times a sinc along each axis.
+    Random Fourier features (Rahimi & Recht, NIPS 2007): a sum of plane waves whose wave vectors come from the spectrum
+    of that correlation. A wave's mean over a voxel is its value at the centre times a sinc along each axis.
     """
     kx, ky = generator.standard_normal((2, FEATURES)) / length_um
     phase = generator.uniform(0.0, 2.0 * np.pi, FEATURES)

@@ -188,8 +188,8 @@ def _composition(
     if not scores or (tumour and not any(n in scores for n in tumour)):
         wanted = sorted({g for n in tumour or cell_types for g in cell_types[n].markers})
         raise BadInput(
-            f"{assay.sample}: no marker gene of a tumour cell has counts ({', '.join(wanted)}); check that genes are HGNC "
-            "symbols and that the panel holds some of these."
+            f"{assay.sample}: no marker gene of a tumour cell has counts ({', '.join(wanted)}); check that genes are "
+            "HGNC symbols and that the panel holds some of these."
         )
     return regress_composition(scores, assay.counts, depth), flags
 
@@ -244,9 +244,9 @@ def _targets(
         known[name] = _target(name, table.counts(target.genes), depth, graph, content)
         if known[name].relative is None:
             text = (
-                f"{name}: {known[name].counts} transcripts in {known[name].positive_spots} spots are too few for a map (at "
-                f"least {MIN_TARGET_COUNTS} in {MIN_POSITIVE_SPOTS} spots); its density is taken as even over the cells "
-                "that bear it."
+                f"{name}: {known[name].counts} transcripts in {known[name].positive_spots} spots are too few for a map "
+                f"(at least {MIN_TARGET_COUNTS} in {MIN_POSITIVE_SPOTS} spots); its density is taken as even over the "
+                "cells that bear it."
             )
             flags.append(Flag("caution", name, text))
     return known, unknown, flags
