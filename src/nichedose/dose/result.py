@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nichedose.fields.grid import Array, BoolArray, Grid
+from nichedose.values import Flag
 
 __all__ = ["QUALITIES", "DoseMap", "DoseRateHistory", "Quality", "SectionGeometry"]
 
@@ -31,7 +32,7 @@ class DoseRateHistory:
     Dose rate (x, t) = dose(x) * ``base_per_h``(t) + sum over r of ``maps``[r](x) * ``curves_per_h``[r](t);
     the integral of ``base_per_h`` is 1 and of each ``curves_per_h`` 0, so the integral is the dose itself.
     ``times_h`` (nt,), curves (n, nt), maps (n, ny, nx) in Gy; ``g_error`` bounds what dropping further pairs does to the
-    Lea-Catcheside factor in the worst voxel.
+    Lea-Catcheside factor in the worst voxel (absolute).
     """
 
     times_h: Array
@@ -60,3 +61,4 @@ class DoseMap:
     escaped_fraction: float
     entered_fraction: float
     photon_energy_fraction: float
+    flags: tuple[Flag, ...] = ()

@@ -1,0 +1,32 @@
+"""S values of uniform spheres."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nichedose.dose.geometry import deposited_MeV, sphere_overlap_um3, sphere_volume_um3
+from nichedose.dose.kernels import Daughters, RadialKernel, charged_qualities, radial_kernel
+from nichedose.dose.units import GY_PER_MEV_PER_UM3
+from nichedose.errors import BadInput
+
+__all__ = ["absorbed_MeV_in_sphere", "sphere_s_value"]
+
+
+def absorbed_MeV_in_sphere(kernel: RadialKernel, radius_um: float) -> float:
+    """Energy per decay of a uniform source that stays in its own sphere."""
+    volume = sphere_volume_um3(radius_um)
+    return deposited_MeV(kernel, lambda x: sphere_overlap_um3(radius_um, radius_um, x) / volume)
+
+
+def sphere_s_value(nuclide: str, diameter_um: float, daughters: Daughters = "none") -> float:
+    """Mean dose in a water sphere with a uniform source in unbounded water, Gy per decay; photons not included.
+
+    >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
+    '2.97e-08'
+    """
+    if not (np.isfinite(diameter_um) and diameter_um > 0.0):
+        raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
+    radius = 0.5 * float(diameter_um)
+    kernels = [radial_kernel(nuclide, q, daughters) for q in charged_qualities(nuclide, daughters)]
+    energy = sum(absorbed_MeV_in_sphere(kernel, radius) for kernel in kernels)
+    return float(energy / sphere_volume_um3(radius) * GY_PER_MEV_PER_UM3)

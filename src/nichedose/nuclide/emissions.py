@@ -1,0 +1,133 @@
+"""What one decay emits, by quality, from ICRP Publication 107."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from nichedose.nuclide.names import canonical_name, database_folder, database_name
+
+__all__ = ["BetaSpectrum", "Emissions", "Lines", "beta_bins", "decay_per_h", "emissions", "half_life_h"]
+
+Array = NDArray[np.float64]
+
+_HOURS = {"us": 1e-6 / 3600, "ms": 1e-3 / 3600, "s": 1 / 3600, "m": 1 / 60, "h": 1.0, "d": 24.0, "y": 24.0 * 365.2422}
+_LISTS = {
+    "alpha": ("alpha",), "recoil": ("alpha recoil",), "beta": ("beta-", "beta+"), "conversion": ("IE",),
+    "auger": ("auger",), "photon": ("gamma", "X", "annihilation"),
+}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Discrete emissions: ``energy_MeV`` and ``per_decay`` (yield), arrays (n,)."""
+
+    energy_MeV: Array
+    per_decay: Array
+
+    @property
+    def energy_MeV_per_decay(self) -> float:
+        return float(self.energy_MeV @ self.per_decay)
+
+
+@dataclass(frozen=True)
+class BetaSpectrum:
+    """A tabulated beta spectrum, beta- and beta+ together: ``per_MeV`` betas per MeV and decay at ``energy_MeV`` (n,)."""
+
+    energy_MeV: Array
+    per_MeV: Array
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """Emissions of one radionuclide, its progeny not included.
+
+    ``lines`` by quality (alpha, recoil, beta, conversion, auger, photon); for beta these are branches with their mean
+    energies, and ``beta_spectrum`` holds the shape (None without betas). ``energy_MeV_per_decay`` sums the lines.
+    Spontaneous fission, its delayed betas and neutrons are left out.
+    """
+
+    nuclide: str
+    half_life_h: float
+    lines: Mapping[str, Lines]
+    beta_spectrum: BetaSpectrum | None
+
+    @property
+    def energy_MeV_per_decay(self) -> dict[str, float]:
+        return {quality: lines.energy_MeV_per_decay for quality, lines in self.lines.items()}
+
+
+def emissions(name: str) -> Emissions:
+    """Emissions of ``name`` by quality; raises `BadInput` for an unknown or stable nuclide.
+
+    Source: ICRP Publication 107 (2008), doi:10.1016/j.icrp.2008.10.004, as packaged in icrp107-database.
+
+    >>> round(emissions("177Lu").energy_MeV_per_decay["beta"], 4)
+    0.1333
+    """
+    return _load(canonical_name(name))
+
+
+def half_life_h(name: str) -> float:
+    """Half-life in hours."""
+    return emissions(name).half_life_h
+
+
+def decay_per_h(name: str) -> float:
+    """Decay constant, ln 2 over the half-life, 1/h."""
+    return math.log(2.0) / half_life_h(name)
+
+
+def beta_bins(name: str, bins: int = 400) -> Lines:
+    """The beta spectrum in ``bins`` bins: mean energy and number of betas per decay of each.
+
+    The table is integrated as a monotone cubic: straight lines between its points give 0.1 to 0.4 % too much energy.
+    Bins widen with energy, so that the short ranges that matter inside a cell are resolved; the yield is scaled
+    (by less than 0.5 %) so that the energy is that of the branches.
+    """
+    return _bins(canonical_name(name), bins)
+
+
+@lru_cache(maxsize=256)
+def _load(name: str) -> Emissions:
+    path = database_folder() / f"{database_name(name)}.json"
+    raw: dict[str, Any] = json.loads(json.loads(path.read_text()))  # the file is a JSON string that holds JSON
+    lists = raw["emissions"]
+    lines = {quality: _lines([row for key in keys for row in lists[key]]) for quality, keys in _LISTS.items()}
+    table = np.asarray(lists["b-spectra"], dtype=float).reshape(-1, 2)
+    spectrum = BetaSpectrum(table[:, 0], table[:, 1]) if len(table) else None
+    half_life = float(raw["half_life"]) * _HOURS[raw["time_unit"]]
+    return Emissions(name, half_life, MappingProxyType(lines), spectrum)
+
+
+def _lines(rows: list[list[float]]) -> Lines:
+    table = np.asarray(rows, dtype=float).reshape(-1, 2)
+    return Lines(table[:, 0].copy(), table[:, 1].copy())
+
+
+@lru_cache(maxsize=256)
+def _bins(name: str, bins: int) -> Lines:
+    data = _load(name)
+    if data.beta_spectrum is None or not len(data.lines["beta"].energy_MeV):  # fission's delayed betas have a table too
+        return Lines(np.empty(0), np.empty(0))
+    energy, density = data.beta_spectrum.energy_MeV, data.beta_spectrum.per_MeV
+    shape = PchipInterpolator(energy, density)
+    edges = energy[0] + (energy[-1] - energy[0]) * np.linspace(0.0, 1.0, bins + 1) ** 2
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    width = np.diff(edges)
+    points = edges[:-1, None] + 0.5 * width[:, None] * (nodes + 1.0)
+    counts = np.clip(shape(points), 0.0, None) * (0.5 * width[:, None] * weights)
+    per_decay, energy_sum = counts.sum(axis=1), (counts * points).sum(axis=1)
+    kept = per_decay > 0.0
+    mean = energy_sum[kept] / per_decay[kept]
+    scale = data.lines["beta"].energy_MeV_per_decay / float(energy_sum.sum())
+    return Lines(mean, per_decay[kept] * scale)

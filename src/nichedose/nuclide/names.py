@@ -1,0 +1,80 @@
+"""Names of radionuclides: ``177Lu`` inside, and whatever people write at the border."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from nichedose.errors import BadInput, near_miss
+
+__all__ = ["canonical_name", "database_folder", "database_name", "known_nuclides"]
+
+_MASS_FIRST = re.compile(r"^(\d{1,3})[- ]?([a-z]{1,3})$")
+_SYMBOL_FIRST = re.compile(r"^([a-z]{1,2})[- ]?(\d{1,3})([mn]?)$")
+_DATABASE = re.compile(r"^([A-Z][a-z]?)-(\d+)([mn]?)$")
+
+
+@lru_cache(maxsize=1)
+def database_folder() -> Path:
+    """Where the ICRP-107 files of ``icrp107-database`` lie; found without importing it."""
+    spec = importlib.util.find_spec("icrp107_database")
+    if spec is None or spec.origin is None:
+        raise BadInput("The decay data are missing; install them with: pip install icrp107-database")
+    return Path(spec.origin).parent / "icrp107"
+
+
+@lru_cache(maxsize=1)
+def _by_name() -> dict[str, str]:
+    found = (_DATABASE.match(path.stem) for path in database_folder().glob("*.json"))
+    return {f"{m[2]}{m[3]}{m[1]}": m[0] for m in found if m is not None}
+
+
+def known_nuclides() -> tuple[str, ...]:
+    """All radionuclides of ICRP Publication 107, as canonical names, sorted."""
+    return tuple(sorted(_by_name()))
+
+
+def database_name(name: str) -> str:
+    """The name that the data packages use: ``Lu-177``."""
+    return _by_name()[canonical_name(name)]
+
+
+@lru_cache(maxsize=4096)
+def canonical_name(name: str) -> str:
+    """The name used inside: mass, ``m`` or ``n`` for an isomer, symbol.
+
+    Accepts ``177Lu``, ``Lu-177``, ``lu177``, ``99mTc``, ``Tc-99m``. Raises `BadInput` for what is not a radionuclide of
+    ICRP Publication 107 (stable nuclides are not), with near misses.
+
+    >>> canonical_name("Lu-177"), canonical_name("tc99m")
+    ('177Lu', '99mTc')
+    """
+    known = _by_name()
+    for candidate in _readings(name):
+        if candidate in known:
+            return candidate
+    raise BadInput(f"'{name}' is not a radionuclide of ICRP Publication 107 (stable nuclides are not in it)."
+                   f"{_suggestion(name, known)}")
+
+
+def _readings(name: str) -> list[str]:
+    text = name.strip().lower()
+    mass_first, symbol_first = _MASS_FIRST.match(text), _SYMBOL_FIRST.match(text)
+    readings = []
+    if mass_first is not None:
+        mass, letters = mass_first.groups()
+        readings.append(f"{mass}{letters.capitalize()}")
+        if letters[0] in "mn" and len(letters) > 1:  # '99mtc' is an isomer, '99mo' is not: the data decide
+            readings.append(f"{mass}{letters[0]}{letters[1:].capitalize()}")
+    if symbol_first is not None:
+        symbol, mass, isomer = symbol_first.groups()
+        readings.append(f"{mass}{isomer}{symbol.capitalize()}")
+    return readings
+
+
+def _suggestion(name: str, known: dict[str, str]) -> str:
+    readings = _readings(name)
+    hint = near_miss(readings[0] if readings else name, known)
+    return hint if hint.startswith(" Did") else " Write it as 177Lu or Lu-177."
