@@ -40,7 +40,7 @@ class TissueTransport:
 
 @dataclass(frozen=True)
 class LabelLedger:
-    """Where one label went, summed over the section per unit depth: nmol/L x voxel, of the decaying label.
+    """Where one label went, summed over the voxels of the section: nmol/L x voxel, of the decaying label.
 
     ``entered`` by exchange with plasma = ``decayed`` + ``washed_out`` (back to plasma, and released) + ``left`` at the end.
     """
@@ -63,6 +63,8 @@ class TransportSolution:
     Amounts are nmol per L of *tissue*. ``times_h`` (nt,) starts at 0; ``free``, ``bound``, ``internalised`` (nt, ny, nx)
     hold snapshots of total (non-decaying) ligand. ``time_integrals_nmol_h_per_L[label]`` maps ``free``, ``bound``,
     ``internalised`` to the integral of the label's amount, exp(-decay t) included, from 0 to ``times_h[-1]``.
+    ``max_occupancy_at_end`` is the largest bound / target of any voxel, what a next cycle would find taken.
+    ``molecules`` is the ledger of the total ligand.
     """
 
     grid: Grid
@@ -76,6 +78,7 @@ class TransportSolution:
     ledgers: Mapping[str, LabelLedger]
     steps: int
     max_occupancy_at_end: float
+    molecules: LabelLedger | None = None
 
     def time_integral(self, label: str) -> Mapping[str, Array]:
         if label not in self.time_integrals_nmol_h_per_L:

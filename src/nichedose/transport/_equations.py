@@ -1,0 +1,60 @@
+"""The coefficients of the transport equations on a grid, in either concentration basis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nichedose.fields.grid import Array
+from nichedose.transport.solution import LigandKinetics, TissueTransport
+
+__all__ = ["Basis", "Coefficients", "coefficients"]
+
+Basis = Literal["void", "tissue"]
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """capacity du/dt = div(face grad u) + source C_p(t) - leave u - kon u (R - B) + koff B, and B, I as ever.
+
+    ``u`` is free ligand per void (``capacity`` = void fraction) or per tissue (``capacity`` = 1). Arrays (ny, nx), 1/h;
+    ``face_y`` (ny - 1, nx), ``face_x`` (ny, nx - 1) conductances, zero across the edge of the mask.
+    """
+
+    capacity: Array
+    target_nmol_per_L: Array
+    source_per_h: Array
+    leave_per_h: Array
+    face_y_per_h: Array
+    face_x_per_h: Array
+    kon_L_per_nmol_per_h: float
+    koff_per_h: float
+    kint_per_h: float
+    krel_per_h: float
+
+
+def coefficients(tissue: TissueTransport, ligand: LigandKinetics, basis: Basis) -> Coefficients:
+    """The one place where a concentration changes its basis.
+
+    With u per void the equations stand as in the theory page. Per tissue, u = void fraction x F: every rate that acts on F
+    is divided by the void fraction (exchange back to plasma, binding, and the void in front of the diffusivity).
+    """
+    per_unit = 1.0 if basis == "void" else ligand.void_fraction  # F = u / per_unit
+    mask = tissue.mask
+    conductance = ligand.void_fraction * ligand.diffusivity_um2_per_s * SECONDS_PER_HOUR / tissue.grid.spacing_um**2
+    exchange = np.where(mask, tissue.exchange_per_h, 0.0)
+    return Coefficients(
+        capacity=np.where(mask, ligand.void_fraction / per_unit, 0.0),
+        target_nmol_per_L=np.where(mask, tissue.target_nmol_per_L, 0.0),
+        source_per_h=exchange,
+        leave_per_h=exchange / per_unit,
+        face_y_per_h=np.where(mask[1:] & mask[:-1], conductance / per_unit, 0.0),
+        face_x_per_h=np.where(mask[:, 1:] & mask[:, :-1], conductance / per_unit, 0.0),
+        kon_L_per_nmol_per_h=ligand.association_L_per_nmol_per_h / per_unit,
+        koff_per_h=ligand.dissociation_per_h,
+        kint_per_h=ligand.internalisation_per_h,
+        krel_per_h=ligand.release_per_h,
+    )
