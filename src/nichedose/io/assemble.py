@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import BoolArray
@@ -36,14 +35,15 @@ class CountTable:
 
     def take(self, rows: Any) -> CountTable:
         index = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=int)
-        matrix = sp.csr_matrix(self.matrix) if sp.issparse(self.matrix) else np.asarray(self.matrix)
+        matrix: Any = self.matrix.tocsr() if hasattr(self.matrix, "tocsr") else np.asarray(self.matrix)
         return CountTable(matrix[index], tuple(self.barcodes[i] for i in index), self.features, self.is_gene, self.hint)
 
 
 def refuse_swapped_axes(table: CountTable, where: str) -> None:
     """Raise `BadInput` when the columns are named like spots and the rows are not."""
     if look_like_barcodes(table.features) and not look_like_barcodes(table.barcodes):
-        raise BadInput(f"{where}: rows and columns are swapped: columns are named like spots ({table.features[0]}), rows like "
+        raise BadInput(f"{where}: rows and columns are swapped: columns are named like spots ({table.features[0]}), "
+                       f"rows like "
                        f"genes ({table.barcodes[0]}). Rows must be spots and columns genes; transpose the table.")
 
 
@@ -62,7 +62,8 @@ def assemble(
     """Check the counts, clean the gene names, and put everything together."""
     where = str(path)
     if not table.barcodes:
-        raise BadInput(f"{where}: zero spots in tissue; check the in_tissue column of the positions and the sample chosen.")
+        raise BadInput(f"{where}: zero spots in tissue; check the in_tissue column of the positions and the sample "
+                       f"chosen.")
     refuse_shared_positions(scale.xy_um, where)
     counts = raw_counts(table.matrix, where, table.hint)
     counts, genes, gene_flags = clean_genes(counts, table.features, table.is_gene, aliases, where)

@@ -20,7 +20,9 @@ def read_case(path: str | Path) -> Case:
     except FileNotFoundError as error:
         nearby = [p.name for p in place.parent.glob("*.toml")] if place.parent.is_dir() else []
         close = difflib.get_close_matches(place.name, nearby, n=2)
-        hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else " 'nichedose new' writes a commented template."
+        hint = " 'nichedose new' writes a commented template."
+        if close:
+            hint = f" Did you mean {' or '.join(repr(c) for c in close)}?"
         raise BadInput(f"{place}: no such case file.{hint}") from error
     except IsADirectoryError as error:
         raise BadInput(f"{place}: is a folder; give the case file (.toml).") from error

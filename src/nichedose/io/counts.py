@@ -16,7 +16,9 @@ __all__ = ["holds_raw_counts", "raw_counts", "total_flags"]
 def holds_raw_counts(matrix: Any) -> bool:
     """True when every stored number is finite, whole and at least zero."""
     values = _stored(matrix)
-    return bool(values.size == 0 or (np.isfinite(values).all() and (values >= 0).all() and (values == np.rint(values)).all()))
+    if values.size == 0:
+        return True
+    return bool(np.isfinite(values).all() and (values >= 0).all() and (values == np.rint(values)).all())
 
 
 def raw_counts(matrix: Any, where: str, hint: str = "") -> sp.csr_matrix:
@@ -36,8 +38,10 @@ def raw_counts(matrix: Any, where: str, hint: str = "") -> sp.csr_matrix:
     if not holds_raw_counts(matrix):
         looks = "log-normalised" if values.max() < 30 else "normalised"
         example = float(values[values != np.rint(values)][0])
-        raise BadInput(f"{where}: counts are not whole numbers (for example {example:.4g}; the largest is {values.max():.4g}), "
-                       f"so they look {looks}. Raw counts are needed, because counting noise is part of the model.{hint}")
+        raise BadInput(f"{where}: counts are not whole numbers (for example {example:.4g}; the largest is "
+                       f"{values.max():.4g}), "
+                       f"so they look {looks}. Raw counts are needed, because counting noise is part of the "
+                       f"model.{hint}")
     # canonical: sorted, no stored zeros, no duplicates, wide enough to be summed and squared
     csr = sp.csr_matrix(matrix, dtype=np.int64)
     csr.sum_duplicates()
@@ -50,12 +54,14 @@ def total_flags(counts: sp.csr_matrix) -> tuple[Flag, ...]:
     totals = np.asarray(counts.sum(axis=1)).ravel()
     flags = []
     if (totals == 0).any():
-        flags.append(Flag("note", "tissue data", f"{int((totals == 0).sum())} spots in tissue have no counts at all; kept."))
+        flags.append(Flag("note", "tissue data", f"{int((totals == 0).sum())} spots in tissue have no counts at all; "
+                                                 f"kept."))
     if totals.size >= 20 and totals[0] > 0 and (totals == totals[0]).all():
-        flags.append(Flag("caution", "tissue data", f"Every spot has the same total, {int(totals[0])} counts: the data may "
+        flags.append(Flag("caution", "tissue data", f"Every spot has the same total, {int(totals[0])} counts: the "
+                                                    f"data may "
                           "have been down-sampled or normalised and rounded."))
     return tuple(flags)
 
 
 def _stored(matrix: Any) -> Any:
-    return matrix.data if sp.issparse(matrix) else np.asarray(matrix).ravel()
+    return matrix.tocsr().data if hasattr(matrix, "tocsr") else np.asarray(matrix).ravel()

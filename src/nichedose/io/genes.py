@@ -16,7 +16,7 @@ __all__ = ["clean_genes", "look_like_barcodes", "look_like_ids"]
 
 _ENSEMBL = re.compile(r"ENS[A-Z]{0,4}G\d{11}(\.\d+)?")
 _BARCODE = re.compile(r"([ACGT]{12,}(-\d+)?(_\d+)?)|(X?-?\d+(\.\d+)?x-?\d+(\.\d+)?)")
-_CONTROL = re.compile(r"(NegControl|NegPrb|Negative|BLANK|Blank|SystemControl|DEPRECATED_|UnassignedCodeword|antisense_)\S*"
+_CONTROL = re.compile(r"(NegControl|NegPrb|Negative|BLANK|Blank|SystemControl|DEPRECATED_|Unassigned|antisense_)\S*"
                       r"|ERCC-\d{5}")
 _UNIQUE_SUFFIX = re.compile(r"(.+)-(\d+)")
 _MOUSE = re.compile(r"[A-Z][a-z]+[a-z0-9]*")
@@ -60,12 +60,14 @@ def clean_genes(
     if symbols.size == 0:
         raise BadInput(f"{where}: no gene is left after dropping control features.")
     if look_like_ids(list(symbols)):
-        raise BadInput(f"{where}: genes are named by Ensembl ids (for example {symbols[0]}), but symbols such as FAP are "
+        raise BadInput(f"{where}: genes are named by Ensembl ids (for example {symbols[0]}), but symbols such as FAP "
+                       f"are "
                        "needed and the file holds none. Add them as var['gene_symbols'], or map the ids before.")
     current = _current_symbols(list(symbols), aliases, flags)
     merged, unique = _merge(counts, current, flags)
     if sum(_MOUSE.fullmatch(g) is not None for g in unique) > 0.5 * len(unique):
-        flags.append(Flag("caution", "tissue data", "Gene symbols look like mouse (Fap, not FAP); they are not translated, "
+        flags.append(Flag("caution", "tissue data", "Gene symbols look like mouse (Fap, not FAP); they are not "
+                                                    "translated, "
                           "so human targets will be reported as not measured."))
     return merged, unique, tuple(flags)
 
@@ -101,7 +103,8 @@ def _undo_r_names(symbols: list[str], flags: list[Flag]) -> list[str]:
     repaired = [_R_HYPHEN.sub(lambda m: m[0].replace(".", "-"), s) for s in symbols]
     changed = sum(a != b for a, b in zip(symbols, repaired, strict=True))
     if changed:
-        flags.append(_note(f"Gene symbols went through R, which writes HLA-A as HLA.A; the hyphen was put back in {changed}."))
+        flags.append(_note(f"Gene symbols went through R, which writes HLA-A as HLA.A; the hyphen was put back in "
+                           f"{changed}."))
     return repaired
 
 

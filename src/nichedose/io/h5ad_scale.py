@@ -1,4 +1,4 @@
-"""The scale of ``obsm["spatial"]``, whose unit no standard fixes: stated, measured on the Visium lattice, or asked for."""
+"""The scale of ``obsm["spatial"]``, whose unit no standard fixes: stated, measured on a lattice, or asked for."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ from nichedose.values import Flag
 
 __all__ = ["h5ad_scale"]
 
-_ASK_ARRAY = ("The positions look like array indices (whole numbers, {spacing:.3g} apart), so their scale is not known. "
+_ASK_ARRAY = ("The positions look like array indices (whole numbers, {spacing:.3g} apart), so their scale is not "
+              "known. "
               "For a legacy ST array (1000 spots, 200 um apart) say coordinate_unit = \"array\" and um_per_unit = 200.")
-_ASK = ("The unit of obsm['spatial'] is not stated (neighbouring spots are {spacing:.4g} apart). Say coordinate_unit = \"um\" if it "
-        "is um; or coordinate_unit = \"pixel\" with um_per_unit = (um per pixel); or, for array indices, coordinate_unit = \"array\" "
+_ASK = ("The unit of obsm['spatial'] is not stated (neighbouring spots are {spacing:.4g} apart). Say coordinate_unit "
+        "= \"um\" if it "
+        "is um; or coordinate_unit = \"pixel\" with um_per_unit = (um per pixel); or, for array indices, "
+        "coordinate_unit = \"array\" "
         "with um_per_unit = (um per array step).")
 _UM_WORDS = ("um", "µm", "μm", "micromet", "micron")
 
@@ -36,10 +39,11 @@ _UM_WORDS = ("um", "µm", "μm", "micromet", "micron")
 def h5ad_scale(
     xy: Array, obs: Any, uns: Mapping[str, Any], factors: Mapping[str, Any], options: ReadOptions, where: str
 ) -> Scale:
-    """Positions in um and the evidence; ``xy`` (n_spots, 2) as in the file, ``obs`` its table, ``factors`` Space Ranger's.
+    """Positions in um and the evidence; ``xy`` (n_spots, 2) as in the file, ``obs`` its table, ``factors`` Space
+    Ranger's.
 
-    In order: what the user states; Visium's lattice when ``array_row`` and ``array_col`` are there; what the file declares
-    in ``uns["spatial_units"]``. Otherwise `BadInput` asks.
+    In order: what the user states; Visium's lattice when ``array_row`` and ``array_col`` are there; what the file
+    declares in ``uns["spatial_units"]``. Otherwise `BadInput` asks.
     """
     spacing, _ = nearest_spacing(xy)
     unit = options.coordinate_unit
@@ -59,7 +63,8 @@ def h5ad_scale(
     if options.um_per_unit is not None:
         return _in_um(xy * options.um_per_unit, f"um_per_unit = {options.um_per_unit:g} as given")
     if unit == "pixel":
-        raise BadInput(f"{where}: coordinate_unit = \"pixel\" needs um_per_unit (um per pixel): the file has no array_row and "
+        raise BadInput(f"{where}: coordinate_unit = \"pixel\" needs um_per_unit (um per pixel): the file has no "
+                       f"array_row and "
                        "array_col from which Visium's pitch could be measured.")
     if _declares_um(uns) and not is_unit_lattice(xy):
         return _in_um(xy, _declaration(uns))
@@ -74,13 +79,14 @@ def _array(xy: Array, um_per_unit: float | None, where: str) -> Scale:
                        "um_per_unit = 200 for a legacy ST array.")
     whole = np.rint(xy)
     if len(xy) > 20 and np.abs(xy - whole).max() < 1e-6 and not (whole.sum(axis=1) % 2).any():
-        raise BadInput(f"{where}: every x + y is even, as in Visium's array_row and array_col, whose steps differ by direction "
+        raise BadInput(f"{where}: every x + y is even, as in Visium's array_row and array_col, whose steps differ by "
+                       f"direction "
                        "(50 and 86.6 um); put pixel positions into obsm['spatial'] instead.")
     return _in_um(xy * um_per_unit, f"array indices, one step is {um_per_unit:g} um, as given")
 
 
 def _in_um(xy_um: Array, evidence: str) -> Scale:
-    """Lattice, pitch and spot diameter of positions in um; the diameter of an unknown array is the pitch, and flagged."""
+    """Lattice, pitch and spot diameter of positions in um; an unknown array's diameter is its pitch, and flagged."""
     spacing, spread = nearest_spacing(xy_um)
     lattice = lattice_of(xy_um)
     evidence += f"; neighbouring spots are {spacing:.4g} um apart ({lattice if lattice != 'none' else 'no'} lattice)"
@@ -88,10 +94,12 @@ def _in_um(xy_um: Array, evidence: str) -> Scale:
         return Scale(xy_um, VISIUM_PITCH_UM, VISIUM_DIAMETER_UM, lattice, evidence + ", as Visium")
     if lattice == "square" and abs(spacing / LEGACY_ST_PITCH_UM - 1.0) < 0.1:
         return Scale(xy_um, LEGACY_ST_PITCH_UM, LEGACY_ST_DIAMETER_UM, lattice, evidence + ", as legacy ST")
-    flags = [Flag("caution", "scale", f"Spots are {spacing:.4g} um apart, which is neither Visium (100 um) nor legacy ST (200 um); their "
+    flags = [Flag("caution", "scale", f"Spots are {spacing:.4g} um apart, which is neither Visium (100 um) nor legacy "
+                                      f"ST (200 um); their "
                   "diameter is not stated and is taken to be that distance.")]
     if not 1.0 <= spacing <= 1000.0 or (lattice == "none" and spread > 1.0):
-        flags.append(Flag("caution", "scale", f"Neighbouring spots {spacing:.4g} um apart are unusual; check coordinate_unit."))
+        flags.append(Flag("caution", "scale", f"Neighbouring spots {spacing:.4g} um apart are unusual; check "
+                                              f"coordinate_unit."))
     return Scale(xy_um, spacing, spacing, lattice, evidence, tuple(flags))
 
 

@@ -18,8 +18,8 @@ _SAMPLE_COLUMNS = ("libraryid", "sampleid", "sample", "batch")
 def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: str) -> tuple[BoolArray, str | None]:
     """Rows of the chosen sample, and its name (None when the file names no sample).
 
-    ``obs`` is a DataFrame; ``libraries`` are the keys of ``uns["spatial"]``. Several samples without a choice are refused
-    by name, because their positions overlap.
+    ``obs`` is a DataFrame; ``libraries`` are the keys of ``uns["spatial"]``. Several samples without a choice are
+    refused by name, because their positions overlap.
     """
     everything = np.ones(len(obs), dtype=bool)
     if options.sample_key is not None:
@@ -34,7 +34,8 @@ def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: s
             if len(names) > 1:
                 raise _several(where, names, column)
         if len(libraries) > 1 and not columns:
-            raise BadInput(f"{where}: uns['spatial'] names several samples ({', '.join(libraries)}), but no obs column tells which "
+            raise BadInput(f"{where}: uns['spatial'] names several samples ({', '.join(libraries)}), but no obs "
+                           f"column tells which "
                            "spot is whose; name it with sample_key and choose one with sample.")
         name = _names(obs, columns[0])[0] if columns else (libraries[0] if libraries else None)
         return everything, name
@@ -43,7 +44,8 @@ def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: s
         if not any(len(_names(obs, c)) > 1 for c in columns) and len(libraries) < 2:
             return everything, options.sample  # one sample only: the name is the user's to give
         known = sorted({n for c in columns for n in _names(obs, c)} | set(libraries))
-        raise BadInput(f"{where}: no sample '{options.sample}'.{near_miss(options.sample, known)} If another column names the samples, "
+        raise BadInput(f"{where}: no sample '{options.sample}'.{near_miss(options.sample, known)} If another column "
+                       f"names the samples, "
                        "give it as sample_key.")
     rows, name = _pick(obs, holding[0], options.sample, where)
     for column in columns:
@@ -77,5 +79,6 @@ def _pick(obs: Any, column: str, sample: str | None, where: str) -> tuple[BoolAr
 
 def _several(where: str, names: list[str], column: str) -> BadInput:
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return BadInput(f"{where}: holds {len(names)} samples in obs['{column}'] ({shown}); choose one with sample = \"{names[0]}\", "
+    return BadInput(f"{where}: holds {len(names)} samples in obs['{column}'] ({shown}); choose one with sample = "
+                    f"\"{names[0]}\", "
                     "and read each as its own section.")

@@ -1,7 +1,9 @@
 """From pixels and array steps to um, with the evidence in words.
 
-Visium spots stand on a hexagonal lattice, 100 um centre to centre, each 55 um across; legacy ST spots on a square lattice
-of 200 um, each 100 um across. ``spot_diameter_fullres`` in Space Ranger's scale factors does not describe the 55 um spot:
+Visium spots stand on a hexagonal lattice, 100 um centre to centre, each 55 um across; legacy ST spots on a square
+lattice
+of 200 um, each 100 um across. ``spot_diameter_fullres`` in Space Ranger's scale factors does not describe the 55 um
+spot:
 on real sections it spans 65 um of the lattice, so the scale is taken from the pitch and that number only checks it.
 """
 
@@ -19,8 +21,9 @@ from nichedose.fields.grid import Array
 from nichedose.values import Flag
 
 __all__ = [
-    "LEGACY_ST_DIAMETER_UM", "LEGACY_ST_PITCH_UM", "VISIUM_DIAMETER_UM", "VISIUM_PITCH_UM", "LatticeFit", "Scale", "fit_hexagonal",
-    "fit_square", "is_unit_lattice", "lattice_of", "nearest_spacing", "refuse_shared_positions", "visium_scale",
+    "LEGACY_ST_DIAMETER_UM", "LEGACY_ST_PITCH_UM", "VISIUM_DIAMETER_UM", "VISIUM_PITCH_UM", "LatticeFit", "Scale",
+    "fit_hexagonal", "fit_square", "is_unit_lattice", "lattice_of", "nearest_spacing", "refuse_shared_positions",
+    "visium_scale",
 ]
 
 VISIUM_PITCH_UM = 100.0  # 10x Genomics, Visium Spatial Gene Expression: centre to centre
@@ -62,8 +65,8 @@ class Scale:
 def fit_hexagonal(array_row: Array, array_col: Array, xy: Array, where: str) -> LatticeFit:
     """Visium array indices (neighbours are two columns apart, or one row and one column) against positions ``xy``.
 
-    The pitch is that of neighbours in one row: on a real section rows stand 0.5 % farther apart than in an ideal hexagon,
-    and it is the pitch within rows that agrees with ``spot_diameter_fullres``.
+    The pitch is that of neighbours in one row: on a real section rows stand 0.5 % farther apart than in an ideal
+    hexagon, and it is the pitch within rows that agrees with ``spot_diameter_fullres``.
     """
     row_step, col_step, residual = _affine(array_row, array_col, xy, where)
     return _lattice_fit((2.0 * col_step, row_step + col_step, row_step - col_step), residual, len(xy), where, use=1)
@@ -81,18 +84,21 @@ def visium_scale(
     """um per pixel, its evidence in words, and flags; ``xy`` (n, 2) in pixels, over as many spots as the file lists."""
     fit = fit_hexagonal(array_row, array_col, xy, where)
     measured = VISIUM_PITCH_UM / fit.pitch
-    evidence = (f"spot pitch {fit.pitch:.4g} px, from a lattice through {fit.n_spots} spots (residual {fit.residual:.2g} px, "
+    evidence = (f"spot pitch {fit.pitch:.4g} px, from a lattice through {fit.n_spots} spots (residual "
+                f"{fit.residual:.2g} px, "
                 f"directions within {100 * fit.spread:.2g} %), is {VISIUM_PITCH_UM:g} um: {measured:.4g} um/px")
     flags = []
     if fit.spread > _TOLERANCE:
-        flags.append(_caution(f"Neighbour distances differ by {100 * fit.spread:.2g} % between directions: the image may be "
+        flags.append(_caution(f"Neighbour distances differ by {100 * fit.spread:.2g} % between directions: the image "
+                              f"may be "
                               "stretched; the mean pitch sets the scale."))
     diameter_px = factors.get("spot_diameter_fullres")
     if isinstance(diameter_px, int | float) and diameter_px > 0:
         spans = diameter_px * measured
         evidence += f"; spot_diameter_fullres {diameter_px:.4g} px then spans {spans:.3g} um (65 expected)"
         if abs(spans / _FULLRES_DIAMETER_UM - 1.0) > _TOLERANCE:
-            flags.append(_caution(f"spot_diameter_fullres spans {spans:.3g} um by the spot pitch, where 65 um is expected: "
+            flags.append(_caution(f"spot_diameter_fullres spans {spans:.3g} um by the spot pitch, where 65 um is "
+                                  f"expected: "
                                   "the scale factors may belong to another image. The pitch is used."))
     if um_per_unit is None:
         return measured, evidence, tuple(flags)
@@ -106,14 +112,14 @@ def nearest_spacing(xy: Array) -> tuple[float, float]:
     """Median distance to the nearest neighbour, and the half range from 5 to 95 % of it, relative."""
     if len(xy) < 2:
         return float("nan"), float("inf")
-    nearest = cKDTree(xy).query(xy, k=2)[0][:, 1]
+    nearest = np.asarray(cKDTree(xy).query(xy, k=2)[0])[:, 1]
     middle = float(np.median(nearest))
     low, high = np.quantile(nearest, [0.05, 0.95])
     return middle, float(0.5 * (high - low) / middle) if middle > 0 else float("inf")
 
 
 def lattice_of(xy: Array) -> Lattice:
-    """Hexagonal, square or none, from the nearest-neighbour distances and how many neighbours stand at that distance."""
+    """Hexagonal, square or none, from nearest-neighbour distances and how many neighbours stand at that distance."""
     spacing, spread = nearest_spacing(xy)
     if not spread < 0.15:
         return "none"
@@ -123,7 +129,7 @@ def lattice_of(xy: Array) -> Lattice:
 
 
 def is_unit_lattice(xy: Array) -> bool:
-    """True when positions look like array indices: nearly whole numbers, nearly one (or two) apart, over a small range."""
+    """True when positions look like array indices: nearly whole, nearly one (or two) apart, over a small range."""
     spacing, _ = nearest_spacing(xy)
     off = np.abs(xy - np.rint(xy))
     return bool(np.median(off) < 0.15 and 0.7 < spacing < 2.3 and np.ptp(xy, axis=0).max() < 400)
@@ -133,16 +139,18 @@ def refuse_shared_positions(xy: Array, where: str) -> None:
     """Raise `BadInput` when spots lie on one another: several samples in one file, or positions that were lost."""
     shared = len(xy) - len(np.unique(np.round(xy, 6), axis=0))
     if shared:
-        raise BadInput(f"{where}: {shared} of {len(xy)} spots stand at the position of another spot. Does the file hold several "
+        raise BadInput(f"{where}: {shared} of {len(xy)} spots stand at the position of another spot. Does the file "
+                       f"hold several "
                        "samples? Name the column with sample_key and the sample with sample, or split the file.")
 
 
 def _affine(first: Array, second: Array, xy: Array, where: str) -> tuple[Array, Array, float]:
     design = np.column_stack([first, second, np.ones(len(xy))]).astype(float)
     if len(xy) < 4 or np.linalg.matrix_rank(design - design.mean(axis=0)) < 2:
-        raise BadInput(f"{where}: {len(xy)} spots are too few, or on one line, to measure the spot pitch; give um_per_unit "
+        raise BadInput(f"{where}: {len(xy)} spots are too few, or on one line, to measure the spot pitch; give "
+                       f"um_per_unit "
                        "with coordinate_unit.")
-    coefficients = np.linalg.lstsq(design, xy, rcond=None)[0]
+    coefficients: Array = np.linalg.lstsq(design, xy, rcond=None)[0]
     residual = float(np.sqrt(np.mean(np.sum((xy - design @ coefficients) ** 2, axis=1))))
     return coefficients[0], coefficients[1], residual
 
@@ -154,7 +162,8 @@ def _lattice_fit(steps: tuple[Array, ...], residual: float, n_spots: int, where:
     spread = float(np.ptp(lengths) / pitch) if pitch > 0 else float("inf")
     if not (pitch > 0 and spread < 0.2 and residual < 0.25 * pitch):
         raise BadInput(f"{where}: spot positions do not follow the array (neighbour distances "
-                       f"{', '.join(f'{v:.4g}' for v in lengths)}; residual {residual:.4g}). Are the position columns swapped, or "
+                       f"{', '.join(f'{v:.4g}' for v in lengths)}; residual {residual:.4g}). Are the position columns "
+                       f"swapped, or "
                        "do positions and array indices belong to different sections?")
     return LatticeFit(pitch, spread, residual, n_spots)
 

@@ -19,23 +19,28 @@ def separator_of(path: Path) -> str:
     counts = {s: first.count(s) for s in ("\t", ",", ";", " ")}
     best = max(counts, key=lambda s: counts[s])
     if counts[best] == 0:
-        raise BadInput(f"{path}: the first line has one column only; a table of tab- or comma-separated columns is needed.")
+        raise BadInput(f"{path}: the first line has one column only; a table of tab- or comma-separated columns is "
+                       f"needed.")
     return best
 
 
-def read_table(path: Path, *, separator: str, header: int | None = 0, index: int | None = None, text_columns: bool = False) -> Any:
+def read_table(
+    path: Path, *, separator: str, header: int | None = 0, index: int | None = None, text_columns: bool = False
+) -> Any:
     """A pandas DataFrame; raises `BadInput` for an empty, damaged or ragged file."""
     import pandas as pd
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # mixed types are looked at by the caller
-            frame = pd.read_csv(path, sep=separator, header=header, index_col=index, dtype=str if text_columns else None,
-                                keep_default_na=not text_columns, low_memory=False)
+            frame = pd.read_csv(
+                path, sep=separator, header=header, index_col=index, dtype=str if text_columns else None,
+                keep_default_na=not text_columns, low_memory=False)
     except pd.errors.EmptyDataError as error:
         raise BadInput(f"{path}: the file is empty.") from error
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as a table ({str(error).strip()}); is it damaged or cut off?") from error
+        reason = str(error).strip()
+        raise BadInput(f"{path}: cannot be read as a table ({reason}); is it damaged or cut off?") from error
     if frame.shape[0] == 0:
         raise BadInput(f"{path}: the table has no rows.")
     return frame

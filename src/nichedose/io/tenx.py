@@ -17,8 +17,8 @@ __all__ = ["read_tenx_folder", "read_tenx_h5"]
 _DAMAGED = "the file is damaged or not complete; copy or download it again"
 
 
-def read_tenx_h5(path: Path) -> tuple[CountTable, str | None]:
-    """Counts, and the library id that Space Ranger wrote (None when absent or several)."""
+def read_tenx_h5(path: Path) -> tuple[CountTable, str | None, str]:
+    """Counts, the library id that Space Ranger wrote (None when absent or several), and the chemistry."""
     import h5py
 
     try:
@@ -31,6 +31,7 @@ def read_tenx_h5(path: Path) -> tuple[CountTable, str | None]:
             features = _text(group["features/name"][:])
             types = _text(group["features/feature_type"][:]) if "feature_type" in group["features"] else None
             libraries = _text(np.atleast_1d(file.attrs.get("library_ids", np.array([], dtype="S1"))))
+            chemistry = str(file.attrs.get("chemistry_description", ""))
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise BadInput(f"{path}: {_DAMAGED} ({_first_line(error)}).") from error
     data, indices, indptr, shape = arrays
@@ -41,11 +42,11 @@ def read_tenx_h5(path: Path) -> tuple[CountTable, str | None]:
     except (ValueError, IndexError) as error:
         raise BadInput(f"{path}: {_DAMAGED} ({_first_line(error)}).") from error
     table = _table(matrix, barcodes, features, types, path)
-    return table, libraries[0] if len(libraries) == 1 else None
+    return table, libraries[0] if len(libraries) == 1 else None, chemistry
 
 
 def read_tenx_folder(folder: Path) -> tuple[CountTable, list[Path]]:
-    """Counts from ``matrix.mtx``, ``features.tsv`` (or ``genes.tsv``) and ``barcodes.tsv``, gzipped or not; and the files."""
+    """Counts from ``matrix.mtx``, ``features.tsv`` (or ``genes.tsv``) and ``barcodes.tsv``, gzipped or not."""
     from scipy.io import mmread
 
     matrix_file = _one_of(folder, "matrix.mtx")
@@ -62,7 +63,9 @@ def read_tenx_folder(folder: Path) -> tuple[CountTable, list[Path]]:
     return table, [matrix_file, feature_file, barcode_file]
 
 
-def _table(matrix: sp.csr_matrix, barcodes: list[str], names: list[str], types: list[str] | None, path: Path) -> CountTable:
+def _table(
+    matrix: sp.csr_matrix, barcodes: list[str], names: list[str], types: list[str] | None, path: Path
+) -> CountTable:
     n_spots, n_features = matrix.shape
     if (n_spots, n_features) == (len(names), len(barcodes)) and n_spots != n_features:
         raise BadInput(f"{path}: the matrix is barcodes x genes; the 10x format is genes x barcodes. Transpose it.")

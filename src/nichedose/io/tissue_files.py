@@ -34,8 +34,8 @@ def read_tissue(
     (um per pixel or per array step) are needed only where the file cannot tell. ``layer`` holds raw counts when X does
     not. ``aliases`` maps old gene symbols to current ones.
 
-    Raises `BadInput` when the file is missing, damaged, not of the stated kind, holds several samples, has no positions,
-    a scale that cannot be told, or counts that are not raw; the message says what to do.
+    Raises `BadInput` when the file is missing, damaged, not of the stated kind, holds several samples, has no
+    positions, a scale that cannot be told, or counts that are not raw; the message says what to do.
     """
     place = Path(path).expanduser()
     _must_exist(place)
@@ -45,7 +45,8 @@ def read_tissue(
     if um_per_unit is not None and not (np.isfinite(um_per_unit) and um_per_unit > 0.0):
         raise BadInput(f"um_per_unit must be a number above 0; got {um_per_unit}.")
     if coordinate_unit == "um" and um_per_unit not in (None, 1.0):
-        raise BadInput(f"coordinate_unit = \"um\" and um_per_unit = {um_per_unit} contradict each other; give one of them.")
+        raise BadInput(f"coordinate_unit = \"um\" and um_per_unit = {um_per_unit} contradict each other; give one of "
+                       f"them.")
     options = ReadOptions(sample, sample_key, coordinate_unit, um_per_unit, layer, dict(aliases or {}))
     return _choose(place, kind).read(place, options)
 

@@ -3,8 +3,8 @@
 from nichedose.io.reader import Reader
 from nichedose.io.readers.h5ad import H5AD
 from nichedose.io.readers.legacy_st import LEGACY_ST
-from nichedose.io.readers.visium import VISIUM
+from nichedose.io.readers.visium import SYNTHETIC, VISIUM
 
 __all__ = ["READERS"]
 
-READERS: tuple[Reader, ...] = (VISIUM, H5AD, LEGACY_ST)
+READERS: tuple[Reader, ...] = (VISIUM, H5AD, LEGACY_ST, SYNTHETIC)

@@ -22,8 +22,10 @@ from nichedose.values import Flag
 
 __all__ = ["H5AD"]
 
-_SYMBOL_COLUMNS = ("gene_symbols", "gene_symbol", "symbol", "hgnc_symbol", "gene_name", "gene_names", "feature_name", "gene_short_name",
-                   "name", "gene_ids", "gene_id")
+_SYMBOL_COLUMNS = (
+    "gene_symbols", "gene_symbol", "symbol", "hgnc_symbol", "gene_name", "gene_names", "feature_name",
+    "gene_short_name", "name", "gene_ids", "gene_id",
+)
 
 
 def _claims(path: Path) -> bool:
@@ -48,13 +50,15 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
         raise BadInput(f"{where}: zero spots in tissue: no row of the chosen sample has in_tissue = 1.")
     xy = xy[rows]
     if not np.isfinite(xy).all():
-        raise BadInput(f"{where}: {int((~np.isfinite(xy)).any(axis=1).sum())} positions in obsm['spatial'] are not finite.")
+        raise BadInput(f"{where}: {int((~np.isfinite(xy)).any(axis=1).sum())} positions in obsm['spatial'] are not "
+                       f"finite.")
     obs = data.obs[rows]
     factors = libraries.get(name or "", next(iter(libraries.values())) if len(libraries) == 1 else {})
     scale = h5ad_scale(xy, obs, data.uns, factors, options, where)
     table = CountTable(table.matrix, table.barcodes, features, is_gene, hint).take(rows)
-    return assemble(table, scale, path=path, kind="h5ad", sample=name or options.sample or path.stem, aliases=options.aliases,
-                    files=[path], annotations=_annotations(obs), flags=gene_flags)
+    return assemble(
+        table, scale, path=path, kind="h5ad", sample=name or options.sample or path.stem, aliases=options.aliases,
+        files=[path], annotations=_annotations(obs), flags=gene_flags)
 
 
 def _open(path: Path) -> Any:
@@ -68,7 +72,8 @@ def _open(path: Path) -> Any:
         raise
     except Exception as error:  # whatever anndata or HDF5 raises, the file cannot be read
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(f"{path}: cannot be read as .h5ad ({reason}); is it damaged, cut off, or another format?") from error
+        raise BadInput(f"{path}: cannot be read as .h5ad ({reason}); "
+                       "is it damaged, cut off, or another format?") from error
 
 
 def _choose_counts(data: Any, options: ReadOptions, where: str) -> tuple[Any, Any, str]:
@@ -125,13 +130,15 @@ def _libraries(uns: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _positions(data: Any, where: str) -> Array:
     if "spatial" not in data.obsm:
         there = ", ".join(data.obsm) or "nothing"
-        raise BadInput(f"{where}: no spatial coordinates: obsm['spatial'] is missing (obsm holds {there}). Put the spot positions "
+        raise BadInput(f"{where}: no spatial coordinates: obsm['spatial'] is missing (obsm holds {there}). Put the "
+                       f"spot positions "
                        "there as (x, y).")
     xy = np.asarray(data.obsm["spatial"], dtype=float)
     if xy.ndim != 2 or xy.shape[1] not in (2, 3):
         raise BadInput(f"{where}: obsm['spatial'] has shape {xy.shape}; (spots, 2) as (x, y) is needed.")
     if xy.shape[1] == 3 and np.ptp(xy[:, 2]) > 0:
-        raise BadInput(f"{where}: obsm['spatial'] has three columns and z is not the same everywhere; read one section at a time "
+        raise BadInput(f"{where}: obsm['spatial'] has three columns and z is not the same everywhere; read one "
+                       f"section at a time "
                        "(sample_key, sample).")
     return xy[:, :2]
 
@@ -147,7 +154,8 @@ def _annotations(obs: Any) -> dict[str, Any]:
             out[str(column)] = values.to_numpy()
         else:
             text = values.astype(object)
-            out[str(column)] = np.array(["" if v is None or v != v or v == "nan" else str(v) for v in text], dtype=object)
+            plain = ["" if v is None or v != v or v == "nan" else str(v) for v in text]
+            out[str(column)] = np.array(plain, dtype=object)
     return out
 
 
