@@ -78,8 +78,8 @@ class PriorDose(_Part):
 class Comparison(_Part):
     modes: tuple[Mode, ...] = ("as_prescribed", "equal_mean_dose", "equal_toxicity")
     decide_by: Mode = "equal_toxicity"
-    equal_activity: ActivityMBq = 1000.0
-    equal_mean_dose: DoseGy = 10.0
+    equal_activity: ActivityMBq = Field(default=1000.0, description="of the whole course, for the mode of that name")
+    equal_mean_dose: DoseGy = Field(default=10.0, description="section mean over the whole course")
     scaling: Literal["fixed_ligand_mass", "fixed_molar_activity"] = "fixed_ligand_mass"
 
     @model_validator(mode="after")

@@ -1,0 +1,228 @@
+"""`nichedose plan`: read, model, solve, compare, and gather everything into one result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nichedose.case import Case, Mode, Surroundings, resolve_path
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array
+from nichedose.io import read_tissue
+from nichedose.library import Library, load_library
+from nichedose.results import PlanResult
+from nichedose.study.assemble import CentralCandidate, assemble
+from nichedose.study.evaluate import Metrics, log_survival_by_class
+from nichedose.study.place import target_place
+from nichedose.study.pool import run_tasks
+from nichedose.study.provenance import provenance
+from nichedose.study.setup import ResolvedCandidate, Setup, resolve
+from nichedose.study.world import World, tissue_maps
+from nichedose.tissue import SpotModel, TissueMap, grid_to_spots, model_section
+from nichedose.tissue.assay import SpatialAssay
+from nichedose.values import Draw, Value
+
+__all__ = ["PlanRun", "run_plan"]
+
+Progress = Callable[[str, int, int], None]
+
+DRAW_PAIRS = 3  # pairs of the dose-rate history in a draw; the central run decides its own number by error
+MAX_DRAW_VOXELS = 3600  # a draw costs about a second per dozen agents at this size
+ALTERNATIVES: tuple[Surroundings, ...] = ("uniform", "mirror", "isolated")
+
+
+@dataclass(frozen=True)
+class PlanRun:
+    """The result, and what goes back to the user's own data: assays and columns per spot."""
+
+    result: PlanResult
+    assays: tuple[SpatialAssay, ...]
+    spot_columns: tuple[Mapping[str, Array], ...]
+
+
+@dataclass(frozen=True)
+class _CentralShared:
+    setup: Setup
+    maps: tuple[TissueMap, ...]
+
+
+@dataclass(frozen=True)
+class _DrawTask:
+    index: int | None
+    spacing_um: float
+
+
+def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress = lambda *_: None) -> PlanRun:
+    """Run the whole chain of one case. Raises `BadInput` for what the user can mend; writes nothing."""
+    started = time.perf_counter()
+    library = load_library()
+    assays = tuple(_read_sections(case, case_path, progress, library.aliases))
+    models = [_model(assay, library) for assay in assays]
+    setup = resolve(case, library, models)
+    progress("tissue", 0, 1)
+    central_draw = Draw(seed=case.sampling.seed)
+    maps = tissue_maps(setup, central_draw, case.sampling.grid_spacing)
+    progress("tissue", 1, 1)
+    used: dict[str, Value] = dict(central_draw.used)
+
+    central: list[CentralCandidate] = []
+    forms = setup.forms()
+    progress("candidates", 0, len(forms))
+    outcomes = run_tasks(_central_form, _CentralShared(setup, maps), forms, workers=case.sampling.workers)
+    for done, (candidates, drawn) in enumerate(outcomes, start=1):
+        central.extend(candidates)
+        used.update(drawn)
+        progress("candidates", done, len(forms))
+
+    spacing = draw_spacing_um(case, maps)
+    tasks = [_DrawTask(index, spacing) for index in (None, *range(case.sampling.draws))] if forms else []
+    progress("draws", 0, len(tasks))
+    draws: list[Mapping[str, Mapping[Mode, Metrics]]] = []
+    for done, outcome in enumerate(run_tasks(_one_draw, setup, tasks, workers=case.sampling.workers), start=1):
+        draws.append(outcome)
+        progress("draws", done, len(tasks))
+
+    columns = tuple(
+        _spot_columns(model, tissue, central, position)
+        for position, (model, tissue) in enumerate(zip(setup.sections, maps, strict=True))
+    )
+    result = assemble(
+        setup,
+        assays=assays,
+        maps=maps,
+        central=central,
+        coarse=draws[0] if draws else {},
+        draws=draws[1:],
+        draw_spacing_um=spacing,
+        used=used,
+        case_text=case_text,
+        provenance=provenance(case, case_path, seconds=time.perf_counter() - started),
+    )
+    return PlanRun(result, assays, columns)
+
+
+def draw_spacing_um(case: Case, maps: Sequence[TissueMap]) -> float:
+    """Grid of the draws: as asked, else the finest multiple of the main spacing with few enough voxels."""
+    if case.sampling.draw_grid_spacing is not None:
+        if case.sampling.draw_grid_spacing < case.sampling.grid_spacing:
+            raise BadInput("'sampling.draw_grid_spacing' must not be finer than 'sampling.grid_spacing'.")
+        return case.sampling.draw_grid_spacing
+    largest = max(m.grid.shape[0] * m.grid.shape[1] for m in maps)
+    return case.sampling.grid_spacing * max(1, int(np.ceil(np.sqrt(largest / MAX_DRAW_VOXELS))))
+
+
+def _read_sections(
+    case: Case, case_path: Path, progress: Progress, aliases: Mapping[str, str]
+) -> Sequence[SpatialAssay]:
+    assays: list[SpatialAssay] = []
+    for done, section in enumerate(case.sections):
+        progress("reading", done, len(case.sections))
+        assays.append(read_tissue(
+            resolve_path(case_path, section.path),
+            section.kind,
+            sample=section.sample,
+            sample_key=section.sample_key,
+            coordinate_unit=section.coordinate_unit,
+            um_per_unit=section.um_per_unit,
+            layer=section.layer,
+            aliases=aliases,
+        ))
+    progress("reading", len(case.sections), len(case.sections))
+    names = [a.sample for a in assays]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise BadInput(f"'sections': two sections are called '{twice[0]}'; rename one of the folders or files.")
+    return assays
+
+
+def _model(assay: SpatialAssay, library: Library) -> SpotModel:
+    return model_section(assay, library.cell_types, library.targets, library.signatures, library.aliases)
+
+
+def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandidate], dict[str, Value]]:
+    """All candidates of one labelled form on the fine grid, at the medians, under all surroundings."""
+    setup, draw = shared.setup, Draw(seed=shared.setup.case.sampling.seed)
+    world = World(setup, draw, shared.maps, pairs=None)
+    done = [_central_candidate(world, c) for c in setup.evaluable if c.form.name == form]
+    return done, dict(draw.used)
+
+
+def _central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCandidate:
+    setup = world.setup
+    metrics = world.evaluate(candidate)
+    chosen = setup.case.comparison.decide_by
+    mode: Mode = chosen if chosen in metrics else "as_prescribed"
+    activity = metrics[mode].activity_MBq if mode in metrics else candidate.activity_MBq
+    factor = 1.0
+    if setup.case.comparison.scaling == "fixed_molar_activity":
+        factor = activity / candidate.activity_MBq
+    dose = world.dose(candidate, mass_factor=factor)
+    course = activity * candidate.cycles
+    survival = [
+        _mean_log10_survival(log_survival_by_class(s, world.effect, activity, candidate.cycles), s.clonogens)
+        for s in dose.sections
+    ]
+    other = [s for s in ALTERNATIVES if s != setup.case.lesion.surroundings]
+    runs = world.runs(candidate, factor)
+    return CentralCandidate(
+        candidate=candidate,
+        metrics=metrics,
+        alternatives={s: world.evaluate(candidate, surroundings=s) for s in other},
+        tolerance=world.tolerance(candidate),
+        activity_MBq=activity,
+        dose_by_quality=tuple({q: d * course for q, d in s.dose.by_quality.items()} for s in dose.sections),
+        log10_survival=tuple(survival),
+        tia_MBq_h_per_L=tuple(s.tia_MBq_h_per_L * course for s in dose.sections),
+        clonogens=tuple(dict(s.clonogens) for s in dose.sections),
+        g_mean=tuple(float(s.g[s.tissue.mask].mean()) for s in dose.sections),
+        g_error=max(s.dose.history.g_error for s in dose.sections),
+        escaped_fraction=dose.escaped_fraction,
+        entered_fraction=dose.entered_fraction,
+        photon_energy_fraction=max(s.dose.photon_energy_fraction for s in dose.sections),
+        ledgers=tuple(run.solution.ledgers[candidate.radionuclide] for run in runs),
+        occupancy_at_end=max(run.solution.max_occupancy_at_end for run in runs),
+        mode=mode,
+        place=target_place(dose, candidate.form.target, survival),
+    )
+
+
+def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, Array]) -> Array:
+    """log10 of the clonogen-weighted survival in each voxel; zero where there are no tumour cells."""
+    weights = np.stack([clonogens[name] for name in by_class])
+    logs = np.stack(list(by_class.values()))
+    total = weights.sum(axis=0)
+    top = np.where(weights > 0.0, logs, -np.inf).max(axis=0)
+    top = np.where(np.isfinite(top), top, 0.0)
+    mean = (weights * np.exp(np.minimum(logs - top, 0.0))).sum(axis=0) / np.where(total > 0.0, total, 1.0)
+    return np.where(total > 0.0, (top + np.log(np.where(mean > 0.0, mean, 1.0))) / np.log(10.0), 0.0)
+
+
+def _one_draw(setup: Setup, task: _DrawTask) -> Mapping[str, Mapping[Mode, Metrics]]:
+    """All candidates in one world, on the coarser grid."""
+    draw = Draw(seed=setup.case.sampling.seed, index=task.index)
+    world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=DRAW_PAIRS)
+    return {c.name: world.evaluate(c) for c in setup.evaluable}
+
+
+def _spot_columns(
+    model: SpotModel, tissue: TissueMap, central: Sequence[CentralCandidate], section: int
+) -> Mapping[str, Array]:
+    """Columns for the user's own object: tissue fields, and dose and survival of each candidate, at the spots."""
+    fields: dict[str, Array] = {
+        f"cell_density_{name}_per_mm3": field for name, field in tissue.cell_density_per_mm3.items()
+    }
+    fields |= {f"target_{t.name}_nmol_per_L": t.total_nmol_per_L for t in tissue.targets.values()}
+    fields |= {
+        "vessel_surface_per_cm": tissue.vessel_surface_per_cm,
+        "matrix": tissue.matrix,
+        "oxygen_mmHg": tissue.oxygen_mmHg,
+    }
+    for entry in central:
+        dose = np.asarray(sum(entry.dose_by_quality[section].values()))
+        fields[f"dose_{entry.candidate.name}_Gy"] = dose
+        fields[f"log10_survival_{entry.candidate.name}"] = entry.log10_survival[section]
+    return {name: grid_to_spots(field, model, tissue.grid) for name, field in fields.items()}

@@ -1,0 +1,61 @@
+"""Tasks in processes, in a fixed order: results do not depend on how many workers there are."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from nichedose.errors import NichedoseError
+
+__all__ = ["run_tasks"]
+
+Task = TypeVar("Task")
+Outcome = TypeVar("Outcome")
+
+_shared: Any = None
+
+
+def _initialise(shared: Any) -> None:
+    global _shared
+    _shared = shared
+
+
+def _call(job: tuple[Callable[[Any, Task], Outcome], Task]) -> Outcome:
+    function, task = job
+    return _run_one(function, _shared, task)
+
+
+def _run_one(function: Callable[[Any, Task], Outcome], shared: Any, task: Task) -> Outcome:
+    # one BLAS thread: the same sums in the same order, whoever runs the task
+    with threadpool_limits(limits=1):
+        return function(shared, task)
+
+
+def run_tasks(
+    function: Callable[[Any, Task], Outcome], shared: Any, tasks: Sequence[Task], *, workers: int | None
+) -> Iterator[Outcome]:
+    """Yield ``function(shared, task)`` for each task, in order; ``shared`` is sent to each process once.
+
+    ``function`` must be importable. With one worker, or one task, everything runs in this process.
+    """
+    count = min(workers or os.cpu_count() or 1, len(tasks))
+    if count <= 1:
+        for task in tasks:
+            yield _run_one(function, shared, task)
+        return
+    pool = ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise, initargs=(shared,))
+    try:
+        yield from pool.map(_call, [(function, task) for task in tasks])
+    except BrokenProcessPool as error:
+        raise NichedoseError(
+            "A worker process ended abruptly, most often for want of memory. Use fewer workers "
+            "(sampling.workers), or a coarser sampling.grid_spacing.") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,104 @@
+"""From a case to resolved candidates: names looked up, regimens filled in, what cannot be evaluated said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nichedose.case import Candidate, Case
+from nichedose.errors import BadInput, near_miss
+from nichedose.library import Library, find_agent
+from nichedose.library.schema import Agent, LabelledForm, Radiobiology
+from nichedose.nuclide import canonical_name
+from nichedose.tissue import SpotModel
+
+__all__ = ["ResolvedCandidate", "Setup", "resolve"]
+
+
+@dataclass(frozen=True)
+class ResolvedCandidate:
+    """One candidate with everything looked up; ``activity_MBq`` per administration as prescribed."""
+
+    name: str
+    agent: Agent
+    form: LabelledForm
+    radionuclide: str
+    activity_MBq: float
+    cycles: int
+    interval_h: float
+    emits_alpha: bool
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that a run needs and that does not change between draws; it travels to worker processes."""
+
+    case: Case
+    library: Library
+    radiobiology: Radiobiology
+    candidates: tuple[ResolvedCandidate, ...]
+    sections: tuple[SpotModel, ...]
+
+    def reason_not_evaluable(self, candidate: ResolvedCandidate) -> str | None:
+        """Why the candidate cannot be evaluated in these sections, or None."""
+        for section in self.sections:
+            reason = section.unknown_targets.get(candidate.form.target)
+            if reason is not None:
+                return f"{candidate.form.target} is unknown in {section.sample}: {reason}"
+        return None
+
+    @property
+    def evaluable(self) -> tuple[ResolvedCandidate, ...]:
+        return tuple(c for c in self.candidates if self.reason_not_evaluable(c) is None)
+
+    @property
+    def clonogens_in_lesion(self) -> float | None:
+        """Clonogens in the whole lesion, only when the case states their density."""
+        lesion = self.case.lesion
+        if lesion.clonogen_density is None:
+            return None
+        return lesion.clonogen_density * math.pi / 6.0 * lesion.diameter**3
+
+    @property
+    def prior_doses(self) -> dict[tuple[str, str], float]:
+        """Gy that each organ had before, by (organ, quantity)."""
+        prior: dict[tuple[str, str], float] = {}
+        for p in self.case.prior_doses:
+            prior[p.organ, p.quantity] = prior.get((p.organ, p.quantity), 0.0) + p.dose
+        return prior
+
+    def forms(self) -> tuple[str, ...]:
+        """Labelled forms of the evaluable candidates, in order of first appearance."""
+        return tuple(dict.fromkeys(c.form.name for c in self.evaluable))
+
+
+def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setup:
+    """Look everything up; raises `BadInput` with near misses for unknown names."""
+    library = library.with_entries(forms=case.forms, agents=case.agents)
+    if case.tumour not in library.radiobiology:
+        raise BadInput(f"'tumour': no radiobiology entry '{case.tumour}'.{near_miss(case.tumour, library.radiobiology)}")
+    unknown = sorted(set(case.anchors) - set(library.targets))
+    if unknown:
+        raise BadInput(f"'anchors.{unknown[0]}': not a target.{near_miss(unknown[0], library.targets)}")
+    organs = {limit.organ for limit in library.limits}
+    for prior in case.prior_doses:
+        if prior.organ not in organs:
+            raise BadInput(f"'prior_doses': no limit is known for organ '{prior.organ}'.{near_miss(prior.organ, organs)}")
+    candidates = tuple(_resolve_candidate(c, library) for c in case.candidates)
+    return Setup(case, library, library.radiobiology[case.tumour], candidates, tuple(sections))
+
+
+def _resolve_candidate(candidate: Candidate, library: Library) -> ResolvedCandidate:
+    agent = find_agent(library, candidate.agent)
+    form = library.forms[agent.form]
+    return ResolvedCandidate(
+        name=candidate.label or agent.name,
+        agent=agent,
+        form=form,
+        radionuclide=canonical_name(agent.radionuclide),
+        activity_MBq=candidate.activity or agent.activity_MBq.central,
+        cycles=candidate.cycles or agent.cycles,
+        interval_h=candidate.interval or agent.interval_h,
+        emits_alpha=library.radionuclides[canonical_name(agent.radionuclide)].limits == "alpha",
+    )

@@ -1,0 +1,138 @@
+"""The words of a plan: the answer, one sentence per candidate, and the assumptions behind the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from nichedose.case import Mode
+from nichedose.decide import CandidateFacts, sentence
+from nichedose.results import CandidateSummary, ModeResult, Quantiles
+from nichedose.study.setup import ResolvedCandidate, Setup
+
+if TYPE_CHECKING:
+    from nichedose.study.assemble import CentralCandidate
+
+__all__ = ["MODE_TEXT", "answer", "assumptions", "sentences"]
+
+MODE_TEXT: Mapping[Mode, str] = {
+    "as_prescribed": "as prescribed",
+    "equal_activity": "at equal activity",
+    "equal_mean_dose": "at equal mean tumour dose",
+    "equal_toxicity": "at equal toxicity (each at the activity that its organ limits leave)",
+}
+CLEAR_WIN = 0.8  # below this share of draws the answer names the rival too
+
+
+def answer(setup: Setup, candidates: Sequence[CandidateSummary], mode: Mode) -> str:
+    """One or two sentences: who is first, how sure, and who comes next."""
+    placed = [c for c in candidates if c.modes[mode].rank is not None]
+    placed.sort(key=lambda c: c.modes[mode].rank or 0)
+    if not placed:
+        reasons = "; ".join(f"{c.name}: {c.reasons[0] if c.reasons else c.modes[mode].reason}" for c in candidates)
+        return f"No candidate could be evaluated {MODE_TEXT[mode]}. {reasons}."
+    first = placed[0]
+    text = f"{MODE_TEXT[mode][0].upper()}{MODE_TEXT[mode][1:]}, {first.name} ranks first of {len(placed)}"
+    probability = first.modes[mode].probability_best
+    if probability is not None:
+        text += f": best in {probability:.0%} of {setup.case.sampling.draws} draws"
+    if len(placed) > 1 and (probability is None or probability < CLEAR_WIN):
+        rivals = sorted(placed[1:], key=lambda c: -(c.modes[mode].probability_best or 0.0))
+        rival = rivals[0] if probability is not None else placed[1]
+        share = rival.modes[mode].probability_best
+        text += f"; the closest rival is {rival.name}" + (f" ({share:.0%})" if share is not None else "")
+        if probability is not None and probability < 0.5:
+            text += ". These data do not settle the choice"
+    return text + "."
+
+
+def sentences(
+    setup: Setup,
+    central: Mapping[str, CentralCandidate],
+    modes: Mapping[Mode, Mapping[str, ModeResult]],
+    mode: Mode,
+) -> dict[str, str]:
+    """One sentence per candidate: its place in the deciding mode, and why."""
+    doses = {n: r.mean_dose_Gy.central for n, r in modes[mode].items() if r.mean_dose_Gy is not None}
+    by_dose = {name: place for place, name in enumerate(sorted(doses, key=lambda n: -doses[n]), start=1)}
+    return {
+        c.name: sentence(_facts(setup, c, central.get(c.name), modes[mode][c.name], by_dose, mode))
+        for c in setup.candidates
+    }
+
+
+def _facts(
+    setup: Setup,
+    candidate: ResolvedCandidate,
+    entry: CentralCandidate | None,
+    result: ModeResult,
+    by_dose: Mapping[str, int],
+    mode: Mode,
+) -> CandidateFacts:
+    if entry is None or not result.evaluable:
+        return CandidateFacts(candidate.name, not_evaluable=result.reason or "not computed")
+    # with one shared mean dose for all, a place by dose says nothing
+    dose_rank = None if mode == "equal_mean_dose" else by_dose.get(candidate.name)
+    return CandidateFacts(
+        candidate.name,
+        n_ranked=len(by_dose),
+        log_kill=_central(result.log_kill),
+        log_kill_rank=result.rank,
+        mean_dose_Gy=_central(result.mean_dose_Gy),
+        mean_dose_rank=dose_rank,
+        probability_best=result.probability_best,
+        activity_MBq=_central(result.activity_MBq),
+        limiting_organ=entry.tolerance.limiting_organ if mode == "equal_toxicity" else None,
+        target_on_tumour_fraction=entry.place.target_on_tumour_fraction,
+        target_negative_fraction=entry.place.target_negative_fraction,
+        log_kill_positive=_central(result.log_kill_positive),
+        log_kill_negative=_central(result.log_kill_negative),
+        hypoxic_fraction=entry.place.hypoxic_fraction,
+        hypoxic_survivor_fraction=entry.place.hypoxic_survivor_fraction if mode == entry.mode else None,
+        escaped_fraction=entry.escaped_fraction,
+        alpha_dose_fraction=entry.place.alpha_dose_fraction,
+        shape_unknown=entry.place.shape_unknown,
+    )
+
+
+def _central(quantiles: Quantiles | None) -> float | None:
+    return None if quantiles is None else quantiles.central
+
+
+def assumptions(setup: Setup, draw_spacing_um: float) -> tuple[str, ...]:
+    """What was taken for granted, in plain words."""
+    case = setup.case
+    lesion, comparison = case.lesion, case.comparison
+    depth = (
+        f"The section is taken to repeat along z over {lesion.slab_thickness or lesion.diameter:g} mm."
+        if lesion.along_z == "slab"
+        else f"The section stands alone, {lesion.section_thickness:g} um thick, with nothing above or below."
+    )
+    around = {
+        "uniform": f"Around the section the lesion, {lesion.diameter:g} mm across, holds the section's mean activity.",
+        "mirror": "Around the section the tissue mirrors it.",
+        "isolated": "Around the section there is no activity.",
+    }[lesion.surroundings]
+    scaling = (
+        "Changing the activity leaves the ligand mass as it is."
+        if comparison.scaling == "fixed_ligand_mass"
+        else "The ligand mass scales with the activity (fixed molar activity)."
+    )
+    return (
+        depth,
+        around,
+        scaling,
+        "Expression sets the shape of a target map; the mean comes from an anchor or the library.",
+        "Free ligand reaches tissue by permeation from vessels and diffuses; convection is left out.",
+        "Vessels are a smooth density; oxygen and ligand are means over a voxel, and gradients between single "
+        "capillaries are averaged away.",
+        "Targets neither turn over nor change during therapy; cycles are equal and independent.",
+        "All progeny decay where their parent did; none escapes after an alpha recoil.",
+        "Photons are not deposited in the section.",
+        "Survival: linear-quadratic with dose-rate protraction and oxygen; no repopulation, no bystander or immune "
+        "effect, so log kill over long courses is an upper estimate.",
+        "Tumour cells within a voxel either bear the target or do not, in the stated fraction.",
+        f"Composition of the tissue is the same in every draw; draws run on a {draw_spacing_um:g}-um grid and are moved "
+        "to the fine grid's central value by the ratio shown for each candidate.",
+        "Organ limits are conventions from the sources named; a dose at the limit is not a safe dose.",
+    )
