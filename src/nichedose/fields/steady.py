@@ -16,6 +16,7 @@ from nichedose.fields.stencil import Stencil, diffusion_stencil
 __all__ = ["MichaelisMenten", "SteadySolution", "steady_reaction_diffusion"]
 
 MAX_NEWTON = 200
+ROUNDING = 4.0 * np.finfo(float).eps  # of the largest flux: no imbalance below it can be seen
 INNER_TOLERANCE = 1e-4  # of each Newton step's linear system; the outer residual decides the accuracy
 
 
@@ -121,12 +122,12 @@ def _newton(problem: _Problem, stencil: Stencil, tolerance: float) -> tuple[Arra
         n = solve_spd(problem.matrix, problem.right, rows, columns, tolerance=0.1 * tolerance)
         n = np.maximum(n, 0.0)
         return n, float(np.abs(problem.matrix @ n - problem.right).max()) / problem.scale, 1
-    n = np.zeros_like(problem.right)
+    n, diagonal = np.zeros_like(problem.right), problem.matrix.diagonal()
     for iteration in range(MAX_NEWTON):
         sink, slope = problem.sink(n)
         imbalance = problem.right - problem.matrix @ n - sink
         residual = float(np.abs(imbalance).max()) / problem.scale
-        if residual <= tolerance:
+        if residual <= max(tolerance, ROUNDING * float((diagonal * n).max()) / problem.scale):
             return n, residual, iteration
         jacobian = sp.csr_matrix(problem.matrix + sp.diags(slope))
         step = solve_spd(jacobian, imbalance, rows, columns, tolerance=INNER_TOLERANCE)
