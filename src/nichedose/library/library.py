@@ -102,10 +102,11 @@ class Library:
             place = f"{origin}: 'dose_coefficients[{i}]'"
             if coefficient.radionuclide not in form.radionuclides:
                 raise BadInput(f"{place}: {_carries(form, coefficient.radionuclide)}")
-            alpha = self.radionuclides[coefficient.radionuclide].limits == "alpha"
-            if alpha != (coefficient.quantity == "weighted_rbe5"):
-                raise BadInput(f"{place}: {coefficient.radionuclide} falls under {'alpha' if alpha else 'beta'} limits; "
-                               f"quantity must be '{'weighted_rbe5' if alpha else 'absorbed_dose'}'.")
+            limits = self.radionuclides[coefficient.radionuclide].limits
+            quantity = "weighted_rbe5" if limits == "alpha" else "absorbed_dose"
+            if coefficient.quantity != quantity:
+                raise BadInput(f"{place}: {coefficient.radionuclide} falls under {limits} limits; "
+                               f"quantity must be '{quantity}'.")
             seen[coefficient.organ, coefficient.radionuclide, coefficient.quantity] += 1
         twice = [key for key, n in seen.items() if n > 1]
         if twice:

@@ -30,6 +30,7 @@ from nichedose.values import Source
 __all__ = ["load_library", "read_library"]
 
 _Entry = TypeVar("_Entry", bound=BaseModel)
+_Named = TypeVar("_Named", Target, LabelledForm)
 
 
 @functools.cache
@@ -46,12 +47,13 @@ def read_library(folder: Traversable) -> Library:
     """
     limits_file = "limits.toml"
     raw_limits = _read(folder / limits_file, limits_file).get("limit", [])
+    targets, forms = _folder(folder, "targets", Target), _folder(folder, "forms", LabelledForm)
     library = Library(
         sources=_table(folder, "sources.toml", Source, name_field="key"),
         radionuclides=_table(folder, "radionuclides.toml", RadionuclideClass),
         cell_types=_table(folder, "cell_types.toml", CellType),
-        targets=_folder(folder, "targets", Target),
-        forms=_folder(folder, "forms", LabelledForm),
+        targets={entry.name: entry for entry in targets.values()},
+        forms={entry.name: entry for entry in forms.values()},
         agents=_table(folder, "agents.toml", Agent),
         limits=tuple(_entry(OrganLimit, raw, limits_file, f"limit[{i}]") for i, raw in enumerate(raw_limits)),
         radiobiology=_table(folder, "radiobiology.toml", Radiobiology),
@@ -59,55 +61,59 @@ def read_library(folder: Traversable) -> Library:
         signatures=_table(folder, "signatures.toml", Signature),
         aliases=_aliases(folder),
     )
-    _check_references(library)
-    _check_sources(library)
+    for place, target in targets.items():
+        library.check_target(target, place)
+        _check_genes(library, target, place)
+    for place, form in forms.items():
+        library.check_form(form, place)
+    for agent in library.agents.values():
+        library.check_agent(agent, f"agents.toml: '{agent.name}'")
+    _check_limits(library)
+    _check_sources(library, {**targets, **forms})
     return library
 
 
-def _check_references(library: Library) -> None:
-    for target in library.targets.values():
-        library.check_target(target, f"target '{target.name}'")
-    for form in library.forms.values():
-        library.check_form(form, f"form '{form.name}'")
-    for agent in library.agents.values():
-        library.check_agent(agent, f"agents.toml: agent '{agent.name}'")
+def _check_genes(library: Library, target: Target, place: str) -> None:
+    shared = {gene for c in library.cell_types.values() for gene in c.markers} & set(target.genes)
+    if shared:
+        raise BadInput(f"{place}: 'genes': {shared.pop()} is also a cell-type marker; the target would then be present "
+                       "wherever its host is. Take it out of cell_types.toml.")
+
+
+def _check_limits(library: Library) -> None:
     twice = [key for key, n in Counter((x.organ, x.quantity, x.applies_to) for x in library.limits).items() if n > 1]
     if twice:
         raise BadInput(f"limits.toml: {' / '.join(twice[0])} has two limits; keep one and note the other.")
     for limit in library.limits:
-        if limit.quantity == "bed" and None in (limit.alpha_beta_Gy, limit.repair_half_time_h, limit.effective_half_life_h):
+        needed = (limit.alpha_beta_Gy, limit.repair_half_time_h, limit.effective_half_life_h)
+        if limit.quantity == "bed" and None in needed:
             raise BadInput(f"limits.toml: {limit.organ}: a limit in BED needs alpha_beta_Gy, repair_half_time_h and "
                            "effective_half_life_h.")
-    cell_types = {gene for c in library.cell_types.values() for gene in c.markers}
-    for name, target in library.targets.items():
-        shared = cell_types & set(target.genes)
-        if shared:
-            raise BadInput(f"target '{name}': gene {shared.pop()} is also a cell-type marker; the target would then be "
-                           "present wherever its host is. Take it out of cell_types.toml.")
 
 
-def _check_sources(library: Library) -> None:
+def _check_sources(library: Library, by_file: Mapping[str, BaseModel]) -> None:
     used: set[str] = set()
-    for origin, entry in _all_entries(library):
+    for origin, entry in (*by_file.items(), *_other_entries(library)):
         for key in used_sources(entry):
             if key not in library.sources:
                 where = next((k for k, v in iter_values(entry) if v.source == key), "source")
-                raise BadInput(f"{origin}: '{where}': no source '{key}' in sources.toml.{near_miss(key, library.sources)}")
+                hint = near_miss(key, library.sources)
+                raise BadInput(f"{origin}: '{where}': no source '{key}' in sources.toml.{hint}")
             used.add(key)
     idle = sorted(set(library.sources) - used)
     if idle:
         raise BadInput(f"sources.toml: nothing refers to {', '.join(idle)}; remove it.")
 
 
-def _all_entries(library: Library) -> Iterable[tuple[str, object]]:
+def _other_entries(library: Library) -> Iterable[tuple[str, object]]:
+    """Entries that share a file with others, with the file and their name."""
     groups: Mapping[str, Mapping[str, object]] = {
-        "cell_types.toml: cell type": library.cell_types, "target": library.targets, "form": library.forms,
-        "agents.toml: agent": library.agents, "radiobiology.toml: entry": library.radiobiology,
-        "signatures.toml: signature": library.signatures,
+        "cell_types.toml": library.cell_types, "agents.toml": library.agents, "radiobiology.toml": library.radiobiology,
+        "signatures.toml": library.signatures,
     }
-    for what, group in groups.items():
+    for file, group in groups.items():
         for name, entry in group.items():
-            yield f"{what} '{name}'", entry
+            yield f"{file}: '{name}'", entry
     for limit in library.limits:
         yield f"limits.toml: {limit.organ}", limit
     yield "tissue.toml", library.tissue
@@ -128,17 +134,17 @@ def _table(folder: Traversable, name: str, model: type[_Entry], *, name_field: s
     return {key: _entry(model, {name_field: key, **value}, name, key) for key, value in raw.items()}
 
 
-def _folder(folder: Traversable, sub: str, model: type[_Entry]) -> dict[str, _Entry]:
-    """Entries of a folder, one file each."""
-    entries: dict[str, _Entry] = {}
+def _folder(folder: Traversable, sub: str, model: type[_Named]) -> dict[str, _Named]:
+    """Entries of a folder, one file each, keyed by file."""
+    entries: dict[str, _Named] = {}
     paths = sorted((p for p in (folder / sub).iterdir() if p.name.endswith(".toml")), key=lambda p: p.name)
     for path in paths:
         place = f"{sub}/{path.name}"
         entry = _entry(model, _read(path, place), place)
-        name: str = getattr(entry, "name")  # noqa: B009 - targets and forms both have it
-        if name in entries:
-            raise BadInput(f"{place}: 'name': '{name}' is already taken by another file.")
-        entries[name] = entry
+        taken = next((other for other, e in entries.items() if e.name == entry.name), None)
+        if taken is not None:
+            raise BadInput(f"{place}: 'name': '{entry.name}' is already taken by {taken}.")
+        entries[place] = entry
     return entries
 
 

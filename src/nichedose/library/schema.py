@@ -39,7 +39,7 @@ class Target(_Entry):
     description: str
     host_density_ratio: dict[str, Value]
     mean_density_nmol_per_L: Value = Field(description="mean over the section, per tissue volume")
-    positive_fraction: Value = Field(description="fraction of host tumour cells that bear it; 1 where it is not on tumour cells")
+    positive_fraction: Value = Field(description="fraction of host tumour cells that bear it; 1 if not on tumour cells")
     gene_to_protein_geometric_sd: Value
     local_error_geometric_sd: Value
     local_error_length_um: Value
@@ -51,7 +51,7 @@ class Target(_Entry):
 
 
 class PlasmaKinetics(_Entry):
-    """Plasma concentration after a bolus, decay-corrected: sum of ``fraction_per_L`` exp(-ln2 t/half_life), per L of *plasma*.
+    """Plasma concentration after a bolus, decay-corrected: sum of ``fraction_per_L`` exp(-ln2 t/half_life).
 
     ``fraction_per_L`` is the fraction of the injected amount per litre of plasma at time zero, for a body of
     ``reference_weight_kg``; a heavier body dilutes in proportion. Blood data are converted by haematocrit on entry.
@@ -71,13 +71,13 @@ class PlasmaKinetics(_Entry):
 
 
 class DoseCoefficient(_Entry):
-    """Organ dose per administered activity. ``weighted_rbe5`` is Gy with alpha dose times 5 (the source's own weighting)."""
+    """Organ dose per administered activity; ``weighted_rbe5`` is Gy with alpha dose times 5, as its source has it."""
 
     organ: str
     radionuclide: str
     quantity: Literal["absorbed_dose", "weighted_rbe5"]
     Gy_per_GBq: Value
-    derived_from: str | None = Field(default=None, description="the label it was scaled from; None when measured with this one")
+    derived_from: str | None = Field(default=None, description="the label it was scaled from; None when measured")
 
 
 class LabelledForm(_Entry):
@@ -127,11 +127,11 @@ class OrganLimit(_Entry):
     alpha_beta_Gy: Value | None = None
     repair_half_time_h: Value | None = None
     effective_half_life_h: Value | None = Field(default=None, description="of the organ's dose rate, for BED")
-    origin: str = Field(description="where the limit comes from: external beam, 131I experience, trial cap, activity cap")
+    origin: str = Field(description="where it comes from: external beam, 131I experience, trial cap, activity cap")
 
 
 class RadionuclideClass(_Entry):
-    """A radionuclide that forms may carry, and which organ limits it falls under. Its physics is in `nichedose.nuclide`."""
+    """A radionuclide that forms may carry, and the organ limits it falls under (physics: `nichedose.nuclide`)."""
 
     name: str
     limits: Literal["beta", "alpha"] = Field(description="alpha when it, or its chain, emits alpha particles")
@@ -172,8 +172,8 @@ class TissueParameters(_Entry):
     vessel_contrast: Value = Field(description="exponent on the relative endothelial score; 0 = even, 1 = proportional")
     vessel_radius_um: Value
     perfusion_mL_per_min_per_mL: Value = Field(description="plasma flow at the mean vessel surface")
-    permeability_factor: Value = Field(description="multiplies the size-based vessel permeability, shared by all ligands")
-    diffusivity_factor: Value = Field(description="tortuosity and matrix: tissue over free diffusivity, shared by all ligands")
+    permeability_factor: Value = Field(description="multiplies the size-based vessel permeability; one for all ligands")
+    diffusivity_factor: Value = Field(description="tissue over free diffusivity (tortuosity, matrix), for all ligands")
     void_fraction_factor: Value = Field(description="multiplies the size-based accessible interstitial fraction")
     oxygen_diffusivity_um2_per_s: Value
     oxygen_consumption_mmHg_per_s: Value
