@@ -141,7 +141,7 @@ def _is_clear(glands: list[Gland], x: float, y: float, size: float, wobble: tupl
 def place_vessels(seed: int, glands: tuple[Gland, ...]) -> tuple[Vessel, ...]:
     """Vessels in the stroma: dense at the invasive border, none inside nests, few around the core."""
     rng = stream(seed, "vessels")
-    tries = 5200
+    tries = 9000
     x, y = rng.random(tries) * WINDOW_UM, rng.random(tries) * WINDOW_UM
     keep, size = rng.random(tries), rng.random(tries)
     depth = np.max([g.depth_um(x, y) for g in glands], axis=0)
@@ -154,6 +154,6 @@ def place_vessels(seed: int, glands: tuple[Gland, ...]) -> tuple[Vessel, ...]:
     vessels: list[Vessel] = []
     for i in np.flatnonzero(usable):
         radius = 5.0 + 5.0 * float(size[i]) if size[i] < 0.94 else 14.0 + 150.0 * float(size[i] - 0.94)
-        if all(np.hypot(x[i] - v.x_um, y[i] - v.y_um) > 38.0 + radius + v.radius_um for v in vessels):
+        if all(np.hypot(x[i] - v.x_um, y[i] - v.y_um) > 26.0 + radius + v.radius_um for v in vessels):
             vessels.append(Vessel(float(x[i]), float(y[i]), radius))
     return tuple(vessels)
