@@ -30,7 +30,7 @@ def _tracks() -> tuple[Array, Array]:
     log_energy = np.linspace(np.log(_LOWEST_MEV), np.log(12.5), 4001)
     energy = np.exp(log_energy)
     length = CubicSpline(log_energy, energy / np.exp(_stopping()(log_energy))).antiderivative()(log_energy)
-    first = 2.0 * _LOWEST_MEV / np.exp(_stopping()(log_energy[0]))  # stopping goes as the square root of energy down there
+    first = 2.0 * _LOWEST_MEV / np.exp(_stopping()(log_energy[0]))  # stopping goes as the root of energy down there
     return np.concatenate([[0.0], energy]), np.concatenate([[0.0], length - length[0] + first])
 
 

@@ -15,7 +15,7 @@ from nichedose.dose.result import Quality, SectionGeometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, GY_PER_MEV_PER_UM3, UM3_PER_L
 from nichedose.fields.grid import Array, BoolArray
 
-__all__ = ["GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "inside_dose", "total_dose"]
+__all__ = ["GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "inside_dose"]
 
 GY_PER_MEV_MBQ_H_PER_L = DECAYS_PER_MBQ_H / UM3_PER_L * GY_PER_MEV_PER_UM3
 _MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
@@ -49,28 +49,31 @@ class Plane:
         return np.frombuffer(self.mask_bytes, dtype=np.bool_).reshape(self.shape)
 
 
-def inside_dose(plane: Plane, maps: Array, keys: tuple[KernelKey, ...]) -> Array:
+def inside_dose(plane: Plane, maps: Array, keys: tuple[KernelKey, ...], *, summed: bool = False) -> Array:
     """Dose from the activity of the section alone, (n_key, n_map, ny, nx), Gy for maps (n_map, ny, nx) in MBq.h/L.
 
-    ``maps`` must be zero outside the mask; so is the result.
+    ``maps`` must be zero outside the mask; so is the result. ``summed`` adds the kernels first: (1, n_map, ny, nx).
     """
-    ny, nx = plane.shape
-    half_width = _half_width(plane, keys)
-    padded = (fft.next_fast_len(ny + min(half_width, ny - 1), real=True), fft.next_fast_len(nx + min(half_width, nx - 1), real=True))
-    spectra = np.stack([_spectrum(key, plane.spacing_um, _z(plane), padded, half_width, False) for key in keys])
-    out = _multiply(maps, spectra, padded)[..., :ny, :nx]
+    half = [min(_half_width(plane, keys), n - 1) for n in plane.shape]
+    ny, nx = (fft.next_fast_len(n + h, real=True) for n, h in zip(plane.shape, half, strict=True))
+    spectra = _spectra(keys, plane, (ny, nx), max(half), False, summed)
+    out = _multiply(maps, spectra, (ny, nx))[..., : plane.shape[0], : plane.shape[1]]
     return np.asarray(out * (plane.mask * GY_PER_MEV_MBQ_H_PER_L))
 
 
-def total_dose(plane: Plane, maps: Array, keys: tuple[KernelKey, ...]) -> Array:
-    """Dose with what surrounds the section, (n_key, n_map, ny, nx); linear in ``maps``."""
+def dose_with_surroundings(
+    plane: Plane, maps: Array, keys: tuple[KernelKey, ...], inside: Array, *, summed: bool = False
+) -> Array:
+    """``inside`` (from `inside_dose`, same arguments) plus what the surroundings send in; linear in ``maps``."""
     if plane.geometry.surroundings == "mirror":
-        return _mirrored(plane, maps, keys)
-    dose = inside_dose(plane, maps, keys)
-    if plane.geometry.surroundings == "uniform":
-        means = maps[:, plane.mask].mean(axis=1)
-        dose = dose + np.stack([_from_uniform(plane, key) for key in keys])[:, None] * means[None, :, None, None]
-    return dose
+        return _mirrored(plane, maps, keys, summed)
+    if plane.geometry.surroundings == "isolated":
+        return inside
+    received = np.stack([_from_uniform(plane, key) for key in keys])
+    if summed:
+        received = received.sum(axis=0, keepdims=True)
+    means = maps.reshape(len(maps), -1) @ plane.mask.ravel() / np.count_nonzero(plane.mask)
+    return np.asarray(inside + received[:, None] * means[None, :, None, None])
 
 
 def beyond_sphere(plane: Plane) -> int:
@@ -78,13 +81,17 @@ def beyond_sphere(plane: Plane) -> int:
     return int(np.count_nonzero(_distance_um(plane)[plane.mask] > 0.5 * plane.geometry.lesion_diameter_um))
 
 
-def _z(plane: Plane) -> tuple[str, float]:
-    return plane.geometry.along_z, plane.geometry.thickness_um
-
-
 def _half_width(plane: Plane, keys: tuple[KernelKey, ...]) -> int:
     reach = max(key.kernel.reach_um for key in keys)
     return int(min(np.ceil(reach / plane.spacing_um) + 1, max(plane.shape) - 1))
+
+
+def _spectra(
+    keys: tuple[KernelKey, ...], plane: Plane, period: tuple[int, int], half_width: int, fill: bool, summed: bool
+) -> Array:
+    z = plane.geometry.along_z, plane.geometry.thickness_um
+    stack = [_spectrum(key, plane.spacing_um, z, period, half_width, fill) for key in keys]
+    return np.sum(stack, axis=0)[None] if summed else np.stack(stack)
 
 
 @lru_cache(maxsize=128)
@@ -100,8 +107,7 @@ def _spectrum(
     folds = [_fold(n, quarter.shape[0]) for n in period]
     torus = folds[0] @ quarter @ folds[1].T
     if fill:
-        geometry = SectionGeometry(along_z[0], along_z[1], "mirror", np.inf)  # type: ignore[arg-type]  # a Plane's own
-        torus += (planar_energy_MeV(key.kernel, geometry) - torus.sum()) / torus.size
+        torus += (planar_energy_MeV(key.kernel, *along_z) - torus.sum()) / torus.size
     return np.ascontiguousarray(fft.rfft2(torus).real)
 
 
@@ -117,7 +123,7 @@ def _fold(period: int, size: int) -> Array:
 def _multiply(maps: Array, spectra: Array, shape: tuple[int, int]) -> Array:
     """All maps by all spectra: (n_key, n_map, *shape); one forward transform per map."""
     forward = fft.rfft2(maps, s=shape, workers=1)
-    return np.asarray(fft.irfft2(spectra[:, None] * forward[None], s=shape, workers=1))
+    return np.asarray(fft.irfft2(spectra[:, None] * forward[None], s=shape, workers=1, overwrite_x=True))
 
 
 @lru_cache(maxsize=32)
@@ -130,26 +136,25 @@ def _nearest(plane: Plane) -> tuple[slice, slice, Array, Array]:
     return *box, nearest[0], nearest[1]
 
 
-def _mirrored(plane: Plane, maps: Array, keys: tuple[KernelKey, ...]) -> Array:
+def _mirrored(plane: Plane, maps: Array, keys: tuple[KernelKey, ...], summed: bool) -> Array:
     """Holes take the nearest value, and the bounding box is reflected at its edges for ever."""
     rows, columns, i, j = _nearest(plane)
     filled = maps[:, rows, columns][:, i, j]
     even = np.concatenate([filled, filled[:, ::-1]], axis=1)
     even = np.concatenate([even, even[:, :, ::-1]], axis=2)
     period = (even.shape[1], even.shape[2])
-    half_width = _MIRROR_PERIODS * max(period)
-    spectra = np.stack([_spectrum(key, plane.spacing_um, _z(plane), period, half_width, True) for key in keys])
-    out = np.zeros((len(keys), len(maps), *plane.shape))
+    spectra = _spectra(keys, plane, period, _MIRROR_PERIODS * max(period), True, summed)
+    out = np.zeros((len(spectra), len(maps), *plane.shape))
     out[:, :, rows, columns] = _multiply(even, spectra, period)[..., : filled.shape[1], : filled.shape[2]]
-    return np.asarray(np.maximum(out, 0.0) * (plane.mask * GY_PER_MEV_MBQ_H_PER_L))
+    return np.asarray(out * (plane.mask * GY_PER_MEV_MBQ_H_PER_L))
 
 
 @lru_cache(maxsize=128)
 def _from_uniform(plane: Plane, key: KernelKey) -> Array:
     """Dose from the lesion outside the section when all of it holds 1 MBq.h/L, (ny, nx).
 
-    A uniform sphere less the section's own part. Where the section pokes out of the sphere this would be below zero: there is
-    nothing around it, so it is cut at zero. Voxels beyond the sphere are treated as on its surface.
+    A uniform sphere less the section's own part. Where the section pokes out of the sphere this would be below zero:
+    there is nothing around it, so it is cut at zero. Voxels beyond the sphere are treated as on its surface.
     """
     radius = 0.5 * plane.geometry.lesion_diameter_um
     at = np.linspace(0.0, radius, 257)
@@ -164,8 +169,9 @@ def _uniform_sphere_MeV(kernel: RadialKernel, radius_um: float, at_um: Array) ->
     nodes, weights = np.polynomial.legendre.leggauss(4)
     width = np.diff(kernel.radius_um)
     points = kernel.radius_um[:-1, None] + 0.5 * width[:, None] * (nodes + 1.0)
-    received = [np.diff(kernel.cumulative_MeV) @ (cap_fraction(a, radius_um, points) @ (0.5 * weights)) for a in at_um]
-    return np.asarray(received) + kernel.cumulative_MeV[0]
+    shells = np.diff(kernel.cumulative_MeV)
+    received = [float(shells @ (cap_fraction(float(a), radius_um, points) @ (0.5 * weights))) for a in at_um]
+    return np.array(received) + kernel.cumulative_MeV[0]
 
 
 @lru_cache(maxsize=32)
@@ -173,4 +179,4 @@ def _distance_um(plane: Plane) -> Array:
     """Distance of each voxel from the centroid of the mask, (ny, nx)."""
     y, x = np.nonzero(plane.mask)
     dy, dx = np.arange(plane.shape[0]) - y.mean(), np.arange(plane.shape[1]) - x.mean()
-    return np.asarray(np.hypot(dy[:, None], dx[None, :]) * plane.spacing_um)
+    return np.asarray(np.sqrt(dy[:, None] ** 2 + dx[None, :] ** 2) * plane.spacing_um)

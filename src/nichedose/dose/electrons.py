@@ -60,8 +60,8 @@ def csda_range_um(energy_MeV: Array, table: ElectronTable | None = None) -> Arra
 def fold_electrons(energy_MeV: Array, per_decay: Array, radius_um: Array, table: ElectronTable | None = None) -> Array:
     """Energy within each radius of a point source, MeV per decay, (n_radius,), summed over electrons (n,).
 
-    Between two energies of the table the cumulative fractions at equal scaled range are mixed linearly in log energy; below
-    the lowest the shape of 3 keV and above the highest that of 2.5 MeV are kept, with the range extrapolated.
+    Between two energies of the table the cumulative fractions at equal scaled range are mixed linearly in log energy;
+    below the lowest the shape of 3 keV and above the highest that of 2.5 MeV are kept, with the range extrapolated.
     """
     table = table or electron_table()
     total = np.zeros(len(radius_um))

@@ -39,7 +39,7 @@ def cap_fraction(start_um: float | Array, target_um: float, distance_um: Array) 
 
 
 def deposited_MeV(kernel: RadialKernel, fraction: Callable[[Array], Array]) -> float:
-    """Energy per decay that ends at distances weighted by ``fraction``(distance); energy is uniform within each shell."""
+    """Energy per decay that ends at distances weighted by ``fraction``(distance); uniform within each shell."""
     width = np.diff(kernel.radius_um)
     points = kernel.radius_um[:-1, None] + 0.5 * width[:, None] * (_NODES + 1.0)
     mean = fraction(points) @ (0.5 * _WEIGHTS)

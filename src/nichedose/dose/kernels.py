@@ -20,7 +20,8 @@ from nichedose.fields.grid import Array
 from nichedose.nuclide import ChainMember, Lines, beta_bins, canonical_name, chain, emissions
 
 __all__ = [
-    "CHARGED", "Daughters", "RadialKernel", "charged_qualities", "energy_MeV_per_decay", "point_kernel", "radial_kernel",
+    "CHARGED", "Daughters", "RadialKernel", "charged_qualities", "energy_MeV_per_decay", "point_kernel",
+    "radial_kernel",
 ]
 
 Daughters = Literal["none", "equilibrium"]
@@ -28,13 +29,15 @@ CHARGED: tuple[Quality, ...] = ("alpha", "recoil", "beta", "conversion", "auger"
 _SMALLEST_UM = 1e-3
 _TAIL_RANGES = 1000.0  # bremsstrahlung; the last entry of the electron table
 _CORE_RANGES = 1.3
+_CORE_LEFT_OUT = 1e-5  # of the energy within 1.3 ranges; rare hard lines would make every kernel centimetres wide
 
 
 @dataclass(frozen=True)
 class RadialKernel:
     """Energy within ``radius_um`` (n,) of a point source, ``cumulative_MeV`` (n,) per decay of the parent.
 
-    The radii start at 0; ``cumulative_MeV[0]`` is what is deposited on the spot. ``reach_um`` holds all but bremsstrahlung.
+    The radii start at 0; ``cumulative_MeV[0]`` is what is deposited on the spot. ``reach_um`` holds all but 1e-5 of the
+    energy and bremsstrahlung.
     """
 
     radius_um: Array
@@ -51,7 +54,9 @@ class RadialKernel:
         return np.asarray(np.diff(self.cumulative_MeV) / np.diff(self.radius_um))
 
 
-def charged_qualities(nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf) -> tuple[Quality, ...]:
+def charged_qualities(
+    nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf
+) -> tuple[Quality, ...]:
     """The charged qualities that the nuclide (with its progeny) emits."""
     energies = energy_MeV_per_decay(nuclide, daughters, longest_half_life_h)
     return tuple(q for q in CHARGED if energies[q] > 0.0)
@@ -83,8 +88,8 @@ def point_kernel(
 ) -> Array:
     """Dose at a distance from a point source in water, Gy per decay of the parent; photons not included.
 
-    ``radius_um`` above 0, any shape; ``quality`` None sums the charged qualities. Recoils stop within 0.1 um and are taken as
-    deposited at the source: they add nothing here. Valid from about 1 um.
+    ``radius_um`` above 0, any shape; ``quality`` None sums the charged qualities. Recoils stop within 0.1 um and are
+    taken as deposited at the source: they add nothing here. Valid from about 1 um.
     """
     radius = np.asarray(radius_um, dtype=float)
     if not bool(np.all(np.isfinite(radius) & (radius > 0.0))):
@@ -133,8 +138,11 @@ def _radial_kernel(nuclide: str, quality: Quality, daughters: Daughters, longest
         radius = _radii(reach, reach)
         return RadialKernel(radius, fold_alphas(lines.energy_MeV, lines.per_decay, radius), reach)
     csda = float(csda_range_um(longest)[0])
-    radius = _radii(_CORE_RANGES * csda, _TAIL_RANGES * csda)
-    return RadialKernel(radius, fold_electrons(lines.energy_MeV, lines.per_decay, radius), float(_CORE_RANGES * csda))
+    core = _CORE_RANGES * csda
+    radius = _radii(core, _TAIL_RANGES * csda)
+    cumulative = fold_electrons(lines.energy_MeV, lines.per_decay, radius)
+    enough = (1.0 - _CORE_LEFT_OUT) * float(np.interp(core, radius, cumulative))
+    return RadialKernel(radius, cumulative, float(radius[np.searchsorted(cumulative, enough)]))
 
 
 def _radii(reach: float, end: float) -> Array:

@@ -1,7 +1,7 @@
 """Kernels on the grid of a section: integrated along z, and over the source and the target voxel.
 
-Both steps are averages over directions of the radial kernel, so energy is conserved by construction. Along z the average
-has a closed form (`energy_within`). In the plane, integrating over a square source voxel and averaging over a square
+Both steps are averages over directions of the radial kernel, so energy is conserved by construction. Along z the
+average has a closed form (`energy_within`). In the plane, integrating over a square source voxel and averaging over a square
 target voxel is a product of two tent functions, which are the weights of linear interpolation: each ring of energy
 around the source is spread over the voxels by interpolation (`voxel_kernel`).
 """
@@ -9,38 +9,57 @@ around the source is spread over the voxels by interpolation (`voxel_kernel`).
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nichedose.dose.kernels import RadialKernel
-from nichedose.dose.result import SectionGeometry
 from nichedose.fields.grid import Array
 
 __all__ = ["energy_within", "planar_energy_MeV", "voxel_kernel"]
 
 _BLOCK = 1 << 21
 # (up to this many voxels from the source, step of rings and of points along them in voxels)
-_STEPS = ((4.0, 1 / 16), (16.0, 1 / 8), (64.0, 1 / 4), (np.inf, 1 / 3))
+_STEPS = ((4.0, 1 / 16), (16.0, 1 / 8), (64.0, 1 / 4), (np.inf, 1 / 2))
 
 
 def energy_within(kernel: RadialKernel, along_z: str, thickness_um: float, distance_um: Array) -> Array:
     """Energy that a voxel column receives from sources within in-plane distance ``distance_um`` (n,), MeV per decay.
 
-    ``slab``: sources spread over ``thickness_um`` along z, target in the middle plane. ``section``: sources and target both
-    spread over ``thickness_um``. Exact for energy that is uniform within each shell of the kernel.
+    ``slab``: sources spread over ``thickness_um`` along z, target in the middle plane. ``section``: sources and target
+    both spread over ``thickness_um``. Exact for energy that is uniform within each shell of the kernel.
     """
+    weigh = _slab if along_z == "slab" else _section
     out = np.empty(len(distance_um))
     step = max(1, _BLOCK // len(kernel.radius_um))
     for start in range(0, len(distance_um), step):
         part = slice(start, start + step)
         s = np.maximum(distance_um[part], 1e-12)[:, None]
-        weight = _slab(kernel.radius_um, s, thickness_um) if along_z == "slab" else _section(kernel.radius_um, s, thickness_um)
-        out[part] = np.diff(weight, axis=1) @ kernel.density_MeV_per_um
-    return out + kernel.cumulative_MeV[0]
+        out[part] = np.diff(weigh(kernel.radius_um, s, thickness_um), axis=1) @ kernel.density_MeV_per_um
+    return np.asarray(out + kernel.cumulative_MeV[0])
 
 
-def planar_energy_MeV(kernel: RadialKernel, geometry: SectionGeometry) -> float:
-    """What a voxel receives when the whole plane is uniform: MeV per decay; below the total when z is left out."""
+def planar_energy_MeV(kernel: RadialKernel, along_z: str, thickness_um: float) -> float:
+    """What a voxel receives when the whole plane is uniform, MeV per decay: the total less what left along z."""
     far = np.array([2.0 * kernel.radius_um[-1]])
-    return float(energy_within(kernel, geometry.along_z, geometry.thickness_um, far)[0])
+    return float(energy_within(kernel, along_z, thickness_um, far)[0])
+
+
+def voxel_kernel(kernel: RadialKernel, along_z: str, thickness_um: float, spacing_um: float, half_width: int) -> Array:
+    """Energy from a source voxel to the voxels (i, j) away, i, j >= 0, MeV per decay, (half_width + 1, half_width + 1).
+
+    Mirror it for negative offsets. Over the whole plane it sums to `planar_energy_MeV`.
+    """
+    edges = _ring_edges(np.sqrt(2.0) * (half_width + 1.0))
+    energy = np.diff(energy_within(kernel, along_z, thickness_um, edges * spacing_um))
+    radius = 0.5 * (edges[1:] + edges[:-1])
+    counts = np.maximum(16, np.ceil(0.5 * np.pi * radius / np.diff(edges))).astype(np.intp)
+    counts[energy <= 0.0] = 0
+    quarter = np.zeros((half_width + 2, half_width + 2))
+    for part in _blocks(counts):
+        _spread(quarter, radius[part], energy[part], counts[part])
+    quarter[0, 0] += 0.25 * float(energy_within(kernel, along_z, thickness_um, np.zeros(1))[0])
+    quarter[0, :] *= 2.0  # the axes receive from both sides, the origin from all four
+    quarter[:, 0] *= 2.0
+    return quarter[:-1, :-1]
 
 
 def _slab(radius: Array, s: Array, t: float) -> Array:
@@ -54,8 +73,7 @@ def _slab(radius: Array, s: Array, t: float) -> Array:
 def _section(radius: Array, s: Array, t: float) -> Array:
     """The same with weight 1 - |z|/t, the overlap of two layers of thickness t that are z apart."""
     r = np.minimum(radius[None, :], np.sqrt(s * s + t * t))
-    safe = np.maximum(r, t)
-    all_directions = np.where(r < t, r - r * r / (4.0 * t), 0.75 * t + 0.5 * t * np.log(safe / t))
+    all_directions = np.where(r < t, r - r * r / (4.0 * t), 0.75 * t + 0.5 * t * np.log(np.maximum(r, t) / t))
     outer = np.maximum(r, s)
     linear = (0.5 * (outer * outer - s * s) - s * s * np.log(outer / s)) / (2.0 * t)
     return np.asarray(all_directions - (_beyond(r, s) - linear))
@@ -67,27 +85,8 @@ def _beyond(r: Array, s: Array) -> Array:
     return np.asarray(np.sqrt(outer * outer - s * s) - s * np.arccos(s / outer))
 
 
-def voxel_kernel(kernel: RadialKernel, along_z: str, thickness_um: float, spacing_um: float, half_width: int) -> Array:
-    """Energy from a source voxel to the voxels (i, j) away, i, j >= 0, MeV per decay, (half_width + 1, half_width + 1).
-
-    Mirror it for negative offsets. Over the whole plane it sums to `planar_energy_MeV`.
-    """
-    edges = _ring_edges(np.sqrt(2.0) * (half_width + 1.0))
-    energy = np.diff(energy_within(kernel, along_z, thickness_um, edges * spacing_um))
-    radius = 0.5 * (edges[1:] + edges[:-1])
-    steps = np.diff(edges)
-    quarter = np.zeros((half_width + 2, half_width + 2))
-    counts = np.maximum(16, np.ceil(0.5 * np.pi * radius / steps)).astype(int)
-    counts[energy <= 0.0] = 0
-    for part in _blocks(counts):
-        _spread(quarter, radius[part], energy[part], counts[part])
-    quarter[0, 0] += 0.25 * float(energy_within(kernel, along_z, thickness_um, np.zeros(1))[0])
-    quarter[0, :] *= 2.0  # the axes receive from both sides, the origin from all four
-    quarter[:, 0] *= 2.0
-    return quarter[:-1, :-1]
-
-
 def _ring_edges(end: float) -> Array:
+    """Edges of rings in voxels, from 0 to ``end``, finer near the source."""
     parts, start = [], 0.0
     for limit, step in _STEPS:
         stop = min(limit, end)
@@ -97,14 +96,14 @@ def _ring_edges(end: float) -> Array:
     return np.concatenate([*parts, [end]])
 
 
-def _blocks(counts: Array) -> list[slice]:
+def _blocks(counts: NDArray[np.intp]) -> list[slice]:
     """Rings in groups with a bounded number of points."""
     group = np.cumsum(counts) // _BLOCK
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(counts)], strict=True)]
 
 
-def _spread(quarter: Array, radius: Array, energy: Array, counts: Array) -> None:
+def _spread(quarter: Array, radius: Array, energy: Array, counts: NDArray[np.intp]) -> None:
     """Add a quarter of each ring's energy, evenly along its arc, to the voxels by linear interpolation."""
     n = quarter.shape[0]
     ring = np.repeat(np.arange(len(radius)), counts)
@@ -114,9 +113,9 @@ def _spread(quarter: Array, radius: Array, energy: Array, counts: Array) -> None
     y, x = radius[ring] * np.sin(angle), radius[ring] * np.cos(angle)
     inside = (y < n - 1) & (x < n - 1)
     y, x, share = y[inside], x[inside], share[inside]
-    i, j = y.astype(int), x.astype(int)
+    i, j = y.astype(np.intp), x.astype(np.intp)
     v, u = y - i, x - j
     flat = quarter.reshape(-1)
-    base = i * n + j
-    for offset, weight in ((0, (1 - v) * (1 - u)), (1, (1 - v) * u), (n, v * (1 - u)), (n + 1, v * u)):
-        flat += np.bincount(base + offset, weights=weight * share, minlength=flat.size)
+    corners = ((0, (1.0 - v) * (1.0 - u)), (1, (1.0 - v) * u), (n, v * (1.0 - u)), (n + 1, v * u))
+    for offset, weight in corners:
+        flat += np.bincount(i * n + j + offset, weights=weight * share, minlength=flat.size)

@@ -31,8 +31,8 @@ class DoseRateHistory:
 
     Dose rate (x, t) = dose(x) * ``base_per_h``(t) + sum over r of ``maps``[r](x) * ``curves_per_h``[r](t);
     the integral of ``base_per_h`` is 1 and of each ``curves_per_h`` 0, so the integral is the dose itself.
-    ``times_h`` (nt,), curves (n, nt), maps (n, ny, nx) in Gy; ``g_error`` bounds what dropping further pairs does to the
-    Lea-Catcheside factor in the worst voxel (absolute).
+    ``times_h`` (nt,), curves (n, nt), maps (n, ny, nx) in Gy; ``g_error`` bounds, absolutely, what dropping further
+    pairs does to the Lea-Catcheside factor in the worst voxel.
     """
 
     times_h: Array
@@ -44,13 +44,13 @@ class DoseRateHistory:
 
 @dataclass(frozen=True)
 class DoseMap:
-    """Absorbed dose of one administration per MBq injected (Gy/MBq), by quality; arrays (ny, nx), zero outside ``mask``.
+    """Absorbed dose of one administration per MBq injected (Gy/MBq), by quality; arrays (ny, nx), 0 outside ``mask``.
 
-    ``by_quality`` is the tissue mean in each voxel. ``nucleus_by_quality[cell class][quality]`` is the dose to the nuclei of
-    a cell class there: cross-fire plus self-dose from its own label, counted once.
-    ``escaped_fraction``: of the charged-particle energy emitted in the section, what left it; ``entered_fraction``: what
-    came in from the surroundings, relative to the same. ``photon_energy_fraction``: of all emitted energy, photons, which
-    are not deposited unless ``photon`` stands among the qualities.
+    ``by_quality`` is the tissue mean in each voxel. ``nucleus_by_quality[cell class][quality]`` is the dose to the
+    nuclei of a cell class there: cross-fire plus self-dose from its own label, counted once.
+    ``escaped_fraction``: of the charged-particle energy emitted in the section, what left it; ``entered_fraction``:
+    what came in from the surroundings, relative to the same. ``photon_energy_fraction``: of all emitted energy,
+    photons, which are not deposited unless ``photon`` stands among the qualities.
     """
 
     grid: Grid

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from nichedose.dose.cells import nucleus_s_values
-from nichedose.dose.convolve import KernelKey, Plane, beyond_sphere, inside_dose, total_dose
+from nichedose.dose.convolve import (
+    GY_PER_MEV_MBQ_H_PER_L,
+    KernelKey,
+    Plane,
+    beyond_sphere,
+    dose_with_surroundings,
+    inside_dose,
+)
 from nichedose.dose.geometry import sphere_volume_um3
-from nichedose.dose.history import base_curve, compress_history
+from nichedose.dose.history import compress_history, mean_history
 from nichedose.dose.kernels import Daughters, charged_qualities, energy_MeV_per_decay
 from nichedose.dose.result import DoseMap, DoseRateHistory, Quality, SectionGeometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
@@ -52,33 +59,36 @@ def section_dose(
     """Dose per MBq injected in a section, from charged particles; photons only as an energy fraction.
 
     ``tia_MBq_h_per_L`` (ny, nx): time-integrated activity of all states per tissue volume and MBq injected;
-    ``activity_MBq_per_L`` (nt, ny, nx) its time course at ``times_h`` (nt,), used for the shape in time alone. ``cells`` the
-    label of one cell of each class (zero for cells without target). ``daughters="equilibrium"``: progeny that live less than a
-    year decay in place and with the parent. ``pairs`` fixes the number of pairs of the history; ``history=False`` keeps
-    the mean time course only (error bound: infinity).
-    Raises `BadInput` for an unknown nuclide, wrong shapes, NaN or negative values, and sizes that are not above zero.
+    ``activity_MBq_per_L`` (nt, ny, nx): its time course at ``times_h`` (nt,), used for the shape in time alone.
+    ``cells``: the label of one cell of each class (zero for cells without target). ``daughters="equilibrium"``: progeny
+    that live less than a year decay in place and with the parent. ``pairs`` fixes the number of pairs of the history;
+    ``history=False`` keeps the mean time course only (error bound: infinity).
+    Raises `BadInput` for an unknown nuclide, wrong shapes, NaN or negative values, and sizes not above zero.
     """
     nuclide = canonical_name(nuclide)
-    _check(grid, mask, tia_MBq_h_per_L, cells, times_h, activity_MBq_per_L, geometry)
+    _check(grid, mask, tia_MBq_h_per_L, cells, times_h, activity_MBq_per_L)
+    _check_geometry(geometry)
     plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(mask, dtype=np.bool_).tobytes(), geometry)
     keys = _keys(nuclide, daughters)
     tia = np.where(mask, tia_MBq_h_per_L, 0.0)
-    total = total_dose(plane, tia[None], keys)[:, 0]
-    by_quality = {key.quality: np.maximum(total[i], 0.0) for i, key in enumerate(keys)}
-    own = inside_dose(plane, tia[None], keys).sum(axis=(0, 1))
-    summed = np.asarray(sum(by_quality.values()))
+    own = inside_dose(plane, tia[None], keys)
+    # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
+    total = np.maximum(dose_with_surroundings(plane, tia[None], keys, own)[:, 0], 0.0)
+    by_quality = {key.quality: total[i] for i, key in enumerate(keys)}
     energies = energy_MeV_per_decay(nuclide, daughters, LONGEST_PROGENY_HALF_LIFE_H)
-    escaped, entered = _edge(tia, own, summed, sum(energies[key.quality] for key in keys))
+    escaped, entered = _edge(tia, own, total, sum(energies[key.quality] for key in keys))
+    times = np.ascontiguousarray(times_h, dtype=float)
     return DoseMap(
         grid=grid,
         mask=mask,
         by_quality=by_quality,
         nucleus_by_quality=_nuclei(keys, by_quality, tia, cells, mask, cell_radius_um, nucleus_radius_um),
-        history=_history(plane, keys, times_h, activity_MBq_per_L, tia, summed, history, pairs),
+        history=_history(plane, keys, times, activity_MBq_per_L, tia, total.sum(axis=0), pairs) if history
+        else mean_history(times, activity_MBq_per_L, plane.mask),
         escaped_fraction=escaped,
         entered_fraction=entered,
         photon_energy_fraction=energies["photon"] / sum(energies.values()),
-        flags=_flags(plane, nuclide),
+        flags=_flags(plane),
     )
 
 
@@ -92,12 +102,11 @@ def _keys(nuclide: str, daughters: Daughters) -> tuple[KernelKey, ...]:
 
 def _edge(tia: Array, own: Array, total: Array, energy_MeV: float) -> tuple[float, float]:
     """Fractions of the emitted charged energy that left the section, and that came in from around it."""
-    from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L
-
     emitted = float(tia.sum()) * energy_MeV * GY_PER_MEV_MBQ_H_PER_L
     if emitted <= 0.0:
         return 0.0, 0.0
-    return max(0.0, 1.0 - float(own.sum()) / emitted), max(0.0, float((total - own).sum()) / emitted)
+    kept = float(own.sum())
+    return max(0.0, 1.0 - kept / emitted), max(0.0, (float(total.sum()) - kept) / emitted)
 
 
 def _nuclei(
@@ -114,7 +123,8 @@ def _nuclei(
     cell_L = sphere_volume_um3(cell_radius_um) / UM3_PER_L
     doses: dict[str, dict[Quality, Array]] = {name: {} for name in cells}
     for key in keys:
-        s = nucleus_s_values(key.nuclide, key.quality, key.daughters, key.longest_half_life_h, cell_radius_um, nucleus_radius_um)
+        s = nucleus_s_values(
+            key.nuclide, key.quality, key.daughters, key.longest_half_life_h, cell_radius_um, nucleus_radius_um)
         own_volume = tia * (cell_L * DECAYS_PER_MBQ_H * s["cell"])
         cross_fire = np.maximum(by_quality[key.quality] - own_volume, 0.0)
         for name, label in cells.items():
@@ -125,48 +135,43 @@ def _nuclei(
 
 
 def _history(
-    plane: Plane, keys: tuple[KernelKey, ...], times_h: Array, activity: Array, tia: Array, dose: Array, wanted: bool,
+    plane: Plane, keys: tuple[KernelKey, ...], times_h: Array, activity: Array, tia: Array, dose: Array,
     pairs: int | None,
 ) -> DoseRateHistory:
-    times = np.ascontiguousarray(times_h, dtype=float)
-    if not wanted:
-        base = base_curve(times, activity, plane.mask)
-        return DoseRateHistory(times, base, np.empty((0, len(times))), np.empty((0, *plane.shape)), float("inf"))
-
     def spread(maps: Array) -> Array:
-        return np.asarray(total_dose(plane, maps, keys).sum(axis=0))
+        inside = inside_dose(plane, maps, keys, summed=True)
+        return np.asarray(dose_with_surroundings(plane, maps, keys, inside, summed=True)[0])
 
-    return compress_history(times, activity, tia, plane.mask, dose, spread, pairs)
+    return compress_history(times_h, activity, tia, plane.mask, dose, spread, pairs)
 
 
-def _flags(plane: Plane, nuclide: str) -> tuple[Flag, ...]:
+def _flags(plane: Plane) -> tuple[Flag, ...]:
     outside = beyond_sphere(plane) if plane.geometry.surroundings == "uniform" else 0
     if not outside:
         return ()
-    share = outside / int(plane.mask.sum())
-    return (Flag("caution", "surroundings", f"{share:.0%} of the section lies outside a sphere of the stated lesion diameter "
-                 f"({plane.geometry.lesion_diameter_um * 1e-3:g} mm) around its centre; those voxels are treated as on its surface."),)
+    share, diameter_mm = outside / int(plane.mask.sum()), plane.geometry.lesion_diameter_um * 1e-3
+    return (Flag("caution", "surroundings", f"{share:.0%} of the section lies outside a sphere of the stated lesion "
+                 f"diameter ({diameter_mm:g} mm) around its centre; those voxels are treated as on its surface."),)
 
 
 def _check(
-    grid: Grid, mask: BoolArray, tia: Array, cells: Mapping[str, CellLabel], times_h: Array, activity: Array,
-    geometry: SectionGeometry,
+    grid: Grid, mask: BoolArray, tia: Array, cells: Mapping[str, CellLabel], times_h: Array, activity: Array
 ) -> None:
     arrays = {"tia_MBq_h_per_L": tia, "activity_MBq_per_L": activity}
     for name, label in cells.items():
         arrays[f"cells['{name}'].surface_MBq_h_per_cell"] = label.surface_MBq_h_per_cell
         arrays[f"cells['{name}'].internal_MBq_h_per_cell"] = label.internal_MBq_h_per_cell
     if mask.shape != grid.shape or not mask.any():
-        raise BadInput(f"mask has shape {mask.shape}; it must be {grid.shape} (y, x) with at least one voxel in tissue.")
-    if times_h.ndim != 1 or len(times_h) < 2 or not np.isfinite(times_h).all() or not bool((np.diff(times_h) > 0.0).all()):
+        raise BadInput(f"mask has shape {mask.shape}; it must be {grid.shape} (y, x), with voxels in tissue.")
+    ordered = times_h.ndim == 1 and len(times_h) > 1 and bool((np.diff(times_h) > 0.0).all())
+    if not (ordered and np.isfinite(times_h).all()):
         raise BadInput("times_h must be one-dimensional, finite and increasing, with at least two times.")
     for name, array in arrays.items():
         expected = (len(times_h), *grid.shape) if name.startswith("activity") else grid.shape
         if array.shape != expected:
             raise BadInput(f"{name} has shape {array.shape}; it must be {expected}.")
-        if not np.isfinite(array).all() or bool((array < 0.0).any()):
+        if not (array.min() >= 0.0 and array.max() < np.inf):  # False for NaN
             raise BadInput(f"{name} holds NaN, infinite or negative values.")
-    _check_geometry(geometry)
 
 
 def _check_geometry(geometry: SectionGeometry) -> None:
@@ -174,6 +179,7 @@ def _check_geometry(geometry: SectionGeometry) -> None:
                                  ("surroundings", geometry.surroundings, ("uniform", "mirror", "isolated"))):
         if value not in allowed:
             raise BadInput(f"geometry.{name} = '{value}'.{near_miss(str(value), allowed)}")
-    for name, size in (("thickness_um", geometry.thickness_um), ("lesion_diameter_um", geometry.lesion_diameter_um)):
+    sizes = {"thickness_um": geometry.thickness_um, "lesion_diameter_um": geometry.lesion_diameter_um}
+    for name, size in sizes.items():
         if not (np.isfinite(size) and size > 0.0):
             raise BadInput(f"geometry.{name} = {size}; it must be above 0 um.")

@@ -13,6 +13,6 @@ from nichedose.nuclide.emissions import (
 from nichedose.nuclide.names import canonical_name, known_nuclides
 
 __all__ = [
-    "BetaSpectrum", "ChainMember", "Emissions", "Lines", "beta_bins", "canonical_name", "chain", "decay_per_h", "emissions",
-    "half_life_h", "known_nuclides",
+    "BetaSpectrum", "ChainMember", "Emissions", "Lines", "beta_bins", "canonical_name", "chain", "decay_per_h",
+    "emissions", "half_life_h", "known_nuclides",
 ]

@@ -41,7 +41,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class BetaSpectrum:
-    """A tabulated beta spectrum, beta- and beta+ together: ``per_MeV`` betas per MeV and decay at ``energy_MeV`` (n,)."""
+    """A tabulated beta spectrum, beta- and beta+ together: ``per_MeV`` per decay at ``energy_MeV``, arrays (n,)."""
 
     energy_MeV: Array
     per_MeV: Array
