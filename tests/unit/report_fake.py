@@ -100,14 +100,9 @@ def section(name: str, n: int, agents: Sequence[tuple[str, str, str]], seed: int
         "cell_type": CELLS,
     }
     coverage = {
-        "genes_measured": 17943,
-        "platform": "Visium v2",
-        "markers_missing": ["MS4A1", "NKG7"],
-        "targets": {
-            "PSMA": {"genes": "FOLH1", "counts": 5120, "status": "measured"},
-            "CAIX": {"genes": "CA9", "counts": 11, "status": "shape unknown"},
-            "B7-H3": {"genes": "CD276", "counts": None, "status": "unknown: the gene was not measured"},
-        },
+        "cell_types": {"tumour": covered(["EPCAM", "KRT8"], []), "T cell": covered(["CD3D"], ["CD3E", "TRAC"])},
+        "targets": {"PSMA": covered(["FOLH1"], []), "B7-H3": covered([], ["CD276"])},
+        "signatures": {"hypoxia": covered(["CA9", "VEGFA"], ["NDRG1"])},
     }
     return SectionResult(
         name,
@@ -118,10 +113,16 @@ def section(name: str, n: int, agents: Sequence[tuple[str, str, str]], seed: int
     )
 
 
+def covered(present: list[str], missing: list[str]) -> dict[str, object]:
+    counts = {gene: 100 * (i + 1) for i, gene in enumerate(present)}
+    return {"present": present, "missing": missing, "counts": counts, "positive_spots": dict.fromkeys(present, 80)}
+
+
 def _maps(
     rng: np.random.Generator, n: int, mask: Array, nests: Array, agents: Sequence[tuple[str, str, str]]
 ) -> xr.Dataset:
-    dose_bins, log_bins = np.linspace(0, 120, 121), np.linspace(-8, 0, 81)
+    dose_bins, edges = np.linspace(0, 120, 121), np.linspace(-8, 0, 81)
+    log_bins = 0.5 * (edges[1:] + edges[:-1])
     doses, by_quality, survival, volume, kill = [], [], [], [], []
     for i, (_, _, nuclide) in enumerate(agents):
         alpha = nuclide in ("225Ac", "212Pb")
@@ -131,7 +132,7 @@ def _maps(
         by_quality.append(share[:, None, None] * dose)
         survival.append(-0.05 * dose * (12 if alpha else 1))
         volume.append([(dose[mask] >= b).mean() for b in dose_bins])
-        kill.append([(survival[-1][mask] <= b).mean() for b in log_bins])
+        kill.append(np.histogram(survival[-1][mask], edges)[0] / mask.sum())
     dims = ("candidate", "y", "x")
     return xr.Dataset(
         {
@@ -296,7 +297,7 @@ def fake_result(n: int = 48, agents: int = 9, evaluable: int = 6, sections: int 
         answer=answer,
         candidates=tuple(summaries),
         sections=tuple(section(f"section {chr(65 + i)}", n, computed, seed=i) for i in range(sections)),
-        draws=xr.Dataset(coords={"draw": np.arange(draws)}) if draws else xr.Dataset(),
+        draws=xr.Dataset(coords={"draw": np.arange(draws), "key": [f"input {i}" for i in range(20 if draws else 0)]}),
         flags=(
             Flag("caution", "PSMA", "few counts on endothelium"),
             Flag("note", "oxygen", "solved around the vessels"),
@@ -306,7 +307,7 @@ def fake_result(n: int = 48, agents: int = 9, evaluable: int = 6, sections: int 
         sources=SOURCES,
         deciding_inputs=(
             ("target.PSMA.mean_density_nmol_per_L", 0.62),
-            ("radiobiology.prostate.alpha_per_Gy", -0.41),
+            ("radiobiology.prostate.alpha_per_Gy", 0.41),
             ("tissue.permeability_factor", 0.2),
             ("never", math.nan),
         )

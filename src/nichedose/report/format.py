@@ -13,6 +13,8 @@ __all__ = [
     "NOT_COMPUTED",
     "Shown",
     "activity",
+    "as_sentence",
+    "bare_name",
     "distribution",
     "duration",
     "humanise",
@@ -27,6 +29,7 @@ __all__ = [
 NOT_COMPUTED = "not computed"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\u202f"
+_LEAST_SHARE = 1e-12  # shares below are not told apart
 
 # Endings of names that carry a unit, longest first wherever one ends with another.
 _UNITS: tuple[tuple[str, str], ...] = (
@@ -57,6 +60,11 @@ _UNITS: tuple[tuple[str, str], ...] = (
     ("kg", "kg"),
     ("h", "h"),
     ("s", "s"),
+)
+# Keys that end in the name of an organ or a quantity instead.
+_PLACES = (
+    (re.compile(r"[.]dose[.][^.]+$"), "Gy/GBq"),
+    (re.compile(r"^limit[.].*[.](absorbed_dose|bed|weighted_rbe5)$"), "Gy"),
 )
 _UNIT_SIGNS = {
     "1/mm3": "1/mm³",
@@ -111,11 +119,13 @@ def quantiles(value: Quantiles | None, unit: str = "", *, why: str = "") -> Show
 def percent(value: float | None) -> str:
     """A fraction as per cent; small ones keep three digits, whole ones lose their zeros.
 
-    >>> percent(0.5), percent(0.034567), percent(1e-9)
-    ('50 %', '3.46 %', '1.00 × 10⁻⁷ %')
+    >>> percent(0.5), percent(0.034567), percent(1e-9), percent(1e-90)
+    ('50 %', '3.46 %', '1.00 × 10⁻⁷ %', 'below 10⁻¹⁰ %')
     """
     if value is None or not math.isfinite(value):
         return NOT_COMPUTED
+    if 0.0 < value < _LEAST_SHARE:
+        return "below 10⁻¹⁰ %"
     text = number(100.0 * value)
     return f"{re.sub(r'[.]0+$', '', text)} %"
 
@@ -166,6 +176,9 @@ def unit_of(name: str) -> str:
     >>> unit_of("ligand.PSMA-617.dissociation_constant_nmol_per_L"), unit_of("vessel_contrast")
     ('nmol/L', '')
     """
+    for pattern, unit in _PLACES:
+        if pattern.search(name):
+            return unit
     last = re.sub(r"\[[^\]]*\]", "", name).rsplit(".", 1)[-1]
     return next((unit for ending, unit in _UNITS if last == ending or last.endswith(f"_{ending}")), "")
 
@@ -185,6 +198,17 @@ def humanise(name: str) -> str:
         if name.endswith(f"_{ending}"):
             return f"{name[: -len(ending) - 1].replace('_', ' ')} ({unit})"
     return name.replace("_", " ")
+
+
+def bare_name(name: str) -> str:
+    """A name in words without its unit: ``"mean_dose_Gy"`` becomes ``"mean dose"``."""
+    return humanise(name).partition(" (")[0]
+
+
+def as_sentence(text: str) -> str:
+    """``text`` with a capital first letter and a full stop at the end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".?!:" else ".")
 
 
 def _interval(low: float | None, high: float | None, write: object) -> str:

@@ -14,83 +14,59 @@ from nichedose.results import SectionResult
 
 __all__ = ["dose_volume_chart", "survival_chart"]
 
-_LOG_ABOVE = 30.0  # doses of candidates that differ by more than this share a logarithmic axis
+_LOG_ABOVE = 8.0  # median doses of candidates that differ by more than this share a logarithmic axis
+_TAIL = 1e-3  # shares of tissue or cells below this do not stretch an axis
+_LEAST_LOG10 = -30.0  # survival below this is not told apart on the axis
 _PERCENT = Axis(0.0, 100.0, False, tuple(Tick(float(p), f"{p} %") for p in (0, 25, 50, 75, 100)), "")
 
 
 def dose_volume_chart(section: SectionResult, order: Sequence[str], number: int) -> Chart | None:
-    """Share of the tissue that gets at least a dose, one line per candidate; None where nothing was computed."""
-    found = _curves(section.candidates, "dose_volume", "dose_bin", order, upwards=False)
-    if found is None:
+    """Share of the tissue that gets at least a dose, one line per candidate; None where nothing was computed.
+
+    ``dose_volume`` holds that share (0 to 1) at each ``dose_bin`` (Gy).
+    """
+    curves = _by_candidate(section.candidates, "dose_volume", order)
+    if not curves:
         return None
-    x, curves = found
-    axis = _dose_axis(x, curves)
-    return _chart(
-        f"dvh-{number}",
-        "Dose-volume histogram",
-        "Share of the tissue that receives at least the dose on the axis.",
-        axis,
-        x,
-        curves,
-        "Gy",
-        order,
-    )
+    x = np.asarray(section.candidates["dose_bin"], dtype=float)
+    summary = "Share of the tissue that receives at least the dose on the axis."
+    return _chart(f"dvh-{number}", "Dose-volume histogram", summary, _dose_axis(x, curves), x, curves, "Gy", order)
 
 
 def survival_chart(section: SectionResult, order: Sequence[str], number: int) -> Chart | None:
-    """Share of tumour cells whose survival is at most a value, one line per candidate."""
-    found = _curves(section.candidates, "survival_histogram", "log10_survival_bin", order, upwards=True)
-    if found is None:
+    """Share of tumour cells whose survival is at most a value, one line per candidate.
+
+    ``survival_histogram`` holds shares by bin (summing to 1), ``log10_survival_bin`` the centres of even bins.
+    """
+    shares = _by_candidate(section.candidates, "survival_histogram", order)
+    if not shares:
         return None
-    x, curves = found
-    used = [v[(v > 1e-3) & (v < 0.999)] for v in curves.values()]
-    inside = np.concatenate([x[(v > 1e-3) & (v < 0.999)] for v in curves.values()]) if any(u.size for u in used) else x
-    axis = linear_axis(float(min(inside.min(), x.max() - 1e-3)), float(x.max()), label="log10 of surviving fraction")
-    return _chart(
-        f"survival-{number}",
-        "Survival histogram",
-        "Share of tumour cells whose surviving fraction is at most the value on the axis; further left is more kill.",
-        axis,
-        x,
-        curves,
-        "log10",
-        order,
+    centres = np.asarray(section.candidates["log10_survival_bin"], dtype=float)
+    half = 0.5 * float(np.diff(centres).mean()) if centres.size > 1 else 0.5
+    x = np.concatenate([centres[:1] - half, centres + half])  # cumulative shares belong to the edges
+    curves = {name: np.concatenate([[0.0], np.cumsum(v) / v.sum()]) for name, v in shares.items() if v.sum() > 0.0}
+    if not curves:
+        return None
+    reached = [float(x[max(np.flatnonzero(c > _TAIL)[0] - 1, 0)]) for c in curves.values()]
+    axis = linear_axis(max(min(reached), _LEAST_LOG10), float(x[-1]), label="log10 of surviving fraction")
+    summary = (
+        "Share of tumour cells whose surviving fraction is at most the value on the axis. Further left is more kill."
     )
+    return _chart(f"survival-{number}", "Survival histogram", summary, axis, x, curves, "log10", order)
 
 
-def _curves(
-    maps: xr.Dataset, name: str, dim: str, order: Sequence[str], *, upwards: bool
-) -> tuple[Array, dict[str, Array]] | None:
-    """Bin places and cumulative shares (0 to 1) by candidate, whether they were stored cumulative or not."""
+def _by_candidate(maps: xr.Dataset, name: str, order: Sequence[str]) -> dict[str, Array]:
+    """Finite histograms (n_bins,) in ``order``; empty where there are none."""
     if name not in maps or "candidate" not in maps.coords:
-        return None
-    field = maps[name]
-    x = np.asarray(field[dim], dtype=float)
-    names = [str(n) for n in field["candidate"].values]
-    curves = {
-        n: _cumulative(np.asarray(field.isel(candidate=names.index(n)), dtype=float), upwards)
-        for n in order
-        if n in names
-    }
-    curves = {n: c for n, c in curves.items() if np.isfinite(c).all()}
-    return (x, curves) if curves and x.size > 1 else None
-
-
-def _cumulative(values: Array, upwards: bool) -> Array:
-    step = np.diff(values)
-    already = bool((step >= -1e-9).all() if upwards else (step <= 1e-9).all()) and abs(float(values.max()) - 1.0) < 0.02
-    if already:
-        return values
-    total = values.sum()
-    if not total > 0.0:
-        return np.full_like(values, np.nan)
-    summed = np.cumsum(values) if upwards else np.cumsum(values[::-1])[::-1]
-    return np.asarray(summed / total)
+        return {}
+    names = [str(n) for n in maps["candidate"].values]
+    found = {n: np.asarray(maps[name].isel(candidate=names.index(n)), dtype=float) for n in order if n in names}
+    return {n: values for n, values in found.items() if values.size and np.isfinite(values).all()}
 
 
 def _dose_axis(x: Array, curves: dict[str, Array]) -> Axis:
     ends = [float(x[np.flatnonzero(c >= 0.5)[-1]]) if (c >= 0.5).any() else float(x[0]) for c in curves.values()]
-    reached = [float(x[np.flatnonzero(c > 2e-3)[-1]]) for c in curves.values() if (c > 2e-3).any()]
+    reached = [float(x[np.flatnonzero(c > _TAIL)[-1]]) for c in curves.values() if (c > _TAIL).any()]
     top = max([*reached, float(x[1])])
     positive = [e for e in ends if e > 0.0]
     if len(positive) > 1 and max(positive) > _LOG_ABOVE * min(positive):

@@ -16,13 +16,14 @@ import jinja2
 from markupsafe import Markup
 
 from nichedose.report.colour import COLOUR_MAPS
-from nichedose.report.format import duration, number
+from nichedose.report.format import as_sentence, duration, number, percent
 from nichedose.report.histograms import dose_volume_chart, survival_chart
 from nichedose.report.maps import SectionMaps, section_maps
-from nichedose.report.ranking import ModePanel, mode_panels
+from nichedose.report.nodes import coverage, describe
+from nichedose.report.ranking import ModePanel, course, mode_panels
 from nichedose.report.tables import (
+    chance_level,
     deciding_inputs,
-    describe,
     organ_rows,
     sources_used,
     surroundings_names,
@@ -77,12 +78,12 @@ def _context(result: PlanResult) -> dict[str, Any]:
             "stated": stated,
             "names": names,
             "meanings": _SURROUNDINGS,
-            "rows": surroundings_rows(
-                [c for c in ordered if c.status != "not evaluable"], names, result.decide_by, stated
-            ),
+            "rows": surroundings_rows([c for c in ordered if c.status != "not evaluable"], names),
         },
         "deciding": deciding_inputs(result),
-        "coverage": [(s.sample, describe(s.gene_coverage), s.scale_evidence) for s in result.sections],
+        "deciding_more": len(result.deciding_inputs),
+        "chance": chance_level(result),
+        "coverage": [(s.sample, coverage(s.gene_coverage), s.scale_evidence) for s in result.sections],
         "values": rows,
         "evidence_counts": {
             e: sum(r.evidence == e for r in rows) for e in ("measured", "fitted", "derived", "definition", "assumed")
@@ -150,7 +151,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["duration"] = duration
+    environment.filters["as_sentence"] = as_sentence
+    environment.filters["percent"] = percent
     environment.filters["number"] = number
+    environment.filters["course"] = course
     environment.filters["breakable"] = lambda text: Markup("<wbr>").join(re.split(r"(?<=[._])", text))
     environment.filters["data"] = lambda value: json.dumps(value, allow_nan=False, separators=(",", ":"))
     return environment

@@ -57,10 +57,10 @@ class RankRow:
 
 @dataclass(frozen=True)
 class NotRanked:
-    """A candidate without a place in a mode, and why."""
+    """A candidate that could be computed, but has no place in this mode, and why."""
 
     candidate: CandidateSummary
-    reasons: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,18 @@ def course(candidate: CandidateSummary) -> str:
     """Number of administrations and their interval."""
     if candidate.cycles == 1:
         return "1 administration"
-    return f"{candidate.cycles} administrations, every {duration(candidate.interval_h)}"
+    return f"{candidate.cycles} × every {duration(candidate.interval_h)}"
 
 
 def _panel(result: PlanResult, mode: str) -> ModePanel:
     ranked, left_out = [], []
     for candidate in result.candidates:
         outcome = candidate.modes.get(mode)
-        if candidate.status == "not evaluable" or outcome is None or not outcome.evaluable:
-            left_out.append(NotRanked(candidate, _why_not(candidate, outcome)))
+        if candidate.status == "not evaluable":
+            continue
+        if outcome is None or not outcome.evaluable:
+            reason = outcome.reason if outcome is not None else ""
+            left_out.append(NotRanked(candidate, reason or "not computed in this mode"))
         else:
             ranked.append((candidate, outcome))
     ranked.sort(key=lambda pair: (pair[1].rank is None, pair[1].rank or 0, pair[0].name))
@@ -140,11 +143,6 @@ def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank
     )
 
 
-def _why_not(candidate: CandidateSummary, outcome: ModeResult | None) -> tuple[str, ...]:
-    said = ((outcome.reason,) if outcome is not None and outcome.reason else ()) + candidate.reasons
-    return tuple(dict.fromkeys(said)) or ("not computed in this mode",)
-
-
 def _axis(values: Sequence[Quantiles | None]) -> Axis:
     ends = [x for q in values if q is not None for x in (q.central, q.q05, q.q95) if x is not None and math.isfinite(x)]
     return linear_axis(min([0.0, *ends]), max([*ends, 0.1]), label="log kill")
@@ -172,7 +170,7 @@ def _dose_ranks(ranked: Sequence[tuple[CandidateSummary, ModeResult]]) -> dict[s
 
 
 def _dose_note(rows: Sequence[RankRow], ranked: Sequence[tuple[CandidateSummary, ModeResult]]) -> str:
-    if len(ranked) < 2:
+    if len(ranked) < 2 or any(not row.mean_dose.computed for row in rows):
         return ""
     if all(row.dose_rank is None for row in rows):
         return "All have the same mean dose here; what differs is where the dose goes, how fast, and its quality."
@@ -182,7 +180,8 @@ def _dose_note(rows: Sequence[RankRow], ranked: Sequence[tuple[CandidateSummary,
     named = "; ".join(
         f"{r.candidate.name} is number {r.rank} by log kill and number {r.dose_rank} by dose" for r in differing[:3]
     )
-    rest = f"; {len(differing) - 3} more differ" if len(differing) > 3 else ""
+    more = len(differing) - 3
+    rest = f"; {more} more {'differs' if more == 1 else 'differ'}" if more > 0 else ""
     return f"Mean dose and survival do not put the candidates in the same order: {named}{rest}."
 
 
@@ -192,25 +191,25 @@ def _probability(outcome: ModeResult, draws: int) -> Shown:
         return Shown(NOT_COMPUTED, why="needs draws", computed=False)
     if draws and p in (0.0, 1.0):
         return Shown(percent(p), f"{'none' if p == 0.0 else 'all'} of {draws} draws")
-    return Shown(percent(p), f"± {percent(error)}" if error is not None and math.isfinite(error) else "")
+    known = error is not None and math.isfinite(error)
+    return Shown(percent(p), f"standard error {number(100.0 * error)} points" if known and error is not None else "")
 
 
 def _percent_quantiles(value: Quantiles | None, why: str) -> Shown:
     if value is None or not math.isfinite(value.central):
         return Shown(NOT_COMPUTED, why=why, computed=False)
-    ends = "" if value.q05 is None or value.q95 is None else f"{percent(value.q05)} to {percent(value.q95)}"
-    return Shown(percent(value.central), ends)
+    low, high = value.q05, value.q95
+    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    return Shown(percent(value.central), f"{percent(low)} to {percent(high)}" if known else "")
 
 
 def _limiting(organs: Sequence[OrganDose]) -> Shown:
     for organ in organs:
         if organ.is_limiting:
-            limit = (
-                f"{number(organ.dose_Gy)} of {number(organ.limit_Gy)} Gy"
-                if organ.limit_Gy is not None
-                else f"{number(organ.dose_Gy)} Gy"
+            total = number(organ.dose_Gy + organ.prior_Gy)
+            return Shown(
+                organ.organ, f"{total} Gy" if organ.limit_Gy is None else f"{total} of {number(organ.limit_Gy)} Gy"
             )
-            return Shown(organ.organ, limit)
     return Shown(
         "none named",
         why="no organ dose reaches a limit in this mode" if organs else "no organ doses for this agent",

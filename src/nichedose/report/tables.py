@@ -1,26 +1,23 @@
-"""Tables of the report: organs, surroundings, values with their sources, and whatever a mapping holds."""
+"""Tables of the report: organs, surroundings, what decides, values with their sources."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from nichedose.report.format import NOT_COMPUTED, distribution, humanise, number, percent, range_of, unit_of
+from nichedose.decide import noise_floor
+from nichedose.report.format import NOT_COMPUTED, bare_name, distribution, number, percent, range_of, unit_of
 from nichedose.results import CandidateSummary, OrganDose, PlanResult
 from nichedose.values import Source
 
 __all__ = [
     "DecidingInput",
-    "Node",
     "OrganRow",
     "SurroundingsRow",
     "ValueRow",
+    "chance_level",
     "deciding_inputs",
-    "describe",
     "organ_rows",
     "sources_used",
     "surroundings_names",
@@ -28,6 +25,8 @@ __all__ = [
     "value_rows",
 ]
 
+MOST_INPUTS = 12  # shown
+FEWEST_DRAWS = 4
 QUANTITIES = {
     "absorbed_dose": "absorbed dose",
     "bed": "BED",
@@ -37,7 +36,7 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class OrganRow:
-    """One organ of one candidate; ``share`` of the limit, prior dose included, or None without a limit."""
+    """One organ of one candidate; ``share`` of the limit that course and prior dose take together, in per cent."""
 
     candidate: str
     first: bool
@@ -97,22 +96,12 @@ class ValueRow:
 
 @dataclass(frozen=True)
 class DecidingInput:
-    """How strongly an input decides; ``width`` in per cent of the strongest."""
+    """Share of the variance between the first two candidates that goes with an input; ``width`` in per cent."""
 
     name: str
-    strength: str
+    share: str
     width: float
-    negative: bool
-
-
-@dataclass(frozen=True)
-class Node:
-    """Anything a mapping held, ready to print: a text, named parts, or a table."""
-
-    text: str = ""
-    parts: tuple[tuple[str, Node], ...] = ()
-    head: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
+    above_chance: bool
 
 
 def organ_rows(candidates: Sequence[CandidateSummary], mode: str) -> tuple[OrganRow, ...]:
@@ -126,13 +115,9 @@ def organ_rows(candidates: Sequence[CandidateSummary], mode: str) -> tuple[Organ
 
 
 def _organ_row(candidate: str, organ: OrganDose, first: bool, count: int) -> OrganRow:
-    known = (
-        organ.limit_Gy is not None
-        and math.isfinite(organ.limit_Gy)
-        and organ.limit_Gy > 0
-        and math.isfinite(organ.dose_Gy)
-    )
-    share = organ.dose_Gy / organ.limit_Gy if known and organ.limit_Gy is not None else None
+    total = organ.dose_Gy + organ.prior_Gy
+    limit = organ.limit_Gy
+    share = total / limit if limit is not None and limit > 0.0 and math.isfinite(total / limit) else None
     return OrganRow(
         candidate,
         first,
@@ -160,19 +145,13 @@ def surroundings_names(candidates: Sequence[CandidateSummary], stated: str) -> t
     return tuple(sorted(names, key=lambda name: name != stated))
 
 
-def surroundings_rows(
-    candidates: Sequence[CandidateSummary], names: Sequence[str], decide_by: str, stated: str
-) -> tuple[SurroundingsRow, ...]:
-    """One row for each candidate that was computed, in the order of the deciding mode."""
+def surroundings_rows(candidates: Sequence[CandidateSummary], names: Sequence[str]) -> tuple[SurroundingsRow, ...]:
+    """One row for each of ``candidates``; ranks are those of the central run in the deciding mode."""
     rows: list[SurroundingsRow] = []
     for candidate in candidates:
-        outcome = candidate.modes.get(decide_by)
-        own = outcome.rank if outcome is not None else None
         ranks = {name: candidate.rank_by_surroundings.get(name) for name in names}
-        if stated in ranks and ranks[stated] is None:
-            ranks[stated] = own
-        places = {r for r in [*ranks.values(), own] if r is not None}
-        errors = "; ".join(f"{humanise(k)} {percent(v)}" for k, v in candidate.draw_grid_error.items())
+        places = {r for r in ranks.values() if r is not None}
+        errors = "; ".join(f"{bare_name(k)} {percent(v)}" for k, v in candidate.draw_grid_error.items())
         closure = candidate.ledger_closure
         rows.append(
             SurroundingsRow(
@@ -221,40 +200,17 @@ def sources_used(result: PlanResult) -> tuple[Source, ...]:
 
 
 def deciding_inputs(result: PlanResult) -> tuple[DecidingInput, ...]:
-    """Strongest first; numbers that are not finite are left out."""
+    """Strongest first, with what chance alone would reach; numbers that are not finite are left out."""
     pairs = [(name, value) for name, value in result.deciding_inputs if math.isfinite(value)]
-    top = max((abs(v) for _, v in pairs), default=0.0) or 1.0
-    pairs.sort(key=lambda pair: -abs(pair[1]))
-    return tuple(DecidingInput(name, number(v), round(100.0 * abs(v) / top, 2), v < 0) for name, v in pairs)
+    pairs.sort(key=lambda pair: -pair[1])
+    floor = chance_level(result)
+    return tuple(
+        DecidingInput(name, percent(share), round(100.0 * share, 2), floor is None or share > floor)
+        for name, share in pairs[:MOST_INPUTS]
+    )
 
 
-def describe(value: Any) -> Node:
-    """A `Node` for nested mappings, sequences and scalars; a mapping of like mappings becomes a table."""
-    if isinstance(value, Mapping):
-        inner = list(value.values())
-        heads = {tuple(v) for v in inner if isinstance(v, Mapping)}
-        flat = all(isinstance(v, Mapping) and not any(isinstance(w, Mapping) for w in v.values()) for v in inner)
-        if len(inner) > 1 and flat and len(heads) == 1:
-            head = next(iter(heads))
-            rows = tuple((str(k), *(_scalar(v[h]) for h in head)) for k, v in value.items())
-            return Node(head=("", *(humanise(str(h)) for h in head)), rows=rows)
-        return Node(parts=tuple((humanise(str(k)), describe(v)) for k, v in value.items()))
-    if isinstance(value, (list, tuple, set, frozenset)) and any(isinstance(v, Mapping) for v in value):
-        return Node(parts=tuple((str(i), describe(v)) for i, v in enumerate(value, start=1)))
-    return Node(text=_scalar(value))
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None:
-        return "not stated"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_scalar(v) for v in value) or "none"
-    if isinstance(value, (set, frozenset)):
-        return ", ".join(sorted(_scalar(v) for v in value)) or "none"
-    return str(value)
+def chance_level(result: PlanResult) -> float | None:
+    """The share that the strongest of as many inputs without any effect stays below in 95 of 100 runs."""
+    n_draws, n_inputs = int(result.draws.sizes.get("draw", 0)), int(result.draws.sizes.get("key", 0))
+    return noise_floor(n_draws, n_inputs) if n_draws >= FEWEST_DRAWS and n_inputs else None

@@ -19,7 +19,8 @@
       : mantissa + " × 10" + String(power).replace(/./g, (c) => superscripts[c]);
     return text.replace("-", "−");
   }
-  const withUnit = (value, unit) => (unit === "log10" ? "log10 = " + number(value) : number(value) + (unit ? " " + unit : ""));
+  const survive = (value) => (value < -10 ? "" : ` (${number(100 * Math.pow(10, value))} % survive)`);
+  const withUnit = (value, unit) => (unit === "log10" ? "log10 " + number(value) + survive(value) : number(value) + (unit ? " " + unit : ""));
 
   /* ---- state in the address: #mode=..&section=..&layer=..&candidate=..&at=.. ---- */
   function readHash() {
@@ -121,7 +122,7 @@
     for (let i = 0; i <= 4; i++) {
       const label = document.createElement("span");
       const under = i === 0 && (low > first(layer) || (layer.zero && layer.scale === "log")), over = i === 4 && high < 255;
-      label.textContent = (under ? "≤ " : over ? "≥ " : "") + number(valueOf(layer, low + (i / 4) * (high - low))) + (i === 4 && layer.unit ? " " + layer.unit : "");
+      label.textContent = (under ? "≤ " : over ? "≥ " : "") + number(valueOf(layer, low + (i / 4) * (high - low)));
       label.style.left = 25 * i + "%";
       if (i === 1 || i === 3) label.className = "minor";
       labels.append(label);
