@@ -7,11 +7,13 @@ import pickle
 import time
 from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from nichedose.library import Library, find_agent, iter_values, load_library, read_library
+from nichedose.library.describe import agent_table
 from nichedose.values import Draw
 
 LIBRARY = load_library()
@@ -223,3 +225,9 @@ def test_every_agent_is_found_by_both_spellings(name: str) -> None:
     mass = mass_element.removesuffix(element)
     assert find_agent(LIBRARY, f"{element}-{mass}-{ligand}").name == name
     assert find_agent(LIBRARY, f"[{mass}{element}]{element}-{ligand}").name == name
+
+
+def test_the_reference_page_shows_the_shipped_agents() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "reference" / "library.md"
+    assert agent_table(LIBRARY) in page.read_text(encoding="utf-8"), (
+        "docs/reference/library.md: replace its table by nichedose.library.describe.agent_table(load_library())")
