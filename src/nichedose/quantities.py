@@ -51,7 +51,7 @@ def convert(value: float, unit: str, to: str) -> float:
     dimension, factor = _lookup(unit)
     wanted, wanted_factor = _lookup(to)
     if dimension != wanted:
-        raise BadInput(f"'{value:g} {unit}' is a {dimension}; a {wanted} is needed, for example in {to}.")
+        raise BadInput(f"'{value:g} {unit}' measures {dimension}; {wanted} is needed, for example in {to}.")
     return value * factor / wanted_factor
 
 
