@@ -215,9 +215,14 @@ def test_bad_history(change: dict[str, Array], message: str) -> None:
 
 def test_bad_repair_and_exponentials() -> None:
     made, (dose, _) = random_history(np.random.default_rng(9))
-    for rate, weights in [(-0.1, (1.0,)), ((0.1, 0.2), (1.0,)), ((0.1, 0.2), (0.5, 0.6)), ((0.1, 0.2), (1.5, -0.5))]:
+    for rates, weights in [
+        ((-0.1,), (1.0,)),
+        ((0.1, 0.2), (1.0,)),
+        ((0.1, 0.2), (0.5, 0.6)),
+        ((0.1, 0.2), (1.5, -0.5)),
+    ]:
         with pytest.raises(BadInput, match="Repair"):
-            lea_catcheside(made, dose, rate, weights)
+            lea_catcheside(made, dose, rates, weights)
     with pytest.raises(BadInput, match="above 0 per h"):
         g_exponentials([1.0], [0.0], 0.36)
     with pytest.raises(BadInput, match="above 0"):
