@@ -139,7 +139,7 @@ def _radial_newton(inner: Array, volume: Array, shells: int, p: OxygenParameters
         step = solve_banded((1, 1), bands, balance, check_finite=False)
         pressure = np.maximum(pressure + step, 0.0)  # and the next ones rise: the sink is concave
         if float(np.abs(step).max()) < 1e-9 * p.vessel_mmHg:
-            return pressure
+            return np.asarray(pressure)
     raise DidNotConverge(
         f"Oxygen around one vessel did not settle in {MAX_NEWTON} Newton steps (last step "
         f"{float(np.abs(step).max()):.1e} mmHg); check the oxygen parameters {p}."

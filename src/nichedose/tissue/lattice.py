@@ -120,6 +120,9 @@ def _partition(spots: SpotLattice, grid: Grid) -> _Partition:
 @lru_cache(maxsize=8)  # a pure function of its arguments; every draw asks for the same few
 def _cached(xy_bytes: bytes, pitch_um: float, lattice: str, grid: Grid) -> _Partition:
     xy = np.frombuffer(xy_bytes).reshape(-1, 2)
+    place = np.stack([_index(xy[:, 1], grid.origin_um[0], grid), _index(xy[:, 0], grid.origin_um[1], grid)])
+    if bool((place < 0).any() or (place >= np.array(grid.shape)[:, None]).any()):
+        raise BadInput("The grid does not cover all spots; make it with section_grid.")
     split = max(math.ceil(grid.spacing_um * SAMPLES_PER_PITCH / pitch_um - 1e-9), 1)
     step = grid.spacing_um / split
     shift = 0.5 * (grid.spacing_um - step)
@@ -130,7 +133,8 @@ def _cached(xy_bytes: bytes, pitch_um: float, lattice: str, grid: Grid) -> _Part
     tissue = np.zeros(fine.shape, bool)
     tissue.ravel()[sample[distance <= reach * pitch_um]] = True
     tissue = _close_holes(tissue, area * (pitch_um / step) ** 2)
-    mask = _voxel_mask(tissue, split, xy, grid)
+    mask = tissue.reshape(grid.shape[0], split, grid.shape[1], split).mean(axis=(1, 3)) >= 0.5
+    mask[place[0], place[1]] = True
     tissue &= np.kron(mask, np.ones((split, split), bool))
     kernel = (1.0 - (distance / pitch_um) ** 2) ** 2
     keep = tissue.ravel()[sample] & (kernel > 0.0)
@@ -156,8 +160,6 @@ def _pairs(xy: Array, pitch_um: float, fine: Grid) -> tuple[np.ndarray, np.ndarr
     valid = (row >= 0) & (row < fine.shape[0])
     near = (squared < pitch_um**2) & valid[:, :, None] & ((column >= 0) & (column < fine.shape[1]))[:, None, :]
     spot, i, j = np.nonzero(near)
-    if np.unique(spot).size < len(xy):
-        raise BadInput("The grid does not cover all spots; make it with section_grid.")
     return spot, row[spot, i] * fine.shape[1] + column[spot, j], np.sqrt(squared[spot, i, j])
 
 
@@ -168,13 +170,6 @@ def _close_holes(tissue: BoolArray, area_samples: float) -> BoolArray:
     small = size <= area_samples
     small[[0, label[0, 0]]] = False
     return np.asarray((padded | small[label])[1:-1, 1:-1])
-
-
-def _voxel_mask(tissue: BoolArray, split: int, xy: Array, grid: Grid) -> BoolArray:
-    ny, nx = grid.shape
-    mask = tissue.reshape(ny, split, nx, split).mean(axis=(1, 3)) >= 0.5
-    mask[_index(xy[:, 1], grid.origin_um[0], grid), _index(xy[:, 0], grid.origin_um[1], grid)] = True
-    return np.asarray(mask)
 
 
 def _assemble(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import xarray as xr
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.values import Flag
+
+if TYPE_CHECKING:  # xarray takes a third of a second to import; only `to_dataset` needs it
+    import xarray as xr
 
 __all__ = ["TargetField", "TissueMap"]
 
@@ -72,6 +74,8 @@ class TissueMap:
 
     def to_dataset(self) -> xr.Dataset:
         """All fields as one `xarray.Dataset`, dims (cell_type, y, x) or (y, x), each with ``units``."""
+        import xarray as xr
+
         dims = ("y", "x")
         coords = {
             "y": ("y", self.grid.y_um, {"units": "um"}),
