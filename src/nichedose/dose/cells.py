@@ -83,7 +83,7 @@ def _volume(part: CellPart, cell_um: float, nucleus_um: float) -> float:
 
 
 def _fraction(target: CellPart, source: CellPart, cell_um: float, nucleus_um: float) -> Callable[[Array], Array]:
-    """Of steps of a length from random points of the source in random directions, the fraction that ends in the target."""
+    """Of steps of a length from random points of the source in random directions, the share that ends in the target."""
     targets = _spheres(target, cell_um, nucleus_um)
     if source == "surface":
         return lambda x: np.asarray(sum(sign * cap_fraction(cell_um, radius, x) for sign, radius in targets))

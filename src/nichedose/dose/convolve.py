@@ -171,7 +171,7 @@ def _uniform_sphere_MeV(kernel: RadialKernel, radius_um: float, at_um: Array) ->
     points = kernel.radius_um[:-1, None] + 0.5 * width[:, None] * (nodes + 1.0)
     shells = np.diff(kernel.cumulative_MeV)
     received = [float(shells @ (cap_fraction(float(a), radius_um, points) @ (0.5 * weights))) for a in at_um]
-    return np.array(received) + kernel.cumulative_MeV[0]
+    return np.asarray(np.array(received) + kernel.cumulative_MeV[0], dtype=float)
 
 
 @lru_cache(maxsize=32)

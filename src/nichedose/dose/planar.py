@@ -1,9 +1,9 @@
 """Kernels on the grid of a section: integrated along z, and over the source and the target voxel.
 
 Both steps are averages over directions of the radial kernel, so energy is conserved by construction. Along z the
-average has a closed form (`energy_within`). In the plane, integrating over a square source voxel and averaging over a square
-target voxel is a product of two tent functions, which are the weights of linear interpolation: each ring of energy
-around the source is spread over the voxels by interpolation (`voxel_kernel`).
+average has a closed form (`energy_within`). In the plane, integrating over a square source voxel and averaging over a
+square target voxel is a product of two tent functions, which are the weights of linear interpolation: each ring of
+energy around the source is spread over the voxels by interpolation (`voxel_kernel`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["energy_within", "planar_energy_MeV", "voxel_kernel"]
 
 _BLOCK = 1 << 21
 # (up to this many voxels from the source, step of rings and of points along them in voxels)
-_STEPS = ((4.0, 1 / 16), (16.0, 1 / 8), (64.0, 1 / 4), (np.inf, 1 / 2))
+_STEPS = ((4.0, 1 / 32), (16.0, 1 / 8), (64.0, 1 / 4), (np.inf, 1 / 2))
 
 
 def energy_within(kernel: RadialKernel, along_z: str, thickness_um: float, distance_um: Array) -> Array:
@@ -87,7 +87,8 @@ def _beyond(r: Array, s: Array) -> Array:
 
 def _ring_edges(end: float) -> Array:
     """Edges of rings in voxels, from 0 to ``end``, finer near the source."""
-    parts, start = [], 0.0
+    near = np.geomspace(1e-5, 1.0, 241)[:-1]  # Auger electrons stay within a thousandth of a voxel
+    parts, start = [np.zeros(1), near], 1.0
     for limit, step in _STEPS:
         stop = min(limit, end)
         if stop > start:

@@ -6,10 +6,14 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nichedose.errors import BadInput
 from nichedose.nuclide.emissions import half_life_h
 from nichedose.nuclide.names import canonical_name, database_name, known_nuclides
 
-__all__ = ["ChainMember", "chain"]
+__all__ = ["ChainMember", "chain", "chain_activities"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,30 @@ def chain(name: str, longest_half_life_h: float = math.inf) -> tuple[ChainMember
     """The parent (1 decay) and all radioactive progeny, in order of decay.
 
     Progeny that live longer than ``longest_half_life_h`` are left out with all that they feed: 207Bi (32 y) after 211At
-    does not decay within a treatment. Branching fractions as in radioactivedecay (ICRP Publication 107).
+    does not decay within a treatment. Branching fractions are those of radioactivedecay (ICRP Publication 107);
+    branches that it does not list, such as the 0.012 % of 217At by beta decay, are lost.
     Raises `BadInput` for an unknown or stable nuclide.
 
     >>> [(m.name, round(m.decays_per_parent_decay, 4)) for m in chain("212Pb")]
     [('212Pb', 1.0), ('212Bi', 1.0), ('212Po', 0.6406), ('208Tl', 0.3594)]
     """
     return _chain(canonical_name(name), longest_half_life_h)
+
+
+def chain_activities(name: str, times_h: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Activity of each member at ``times_h`` (n,) per initial activity of a pure parent, arrays (n,): Bateman's equations.
+
+    Raises `BadInput` for an unknown nuclide and for negative or non-finite times.
+    """
+    from radioactivedecay import Inventory
+
+    times = np.atleast_1d(np.asarray(times_h, dtype=float))
+    if not bool(np.all(np.isfinite(times) & (times >= 0.0))):
+        raise BadInput("times_h must be finite and not negative.")
+    start = Inventory({database_name(name): 1.0}, "Bq")
+    later = [start.decay(float(t), "h").activities("Bq") for t in times]
+    members = [member.name for member in chain(name)]
+    return {m: np.array([float(now.get(database_name(m), 0.0)) for now in later]) for m in members}
 
 
 @lru_cache(maxsize=256)

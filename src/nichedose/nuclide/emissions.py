@@ -53,7 +53,7 @@ class Emissions:
 
     ``lines`` by quality (alpha, recoil, beta, conversion, auger, photon); for beta these are branches with their mean
     energies, and ``beta_spectrum`` holds the shape (None without betas). ``energy_MeV_per_decay`` sums the lines.
-    Spontaneous fission, its delayed betas and neutrons are left out.
+    Spontaneous fission is left out; the spectrum of the few nuclides with much of it holds the fragments' betas too.
     """
 
     nuclide: str
@@ -69,7 +69,7 @@ class Emissions:
 def emissions(name: str) -> Emissions:
     """Emissions of ``name`` by quality; raises `BadInput` for an unknown or stable nuclide.
 
-    Source: ICRP Publication 107 (2008), doi:10.1016/j.icrp.2008.10.004, as packaged in icrp107-database.
+    Source: ICRP Publication 107 (Ann. ICRP 38 (3), 2008), as packaged in icrp107-database.
 
     >>> round(emissions("177Lu").energy_MeV_per_decay["beta"], 4)
     0.1333
