@@ -52,7 +52,7 @@ def test_what_is_refused_says_why(text: object, unit: str, complaint: str) -> No
         parse_quantity(text, unit, minimum=0.0)
 
 
-@given(st.floats(1e-6, 1e6), st.sampled_from([("d", "h"), ("GBq", "mCi"), ("um", "mm"), ("umol/L", "nM"), ("kg", "ng")]))
+@given(st.floats(1e-6, 1e6), st.sampled_from([("d", "h"), ("GBq", "mCi"), ("um", "mm"), ("umol/L", "nM")]))
 def test_conversion_goes_there_and_back(value: float, units: tuple[str, str]) -> None:
     there, back = units
     assert math.isclose(convert(convert(value, there, back), back, there), value, rel_tol=1e-12)

@@ -1,6 +1,6 @@
 """`nichedose check`: our numbers beside published, analytic and independent ones."""
 
-from nichedose.check.collect import ROOMS, collect
+from nichedose.check.collector import ROOMS, collect
 from nichedose.check.row import CheckRow
 from nichedose.check.table import all_ok, format_table, to_json
 
