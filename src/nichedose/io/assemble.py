@@ -19,6 +19,9 @@ from nichedose.values import Flag
 
 __all__ = ["CountTable", "assemble", "refuse_swapped_axes"]
 
+# from subcellular bins to the coarsest arrays, with room to spare: outside, the unit is wrong
+_SMALLEST_PITCH_UM, _LARGEST_PITCH_UM = 1.0, 1000.0
+
 
 @dataclass(frozen=True)
 class CountTable:
@@ -43,8 +46,8 @@ def refuse_swapped_axes(table: CountTable, where: str) -> None:
     """Raise `BadInput` when the columns are named like spots and the rows are not."""
     if look_like_barcodes(table.features) and not look_like_barcodes(table.barcodes):
         raise BadInput(f"{where}: rows and columns are swapped: columns are named like spots ({table.features[0]}), "
-                       f"rows like "
-                       f"genes ({table.barcodes[0]}). Rows must be spots and columns genes; transpose the table.")
+                       f"rows like genes ({table.barcodes[0]}). Rows must be spots and columns genes; transpose the "
+                       "table.")
 
 
 def assemble(
@@ -63,8 +66,11 @@ def assemble(
     where = str(path)
     if not table.barcodes:
         raise BadInput(f"{where}: zero spots in tissue; check the in_tissue column of the positions and the sample "
-                       f"chosen.")
+                       "chosen.")
     refuse_shared_positions(scale.xy_um, where)
+    if not _SMALLEST_PITCH_UM <= scale.pitch_um <= _LARGEST_PITCH_UM:
+        raise BadInput(f"{where}: neighbouring spots would be {scale.pitch_um:.4g} um apart ({scale.evidence}), which "
+                       "no spatial assay has; check coordinate_unit and um_per_unit.")
     counts = raw_counts(table.matrix, where, table.hint)
     counts, genes, gene_flags = clean_genes(counts, table.features, table.is_gene, aliases, where)
     if counts.nnz == 0:

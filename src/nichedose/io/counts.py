@@ -33,15 +33,14 @@ def raw_counts(matrix: Any, where: str, hint: str = "") -> sp.csr_matrix:
     if bad:
         raise BadInput(f"{where}: {bad} counts are NaN or infinite; give the raw count matrix.{hint}")
     if values.size and values.min() < 0:
-        raise BadInput(f"{where}: counts go down to {values.min():g}; raw counts are never negative "
-                       f"(scaled or centred data?). Give the raw count matrix.{hint}")
+        raise BadInput(f"{where}: counts go down to {values.min():g}; raw counts are never negative (scaled or centred "
+                       f"data?). Give the raw count matrix.{hint}")
     if not holds_raw_counts(matrix):
         looks = "log-normalised" if values.max() < 30 else "normalised"
         example = float(values[values != np.rint(values)][0])
         raise BadInput(f"{where}: counts are not whole numbers (for example {example:.4g}; the largest is "
-                       f"{values.max():.4g}), "
-                       f"so they look {looks}. Raw counts are needed, because counting noise is part of the "
-                       f"model.{hint}")
+                       f"{values.max():.4g}), so they look {looks}. Raw counts are needed, because counting noise is "
+                       f"part of the model.{hint}")
     # canonical: sorted, no stored zeros, no duplicates, wide enough to be summed and squared
     csr = sp.csr_matrix(matrix, dtype=np.int64)
     csr.sum_duplicates()
@@ -55,11 +54,10 @@ def total_flags(counts: sp.csr_matrix) -> tuple[Flag, ...]:
     flags = []
     if (totals == 0).any():
         flags.append(Flag("note", "tissue data", f"{int((totals == 0).sum())} spots in tissue have no counts at all; "
-                                                 f"kept."))
+                                                 "kept."))
     if totals.size >= 20 and totals[0] > 0 and (totals == totals[0]).all():
-        flags.append(Flag("caution", "tissue data", f"Every spot has the same total, {int(totals[0])} counts: the "
-                                                    f"data may "
-                          "have been down-sampled or normalised and rounded."))
+        flags.append(Flag("caution", "tissue data", f"Every spot has the same total, {int(totals[0])} counts: the data "
+                                                    "may have been down-sampled or normalised and rounded."))
     return tuple(flags)
 
 

@@ -61,14 +61,12 @@ def clean_genes(
         raise BadInput(f"{where}: no gene is left after dropping control features.")
     if look_like_ids(list(symbols)):
         raise BadInput(f"{where}: genes are named by Ensembl ids (for example {symbols[0]}), but symbols such as FAP "
-                       f"are "
-                       "needed and the file holds none. Add them as var['gene_symbols'], or map the ids before.")
+                       "are needed and the file holds none. Add them as var['gene_symbols'], or map the ids before.")
     current = _current_symbols(list(symbols), aliases, flags)
     merged, unique = _merge(counts, current, flags)
     if sum(_MOUSE.fullmatch(g) is not None for g in unique) > 0.5 * len(unique):
         flags.append(Flag("caution", "tissue data", "Gene symbols look like mouse (Fap, not FAP); they are not "
-                                                    "translated, "
-                          "so human targets will be reported as not measured."))
+                                                    "translated, so human targets will be reported as not measured."))
     return merged, unique, tuple(flags)
 
 
@@ -80,8 +78,8 @@ def _current_symbols(symbols: list[str], aliases: Mapping[str, str], flags: list
     used = {s: aliases[s] for s in dict.fromkeys(symbols) if s in aliases and aliases[s] not in present}
     if used:
         shown = ", ".join(f"{old} -> {new}" for old, new in list(used.items())[:5])
-        flags.append(_note(f"{len(used)} old gene symbols were mapped to current ones ({shown}"
-                           f"{', ...' if len(used) > 5 else ''})."))
+        flags.append(_note(f"{len(used)} old gene symbols were mapped to current ones "
+                           f"({shown}{', ...' if len(used) > 5 else ''})."))
     return [used.get(s, s) for s in symbols]
 
 
@@ -103,7 +101,7 @@ def _undo_r_names(symbols: list[str], flags: list[Flag]) -> list[str]:
     repaired = [_R_HYPHEN.sub(lambda m: m[0].replace(".", "-"), s) for s in symbols]
     changed = sum(a != b for a, b in zip(symbols, repaired, strict=True))
     if changed:
-        flags.append(_note(f"Gene symbols went through R, which writes HLA-A as HLA.A; the hyphen was put back in "
+        flags.append(_note("Gene symbols went through R, which writes HLA-A as HLA.A; the hyphen was put back in "
                            f"{changed}."))
     return repaired
 
@@ -118,8 +116,8 @@ def _merge(counts: sp.csr_matrix, symbols: list[str], flags: list[Flag]) -> tupl
     merge = sp.csr_matrix((ones, (np.arange(len(symbols)), columns)), shape=(len(symbols), len(unique)))
     tally = np.bincount(columns)
     twice = [unique[i] for i in np.flatnonzero(tally > 1)]
-    flags.append(_note(f"{len(twice)} gene symbols stood in several columns, which were summed ({', '.join(twice[:5])}"
-                       f"{', ...' if len(twice) > 5 else ''})."))
+    flags.append(_note(f"{len(twice)} gene symbols stood in several columns, which were summed "
+                       f"({', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''})."))
     return sp.csr_matrix(counts @ merge), unique
 
 

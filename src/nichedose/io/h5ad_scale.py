@@ -19,20 +19,18 @@ from nichedose.io.scale import (
     is_unit_lattice,
     lattice_of,
     nearest_spacing,
+    scale_caution,
     visium_scale,
 )
-from nichedose.values import Flag
 
 __all__ = ["h5ad_scale"]
 
 _ASK_ARRAY = ("The positions look like array indices (whole numbers, {spacing:.3g} apart), so their scale is not "
-              "known. "
-              "For a legacy ST array (1000 spots, 200 um apart) say coordinate_unit = \"array\" and um_per_unit = 200.")
+              "known. For a legacy ST array (1007 spots, 200 um apart) say coordinate_unit = \"array\" and "
+              "um_per_unit = 200.")
 _ASK = ("The unit of obsm['spatial'] is not stated (neighbouring spots are {spacing:.4g} apart). Say coordinate_unit "
-        "= \"um\" if it "
-        "is um; or coordinate_unit = \"pixel\" with um_per_unit = (um per pixel); or, for array indices, "
-        "coordinate_unit = \"array\" "
-        "with um_per_unit = (um per array step).")
+        "= \"um\" if it is um; or coordinate_unit = \"pixel\" with um_per_unit = (um per pixel); or, for array "
+        "indices, coordinate_unit = \"array\" with um_per_unit = (um per array step).")
 _UM_WORDS = ("um", "µm", "μm", "micromet", "micron")
 
 
@@ -64,8 +62,7 @@ def h5ad_scale(
         return _in_um(xy * options.um_per_unit, f"um_per_unit = {options.um_per_unit:g} as given")
     if unit == "pixel":
         raise BadInput(f"{where}: coordinate_unit = \"pixel\" needs um_per_unit (um per pixel): the file has no "
-                       f"array_row and "
-                       "array_col from which Visium's pitch could be measured.")
+                       "array_row and array_col from which Visium's pitch could be measured.")
     if _declares_um(uns) and not is_unit_lattice(xy):
         return _in_um(xy, _declaration(uns))
     if is_unit_lattice(xy):
@@ -77,30 +74,28 @@ def _array(xy: Array, um_per_unit: float | None, where: str) -> Scale:
     if um_per_unit is None:
         raise BadInput(f"{where}: coordinate_unit = \"array\" needs um_per_unit, the distance of one array step in um; "
                        "um_per_unit = 200 for a legacy ST array.")
+    if not is_unit_lattice(xy):
+        raise BadInput(f"{where}: coordinate_unit = \"array\", but the positions are no array indices: neighbouring "
+                       f"spots are {nearest_spacing(xy)[0]:.4g} apart, where 1 (or 2) is expected.")
     whole = np.rint(xy)
     if len(xy) > 20 and np.abs(xy - whole).max() < 1e-6 and not (whole.sum(axis=1) % 2).any():
         raise BadInput(f"{where}: every x + y is even, as in Visium's array_row and array_col, whose steps differ by "
-                       f"direction "
-                       "(50 and 86.6 um); put pixel positions into obsm['spatial'] instead.")
+                       "direction (50 and 86.6 um); put pixel positions into obsm['spatial'] instead.")
     return _in_um(xy * um_per_unit, f"array indices, one step is {um_per_unit:g} um, as given")
 
 
 def _in_um(xy_um: Array, evidence: str) -> Scale:
     """Lattice, pitch and spot diameter of positions in um; an unknown array's diameter is its pitch, and flagged."""
-    spacing, spread = nearest_spacing(xy_um)
+    spacing, _ = nearest_spacing(xy_um)
     lattice = lattice_of(xy_um)
     evidence += f"; neighbouring spots are {spacing:.4g} um apart ({lattice if lattice != 'none' else 'no'} lattice)"
     if lattice == "hexagonal" and abs(spacing / VISIUM_PITCH_UM - 1.0) < 0.03:
         return Scale(xy_um, VISIUM_PITCH_UM, VISIUM_DIAMETER_UM, lattice, evidence + ", as Visium")
     if lattice == "square" and abs(spacing / LEGACY_ST_PITCH_UM - 1.0) < 0.1:
         return Scale(xy_um, LEGACY_ST_PITCH_UM, LEGACY_ST_DIAMETER_UM, lattice, evidence + ", as legacy ST")
-    flags = [Flag("caution", "scale", f"Spots are {spacing:.4g} um apart, which is neither Visium (100 um) nor legacy "
-                                      f"ST (200 um); their "
-                  "diameter is not stated and is taken to be that distance.")]
-    if not 1.0 <= spacing <= 1000.0 or (lattice == "none" and spread > 1.0):
-        flags.append(Flag("caution", "scale", f"Neighbouring spots {spacing:.4g} um apart are unusual; check "
-                                              f"coordinate_unit."))
-    return Scale(xy_um, spacing, spacing, lattice, evidence, tuple(flags))
+    flag = scale_caution(f"Spots are {spacing:.4g} um apart, which is neither Visium (100 um) nor legacy ST (200 um); "
+                         "their diameter is not stated and is taken to be that distance.")
+    return Scale(xy_um, spacing, spacing, lattice, evidence, (flag,))
 
 
 def _array_indices(obs: Any) -> tuple[Array, Array] | None:

@@ -81,17 +81,15 @@ def _must_be_usable(place: Path, overwrite: bool) -> None:
         return
     ours = _files_written(place)
     if ours is None:
-        raise BadInput(f"{place}: holds {_some(there)}, which is no nichedose result; nothing there is touched. "
-                       "Choose a new or empty output folder.")
+        raise BadInput(f"{place}: holds {_some(there)}, which is no nichedose result; nothing there is touched. Choose "
+                       "a new or empty output folder.")
     foreign = there - ours
     if foreign:
         raise BadInput(f"{place}: holds earlier results and also {_some(foreign)}, which nichedose did not write and "
-                       f"would be lost. "
-                       "Move it away, or choose another output folder.")
+                       "would be lost. Move it away, or choose another output folder.")
     if not overwrite:
         raise BadInput(f"{place}: holds earlier results. Choose another output folder, or replace them with "
-                       f"--overwrite "
-                       "(or overwrite = true under [output]).")
+                       "--overwrite (or overwrite = true under [output]).")
 
 
 def _files_written(place: Path) -> set[str] | None:
@@ -141,7 +139,7 @@ def _made_parents(place: Path) -> Iterator[None]:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{place}: the folder cannot be made ({error.strerror or error}); choose another output "
-                       f"folder.") from error
+                       "folder.") from error
     try:
         yield
     finally:
@@ -181,7 +179,7 @@ def _acquire(path: Path, place: Path) -> IO[str]:
         if not _try_lock(handle):
             handle.close()
             raise BadInput(f"{place}: in use by another run ({_owner(path)}). Wait until it ends, or choose another "
-                           f"output folder.")
+                           "output folder.")
         # the owner before may have removed the file between opening and locking it
         with suppress(FileNotFoundError):
             if os.fstat(handle.fileno()).st_ino == path.stat().st_ino:

@@ -84,7 +84,7 @@ def _write(dataset: xr.Dataset, path: Path, group: str, extra: Mapping[str, Any]
         if "units" not in attributes and variable.dtype.kind in "biufc":
             if name in dataset.data_vars:
                 raise ValueError(f"{group}: variable '{name}' has no units; every variable of a result must say its "
-                                 f"unit.")
+                                 "unit.")
             attributes["units"] = "1"
         plain[name] = (variable.dims, values.data, attributes)
     plain.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False)

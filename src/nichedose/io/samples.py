@@ -24,8 +24,8 @@ def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: s
     everything = np.ones(len(obs), dtype=bool)
     if options.sample_key is not None:
         if options.sample_key not in obs.columns:
-            raise BadInput(f"{where}: sample_key = '{options.sample_key}' is no column of obs."
-                           f"{near_miss(options.sample_key, [str(c) for c in obs.columns])}")
+            raise BadInput(f"{where}: sample_key = '{options.sample_key}' is no column of "
+                           f"obs.{near_miss(options.sample_key, [str(c) for c in obs.columns])}")
         return _pick(obs, options.sample_key, options.sample, where)
     columns = _sample_columns(obs)
     if options.sample is None:
@@ -34,9 +34,8 @@ def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: s
             if len(names) > 1:
                 raise _several(where, names, column)
         if len(libraries) > 1 and not columns:
-            raise BadInput(f"{where}: uns['spatial'] names several samples ({', '.join(libraries)}), but no obs "
-                           f"column tells which "
-                           "spot is whose; name it with sample_key and choose one with sample.")
+            raise BadInput(f"{where}: uns['spatial'] names several samples ({', '.join(libraries)}), but no obs column "
+                           "tells which spot is whose; name it with sample_key and choose one with sample.")
         name = _names(obs, columns[0])[0] if columns else (libraries[0] if libraries else None)
         return everything, name
     holding = [c for c in columns if options.sample in _names(obs, c)]
@@ -45,8 +44,7 @@ def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: s
             return everything, options.sample  # one sample only: the name is the user's to give
         known = sorted({n for c in columns for n in _names(obs, c)} | set(libraries))
         raise BadInput(f"{where}: no sample '{options.sample}'.{near_miss(options.sample, known)} If another column "
-                       f"names the samples, "
-                       "give it as sample_key.")
+                       "names the samples, give it as sample_key.")
     rows, name = _pick(obs, holding[0], options.sample, where)
     for column in columns:
         names = _names(obs[rows], column)
@@ -80,5 +78,4 @@ def _pick(obs: Any, column: str, sample: str | None, where: str) -> tuple[BoolAr
 def _several(where: str, names: list[str], column: str) -> BadInput:
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return BadInput(f"{where}: holds {len(names)} samples in obs['{column}'] ({shown}); choose one with sample = "
-                    f"\"{names[0]}\", "
-                    "and read each as its own section.")
+                    f"\"{names[0]}\", and read each as its own section.")

@@ -23,13 +23,16 @@ from nichedose.values import Flag
 __all__ = [
     "LEGACY_ST_DIAMETER_UM", "LEGACY_ST_PITCH_UM", "VISIUM_DIAMETER_UM", "VISIUM_PITCH_UM", "LatticeFit", "Scale",
     "fit_hexagonal", "fit_square", "is_unit_lattice", "lattice_of", "nearest_spacing", "refuse_shared_positions",
-    "visium_scale",
+    "scale_caution", "visium_scale",
 ]
 
-VISIUM_PITCH_UM = 100.0  # 10x Genomics, Visium Spatial Gene Expression: centre to centre
-VISIUM_DIAMETER_UM = 55.0  # the same: diameter of a capture spot
-LEGACY_ST_PITCH_UM = 200.0  # Stahl et al., Science 2016;353:78: centre to centre
-LEGACY_ST_DIAMETER_UM = 100.0  # the same: diameter of a capture spot
+# 10x Genomics' statement on the Visium v1 capture area (kb.10xgenomics.com, article 360035487572): 4992 spots of 55 um,
+# 100 um centre to centre; the same in Table 2 of the review in Nat Aging 2023;3:776, doi:10.1038/s43587-023-00446-6
+VISIUM_PITCH_UM = 100.0
+VISIUM_DIAMETER_UM = 55.0
+# Stahl et al., Science 2016;353:78, doi:10.1126/science.aaf2403: 1007 features of 100 um, 200 um centre to centre
+LEGACY_ST_PITCH_UM = 200.0
+LEGACY_ST_DIAMETER_UM = 100.0
 _FULLRES_DIAMETER_UM = 65.0  # what spot_diameter_fullres spans; measured on Space Ranger output
 _TOLERANCE = 0.03
 
@@ -85,26 +88,24 @@ def visium_scale(
     fit = fit_hexagonal(array_row, array_col, xy, where)
     measured = VISIUM_PITCH_UM / fit.pitch
     evidence = (f"spot pitch {fit.pitch:.4g} px, from a lattice through {fit.n_spots} spots (residual "
-                f"{fit.residual:.2g} px, "
-                f"directions within {100 * fit.spread:.2g} %), is {VISIUM_PITCH_UM:g} um: {measured:.4g} um/px")
+                f"{fit.residual:.2g} px, directions within {100 * fit.spread:.2g} %), is {VISIUM_PITCH_UM:g} um: "
+                f"{measured:.4g} um/px")
     flags = []
     if fit.spread > _TOLERANCE:
-        flags.append(_caution(f"Neighbour distances differ by {100 * fit.spread:.2g} % between directions: the image "
-                              f"may be "
-                              "stretched; the mean pitch sets the scale."))
+        flags.append(scale_caution(f"Neighbour distances differ by {100 * fit.spread:.2g} % between directions: the "
+                                   "image may be stretched; the mean pitch sets the scale."))
     diameter_px = factors.get("spot_diameter_fullres")
     if isinstance(diameter_px, int | float) and diameter_px > 0:
         spans = diameter_px * measured
         evidence += f"; spot_diameter_fullres {diameter_px:.4g} px then spans {spans:.3g} um (65 expected)"
         if abs(spans / _FULLRES_DIAMETER_UM - 1.0) > _TOLERANCE:
-            flags.append(_caution(f"spot_diameter_fullres spans {spans:.3g} um by the spot pitch, where 65 um is "
-                                  f"expected: "
-                                  "the scale factors may belong to another image. The pitch is used."))
+            flags.append(scale_caution(f"spot_diameter_fullres spans {spans:.3g} um by the spot pitch, where 65 um is "
+                                       "expected: the scale factors may belong to another image. The pitch is used."))
     if um_per_unit is None:
         return measured, evidence, tuple(flags)
     if abs(um_per_unit / measured - 1.0) > _TOLERANCE:
-        flags.append(_caution(f"um_per_unit = {um_per_unit:g} differs from {measured:.4g} um/px by the spot pitch; "
-                              "um_per_unit is used, as asked."))
+        flags.append(scale_caution(f"um_per_unit = {um_per_unit:g} differs from {measured:.4g} um/px by the spot "
+                                   "pitch; um_per_unit is used, as asked."))
     return um_per_unit, f"um_per_unit = {um_per_unit:g} as given; for comparison, {evidence}", tuple(flags)
 
 
@@ -140,16 +141,15 @@ def refuse_shared_positions(xy: Array, where: str) -> None:
     shared = len(xy) - len(np.unique(np.round(xy, 6), axis=0))
     if shared:
         raise BadInput(f"{where}: {shared} of {len(xy)} spots stand at the position of another spot. Does the file "
-                       f"hold several "
-                       "samples? Name the column with sample_key and the sample with sample, or split the file.")
+                       "hold several samples? Name the column with sample_key and the sample with sample, or split "
+                       "the file.")
 
 
 def _affine(first: Array, second: Array, xy: Array, where: str) -> tuple[Array, Array, float]:
     design = np.column_stack([first, second, np.ones(len(xy))]).astype(float)
     if len(xy) < 4 or np.linalg.matrix_rank(design - design.mean(axis=0)) < 2:
         raise BadInput(f"{where}: {len(xy)} spots are too few, or on one line, to measure the spot pitch; give "
-                       f"um_per_unit "
-                       "with coordinate_unit.")
+                       "um_per_unit with coordinate_unit.")
     coefficients: Array = np.linalg.lstsq(design, xy, rcond=None)[0]
     residual = float(np.sqrt(np.mean(np.sum((xy - design @ coefficients) ** 2, axis=1))))
     return coefficients[0], coefficients[1], residual
@@ -163,10 +163,9 @@ def _lattice_fit(steps: tuple[Array, ...], residual: float, n_spots: int, where:
     if not (pitch > 0 and spread < 0.2 and residual < 0.25 * pitch):
         raise BadInput(f"{where}: spot positions do not follow the array (neighbour distances "
                        f"{', '.join(f'{v:.4g}' for v in lengths)}; residual {residual:.4g}). Are the position columns "
-                       f"swapped, or "
-                       "do positions and array indices belong to different sections?")
+                       "swapped, or do positions and array indices belong to different sections?")
     return LatticeFit(pitch, spread, residual, n_spots)
 
 
-def _caution(text: str) -> Flag:
+def scale_caution(text: str) -> Flag:
     return Flag("caution", "scale", text)

@@ -20,7 +20,7 @@ def separator_of(path: Path) -> str:
     best = max(counts, key=lambda s: counts[s])
     if counts[best] == 0:
         raise BadInput(f"{path}: the first line has one column only; a table of tab- or comma-separated columns is "
-                       f"needed.")
+                       "needed.")
     return best
 
 

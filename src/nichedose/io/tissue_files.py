@@ -40,13 +40,13 @@ def read_tissue(
     place = Path(path).expanduser()
     _must_exist(place)
     if coordinate_unit not in ("auto", "um", "pixel", "array"):
-        raise BadInput(f"coordinate_unit = '{coordinate_unit}' is not known."
-                       f"{near_miss(coordinate_unit, ('auto', 'um', 'pixel', 'array'))}")
+        raise BadInput(f"coordinate_unit = '{coordinate_unit}' is not "
+                       f"known.{near_miss(coordinate_unit, ('auto', 'um', 'pixel', 'array'))}")
     if um_per_unit is not None and not (np.isfinite(um_per_unit) and um_per_unit > 0.0):
         raise BadInput(f"um_per_unit must be a number above 0; got {um_per_unit}.")
     if coordinate_unit == "um" and um_per_unit not in (None, 1.0):
         raise BadInput(f"coordinate_unit = \"um\" and um_per_unit = {um_per_unit} contradict each other; give one of "
-                       f"them.")
+                       "them.")
     options = ReadOptions(sample, sample_key, coordinate_unit, um_per_unit, layer, dict(aliases or {}))
     return _choose(place, kind).read(place, options)
 
@@ -74,8 +74,8 @@ def _choose(place: Path, kind: str) -> Reader:
         raise BadInput(f"{place}: could be {' or '.join(r.kind for r in claimed)}; say which with kind.")
     known = "\n".join(f"  {r.kind}: {r.describes}" for r in READERS)
     what = f"a folder that holds {_listing(place)}" if place.is_dir() else "a file"
-    raise BadInput(f"{place}: not recognised ({what}); it is not one of\n{known}\n"
-                   "Point to the right file or folder, or state the kind.")
+    raise BadInput(f"{place}: not recognised ({what}); it is not one of\n{known}\nPoint to the right file or folder, "
+                   "or state the kind.")
 
 
 def _listing(folder: Path) -> str:

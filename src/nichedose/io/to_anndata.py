@@ -51,7 +51,7 @@ def assay_to_anndata(assay: SpatialAssay, columns: Mapping[str, Array] | None = 
     for name, values in (columns or {}).items():
         if np.shape(values) != (assay.n_spots,):
             raise BadInput(f"{assay.sample}: column '{name}' has shape {np.shape(values)}; there are {assay.n_spots} "
-                           f"spots.")
+                           "spots.")
         column = _PREFIX + _safe(name).removeprefix(_PREFIX)
         obs[column] = np.asarray(values, dtype=float)
         units[column] = unit_of_column(column)

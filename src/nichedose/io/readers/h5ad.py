@@ -26,6 +26,7 @@ _SYMBOL_COLUMNS = (
     "gene_symbols", "gene_symbol", "symbol", "hgnc_symbol", "gene_name", "gene_names", "feature_name",
     "gene_short_name", "name", "gene_ids", "gene_id",
 )
+_YES = ("1", "1.0", "True", "true", "TRUE")
 
 
 def _claims(path: Path) -> bool:
@@ -45,13 +46,13 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     rows, name = choose_sample(data.obs, list(libraries), options, where)
     xy = _positions(data, where)
     if "in_tissue" in data.obs:
-        rows = rows & (np.asarray(data.obs["in_tissue"].astype(float)) == 1.0)
+        rows = rows & np.asarray(data.obs["in_tissue"].astype(str).isin(_YES), dtype=bool)
     if not rows.any():
         raise BadInput(f"{where}: zero spots in tissue: no row of the chosen sample has in_tissue = 1.")
     xy = xy[rows]
     if not np.isfinite(xy).all():
         raise BadInput(f"{where}: {int((~np.isfinite(xy)).any(axis=1).sum())} positions in obsm['spatial'] are not "
-                       f"finite.")
+                       "finite.")
     obs = data.obs[rows]
     factors = libraries.get(name or "", next(iter(libraries.values())) if len(libraries) == 1 else {})
     scale = h5ad_scale(xy, obs, data.uns, factors, options, where)
@@ -72,8 +73,8 @@ def _open(path: Path) -> Any:
         raise
     except Exception as error:  # whatever anndata or HDF5 raises, the file cannot be read
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(f"{path}: cannot be read as .h5ad ({reason}); "
-                       "is it damaged, cut off, or another format?") from error
+        raise BadInput(f"{path}: cannot be read as .h5ad ({reason}); is it damaged, cut off, or another "
+                       "format?") from error
 
 
 def _choose_counts(data: Any, options: ReadOptions, where: str) -> tuple[Any, Any, str]:
@@ -131,15 +132,13 @@ def _positions(data: Any, where: str) -> Array:
     if "spatial" not in data.obsm:
         there = ", ".join(data.obsm) or "nothing"
         raise BadInput(f"{where}: no spatial coordinates: obsm['spatial'] is missing (obsm holds {there}). Put the "
-                       f"spot positions "
-                       "there as (x, y).")
+                       "spot positions there as (x, y).")
     xy = np.asarray(data.obsm["spatial"], dtype=float)
     if xy.ndim != 2 or xy.shape[1] not in (2, 3):
         raise BadInput(f"{where}: obsm['spatial'] has shape {xy.shape}; (spots, 2) as (x, y) is needed.")
     if xy.shape[1] == 3 and np.ptp(xy[:, 2]) > 0:
-        raise BadInput(f"{where}: obsm['spatial'] has three columns and z is not the same everywhere; read one "
-                       f"section at a time "
-                       "(sample_key, sample).")
+        raise BadInput(f"{where}: obsm['spatial'] has three columns and z is not the same everywhere; read one section "
+                       "at a time (sample_key, sample).")
     return xy[:, :2]
 
 

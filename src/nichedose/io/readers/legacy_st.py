@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.io.assemble import CountTable, assemble, refuse_swapped_axes
 from nichedose.io.reader import Reader, ReadOptions
-from nichedose.io.scale import LEGACY_ST_DIAMETER_UM, LEGACY_ST_PITCH_UM, Scale, fit_square
+from nichedose.io.scale import LEGACY_ST_DIAMETER_UM, LEGACY_ST_PITCH_UM, Scale, fit_square, scale_caution
 from nichedose.io.tables import read_table, separator_of
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Flag
@@ -22,8 +23,8 @@ __all__ = ["LEGACY_ST"]
 _SPOT = re.compile(r"X?(-?\d+(?:\.\d+)?)x(-?\d+(?:\.\d+)?)")
 _SUFFIXES = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
 _SPOT_FILES = ("_selection", "_coor", "_coords", "_coordinates", "_spots", "_spotfile", "_positions")
-_SPOT_FOLDERS = (".", "../spotfiles", "../spots")
-_LABEL_FOLDERS = (".", "../pathologist_labels", "../labels", "../meta")
+_SPOT_FOLDERS = (".", "../spotfiles", "../ST-spotfiles", "../spots")
+_LABEL_FOLDERS = (".", "../pathologist_labels", "../ST-pat/lbl", "../labels", "../meta")
 
 
 def _claims(path: Path) -> bool:
@@ -38,10 +39,13 @@ def _stem(path: Path) -> str:
 def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     if path.is_dir():
         raise BadInput(f"{path}: kind = \"legacy_st\" reads the counts file (.tsv or .csv, may be .gz), and this is a "
-                       f"folder.")
+                       "folder.")
     options.refuse_unused(path, "legacy_st", "layer", "sample_key")
     if options.coordinate_unit == "um":
         raise BadInput(f"{path}: spots of legacy ST are named by array indices; coordinate_unit = \"um\" does not fit.")
+    if options.um_per_unit is not None and options.coordinate_unit == "auto":
+        raise BadInput(f"{path}: um_per_unit = {options.um_per_unit:g} of what? Say coordinate_unit = \"array\" (um "
+                       "per array step) or \"pixel\" (um per pixel of the spot file).")
     table = _read_counts(path)
     array_xy = _array_positions(table.barcodes, path)
     spot_file = _beside(path, _SPOT_FOLDERS, _SPOT_FILES)
@@ -66,8 +70,7 @@ def _read_counts(path: Path) -> CountTable:
     if not all(_SPOT.fullmatch(r) for r in rows):
         odd = next(r for r in rows if not _SPOT.fullmatch(r))
         raise BadInput(f"{path}: rows must be spots named by array position, such as 10x13; found '{odd}'. If genes "
-                       f"are rows, "
-                       "transpose the table.")
+                       "are rows, transpose the table.")
     if len(set(rows)) != len(rows):
         raise BadInput(f"{path}: {len(rows) - len(set(rows))} spot names stand there twice.")
     not_numbers = [c for c, t in zip(columns, frame.dtypes, strict=True) if t.kind not in "iufb"]
@@ -99,66 +102,69 @@ def _scale(
     array_xy: Array, spot_file: Path | None, options: ReadOptions, path: Path
 ) -> tuple[BoolArray, Scale, tuple[Flag, ...]]:
     """Which spots are kept, their positions in um, and flags."""
-    everything = np.ones(len(array_xy), dtype=bool)
     spots = None if spot_file is None else _read_spots(spot_file)
-    if spots is None or options.coordinate_unit == "array":
+    if spots is None or spot_file is None or spots.shape[1] == 2:
         if options.coordinate_unit == "pixel":
             raise BadInput(f"{path}: coordinate_unit = \"pixel\", but no spot file with pixel positions was found "
-                           f"beside it or in "
-                           "../spotfiles.")
-        return everything, _array_scale(array_xy, options), ()
-    if spots.shape[1] == 2:  # array positions without a header, in the order of the counts
-        if len(spots) != len(array_xy) or np.abs(spots.to_numpy(float) - array_xy).max() > 0.5:
-            raise BadInput(f"{spot_file}: its {len(spots)} positions do not match the {len(array_xy)} spot names of "
+                           "beside it or in ../spotfiles.")
+        # array positions without a header stand in the order of the counts
+        fine = array_xy if spots is None else spots.to_numpy(float)
+        if len(fine) != len(array_xy) or np.abs(fine - array_xy).max() > 0.5:
+            raise BadInput(f"{spot_file}: its {len(fine)} positions do not match the {len(array_xy)} spot names of "
                            f"{path.name}.")
-        return everything, _array_scale(spots.to_numpy(float), options), ()
-    assert spot_file is not None
-    return _pixel_scale(array_xy, spots, spot_file, options, path)
+        return np.ones(len(array_xy), dtype=bool), _array_scale(fine, options), ()
+    rows, under = _under_tissue(array_xy, spots, spot_file, path)
+    flags = []
+    if not under.all():
+        flags.append(Flag("note", "tissue data", f"{int((~under).sum())} of {len(under)} spots are not under tissue by "
+                          f"{spot_file.name}; dropped."))
+    if options.coordinate_unit == "array":
+        return under, _array_scale(array_xy[under], options), tuple(flags)
+    scale = _pixel_scale(spots, rows[under], spot_file, options)
+    return under, scale, tuple(flags)
 
 
 def _array_scale(array_xy: Array, options: ReadOptions) -> Scale:
     pitch = options.um_per_unit or LEGACY_ST_PITCH_UM
     given = "as given" if options.um_per_unit else "the pitch of the legacy ST array (Stahl et al. 2016)"
-    return Scale(array_xy * pitch, pitch, LEGACY_ST_DIAMETER_UM, "square", f"array indices from the spot names, one "
-                                                                           f"step is {pitch:g} um, {given}")
+    evidence = f"array indices, one step is {pitch:g} um, {given}"
+    return Scale(array_xy * pitch, pitch, LEGACY_ST_DIAMETER_UM, "square", evidence)
 
 
-def _pixel_scale(
-    array_xy: Array, spots: Any, spot_file: Path, options: ReadOptions, path: Path
-) -> tuple[BoolArray, Scale, tuple[Flag, ...]]:
+def _under_tissue(
+    array_xy: Array, spots: Any, spot_file: Path, path: Path
+) -> tuple[NDArray[np.intp], BoolArray]:
+    """Row of the spot file for each spot (-1 without one), and whether the spot is under tissue."""
     index = {key: i for i, key in enumerate(_index(spots[["x", "y"]].to_numpy(float)))}
-    rows = np.array([index.get(key, -1) for key in _index(array_xy)], dtype=int)
+    rows = np.array([index.get(key, -1) for key in _index(array_xy)], dtype=np.intp)
     found = rows >= 0
     if found.mean() < 0.5:
-        raise BadInput(f"{spot_file}: holds positions for only {int(found.sum())} of {len(rows)} spots of "
-                       f"{path.name}; the two files "
-                       "belong to different sections.")
+        raise BadInput(f"{spot_file}: holds positions for only {int(found.sum())} of {len(rows)} spots of {path.name}; "
+                       "the two files belong to different sections.")
     under = found.copy()
     if "selected" in spots:
         under[found] = spots["selected"].to_numpy(float)[rows[found]] == 1.0
     if not under.any():
         raise BadInput(f"{spot_file}: zero spots in tissue (selected = 1).")
-    flags = () if under.all() else (Flag("note", "tissue data", f"{int((~under).sum())} of {len(under)} spots are not "
-                                                                f"under tissue by "
-                                         f"{spot_file.name}; dropped."),)
+    return rows, under
+
+
+def _pixel_scale(spots: Any, rows: NDArray[np.intp], spot_file: Path, options: ReadOptions) -> Scale:
     pixels = spots[["pixel_x", "pixel_y"]].to_numpy(float)
     fine = ["new_x", "new_y"] if {"new_x", "new_y"} <= set(spots.columns) else ["x", "y"]
     array = spots[fine].to_numpy(float)
     fit = fit_square(array[:, 0], array[:, 1], pixels, str(spot_file))
     measured = LEGACY_ST_PITCH_UM / fit.pitch
     evidence = (f"array pitch {fit.pitch:.4g} px, from a lattice through {fit.n_spots} spots (residual "
-                f"{fit.residual:.2g} px, directions within "
-                f"{100 * fit.spread:.2g} %), is {LEGACY_ST_PITCH_UM:g} um (Stahl et al. 2016): {measured:.4g} um/px")
-    um_per_px, pitch = measured, LEGACY_ST_PITCH_UM
-    if options.um_per_unit:
-        um_per_px, pitch = options.um_per_unit, fit.pitch * options.um_per_unit
-        evidence = f"um_per_unit = {um_per_px:g} as given; for comparison, {evidence}"
-        if abs(um_per_px / measured - 1.0) > 0.03:
-            flags = (*flags, Flag("caution", "scale", f"um_per_unit = {um_per_px:g} differs from {measured:.4g} um/px "
-                                                      f"by the spot pitch; "
-                                  "um_per_unit is used, as asked."))
-    scale = Scale(pixels[rows[under]] * um_per_px, pitch, LEGACY_ST_DIAMETER_UM, "square", evidence)
-    return under, scale, flags
+                f"{fit.residual:.2g} px, directions within {100 * fit.spread:.2g} %), is {LEGACY_ST_PITCH_UM:g} um "
+                f"(Stahl et al. 2016): {measured:.4g} um/px")
+    if not options.um_per_unit:
+        return Scale(pixels[rows] * measured, LEGACY_ST_PITCH_UM, LEGACY_ST_DIAMETER_UM, "square", evidence)
+    given = options.um_per_unit
+    flags = () if abs(given / measured - 1.0) <= 0.03 else (scale_caution(
+        f"um_per_unit = {given:g} differs from {measured:.4g} um/px by the spot pitch; it is used, as asked."),)
+    evidence = f"um_per_unit = {given:g} as given; for comparison, {evidence}"
+    return Scale(pixels[rows] * given, fit.pitch * given, LEGACY_ST_DIAMETER_UM, "square", evidence, flags)
 
 
 def _read_spots(path: Path) -> Any:
@@ -171,8 +177,7 @@ def _read_spots(path: Path) -> Any:
     if frame.shape[1] == 2 and all(t.kind in "iuf" for t in frame.dtypes):
         return frame
     raise BadInput(f"{path}: not a spot file: columns x, y, pixel_x, pixel_y are needed, or two columns of array "
-                   f"positions without a "
-                   "header.")
+                   "positions without a header.")
 
 
 def _labels(path: Path, array_xy: Array) -> tuple[Any, Path | None]:

@@ -46,8 +46,7 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     options.refuse_unused(path, "visium", "layer", "sample_key")
     if options.coordinate_unit not in ("auto", "pixel"):
         raise BadInput(f"{path}: Visium positions are in pixels; coordinate_unit = \"{options.coordinate_unit}\" does "
-                       f"not fit. "
-                       "Leave it out (the scale comes from the spot pitch).")
+                       "not fit. Leave it out (the scale comes from the spot pitch).")
     root = _root(path)
     positions_file = _find_positions(path, root)
     positions = _read_positions(positions_file)
@@ -82,8 +81,7 @@ def _find_positions(path: Path, root: Path) -> Path:
     if (root / "binned_outputs").is_dir() or any(root.glob("square_*um")):
         raise BadInput(f"{path}: this is Visium HD (binned), which this reader does not read.")
     raise BadInput(f"{path}: not a Visium folder: spatial/{' or '.join(_POSITIONS)} is missing. Give the folder that "
-                   f"Space Ranger "
-                   "calls 'outs'.")
+                   "Space Ranger calls 'outs'.")
 
 
 def _read_positions(path: Path) -> Any:
@@ -124,7 +122,7 @@ def _read_matrix(path: Path, root: Path) -> tuple[CountTable, str | None, str, l
     h5 = [root / f"{_MATRIX}.h5"] if (root / f"{_MATRIX}.h5").is_file() else sorted(root.glob(f"*{_MATRIX}.h5"))
     if len(h5) > 1:
         raise BadInput(f"{path}: several count matrices ({', '.join(p.name for p in h5)}); keep one section per "
-                       f"folder.")
+                       "folder.")
     if h5:
         if h5[0].stat().st_size == 0:
             raise BadInput(f"{h5[0]}: the file is empty; copy or download it again.")
@@ -148,7 +146,7 @@ def _scale_factors(folder: Path) -> tuple[dict[str, Any], list[Path]]:
         raise BadInput(f"{path}: holds no scale factors.")
     if "bin_size_um" in factors:
         raise BadInput(f"{path}: this is Visium HD ({factors['bin_size_um']} um bins), which this reader does not "
-                       f"read.")
+                       "read.")
     return factors, [path]
 
 
@@ -157,14 +155,12 @@ def _match(barcodes: tuple[str, ...], positions: Any, path: Path) -> np.ndarray:
     groups = {b.rsplit("-", 1)[1] for b in barcodes if "-" in b}
     if len(groups) > 1:
         raise BadInput(f"{path}: barcodes end in {', '.join('-' + g for g in sorted(groups)[:4])}: several samples "
-                       f"were aggregated. "
-                       "Give the folder of one section.")
+                       "were aggregated. Give the folder of one section.")
     index = {b: i for i, b in enumerate(positions["barcode"])}
     missing = [b for b in barcodes if b not in index]
     if missing:
         raise BadInput(f"{path}: {len(missing)} of {len(barcodes)} barcodes of the matrix have no position (for "
-                       f"example "
-                       f"{missing[0]}); matrix and positions belong to different sections.")
+                       f"example {missing[0]}); matrix and positions belong to different sections.")
     return np.array([index[b] for b in barcodes], dtype=int)
 
 
@@ -172,7 +168,7 @@ def _read_synthetic(path: Path, options: ReadOptions) -> SpatialAssay:
     assay = _read(path, options)
     if assay.kind != "synthetic":
         raise BadInput(f"{path}: kind = \"synthetic\", but the file does not say that it is synthetic; use kind = "
-                       f"\"visium\".")
+                       "\"visium\".")
     return assay
 
 
