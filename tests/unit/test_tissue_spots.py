@@ -63,12 +63,12 @@ def test_shrinkage_keeps_the_mean_and_never_says_zero() -> None:
 
 
 def test_composition_is_recovered(made: Made, model: SpotModel) -> None:
-    """Truth of the made section: rms error below 0.08, correlation above 0.9 for each type (measured 0.05, 0.94)."""
+    """Truth of the made section: rms error below 0.06, correlation above 0.95 per type (found: 0.047, 0.975)."""
     assert model.cell_types == TYPES
     assert model.composition.sum(axis=1) == pytest.approx(1.0)
-    assert np.sqrt(((model.composition - made.fractions) ** 2).mean()) < 0.08
+    assert np.sqrt(((model.composition - made.fractions) ** 2).mean()) < 0.06
     for c in range(len(TYPES)):
-        assert np.corrcoef(model.composition[:, c], made.fractions[:, c])[0, 1] > 0.9
+        assert np.corrcoef(model.composition[:, c], made.fractions[:, c])[0, 1] > 0.95
     assert model.composition.mean(axis=0) == pytest.approx(made.fractions.mean(axis=0), abs=0.06)
     assert model.clonogenic == ("tumour",)
 
@@ -159,6 +159,14 @@ def test_thin_panels_are_said(made: Made) -> None:
         made.assay, counts=sp.csr_matrix(made.assay.counts[:, keep]), genes=tuple(made.assay.genes[i] for i in keep)
     )
     assert any(f.about == "t_cell" and "1 of 8" in f.text for f in read(thin).flags)
+
+
+def test_thin_signatures_are_said(made: Made) -> None:
+    keep = [i for i, g in enumerate(made.assay.genes) if not g.startswith("HYP") or g == "HYP0"]
+    thin = dataclasses.replace(
+        made.assay, counts=sp.csr_matrix(made.assay.counts[:, keep]), genes=tuple(made.assay.genes[i] for i in keep)
+    )
+    assert any(f.about == "hypoxia" and "1 of 3" in f.text for f in read(thin).flags)
 
 
 def test_refusals(made: Made) -> None:

@@ -211,6 +211,11 @@ def _scores(
             }[role]
             flags.append(Flag("caution", role, f"No gene of the {role} signature has counts; {effect}."))
             continue
+        measured = len(table.measured(genes))
+        if measured < MIN_MARKER_SHARE * len(genes):
+            flags.append(
+                Flag("caution", role, f"Only {measured} of {len(genes)} genes of the {role} list were measured.")
+            )
         amount = score.rate * content if role != "hypoxia" else score.rate
         fields[role] = amount / amount.mean()
     per_spot = sum(float(table.columns[g].mean()) for g in table.measured(named.vessel))
