@@ -24,6 +24,11 @@ class Quantiles:
     q50: float | None = None
     q95: float | None = None
 
+    @property
+    def typical(self) -> float:
+        """The median of the draws, else the central run: the number by which candidates are ranked and shown."""
+        return self.central if self.q50 is None else self.q50
+
 
 @dataclass(frozen=True)
 class OrganDose:

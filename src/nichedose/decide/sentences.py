@@ -9,6 +9,7 @@ from nichedose.errors import BadInput
 __all__ = ["CandidateFacts", "sentence"]
 
 _NOTABLE = 0.1  # a share below a tenth is not a reason worth a clause
+_NONE = 0.01  # of the binding sites: below, the target is not on tumour cells
 _MOST = 0.5
 _STAYS = 0.7
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -121,11 +122,14 @@ def _for(facts: CandidateFacts) -> list[str]:
 
 def _against(facts: CandidateFacts) -> list[str]:
     found = []
-    negative = _negative_cells(facts)
-    hypoxic = _hypoxia(facts)
-    found += [text for text in (negative, hypoxic) if text]
-    if facts.target_on_tumour_fraction is not None and facts.target_on_tumour_fraction <= 1.0 - _STAYS:
-        found.append(f"tumour cells bear only {_percent(facts.target_on_tumour_fraction)} of the target")
+    on_tumour = facts.target_on_tumour_fraction
+    if on_tumour is not None and on_tumour < _NONE:
+        found.append("the target sits on stroma, so tumour cells get cross-fire alone")
+    else:
+        found.append(_negative_cells(facts))
+        if on_tumour is not None and on_tumour <= 1.0 - _STAYS:
+            found.append(f"tumour cells bear only {_percent(on_tumour)} of the target")
+    found = [text for text in (*found, _hypoxia(facts)) if text]
     if facts.escaped_fraction is not None and facts.escaped_fraction >= 1.0 - _STAYS:
         found.append(f"{_percent(facts.escaped_fraction)} of the energy leaves the section")
     return sorted(found, key=lambda text: not text.startswith("because"))
@@ -184,4 +188,7 @@ def _activity(activity_MBq: float) -> str:
 
 
 def _ordinal(place: int) -> str:
-    return _ORDINALS[place - 1] if place <= len(_ORDINALS) else f"number {place}"
+    if place <= len(_ORDINALS):
+        return _ORDINALS[place - 1]
+    suffix = "th" if 10 <= place % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{suffix}"

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from nichedose.case import Mode
-from nichedose.decide import Tolerance, deciding_inputs, organ_doses, rank
+from nichedose.decide import Tolerance, deciding_inputs, noise_floor, organ_doses, rank
 from nichedose.dose import Quality
 from nichedose.fields.grid import Array
 from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
@@ -26,6 +26,8 @@ from nichedose.values import Draw, Flag, Value, ValueUse
 
 __all__ = ["CentralCandidate", "Samples", "assemble"]
 
+MIN_DRAWS_FOR_INPUTS = 16  # a rank correlation of fewer says nothing
+UNTRIED_ABOVE = 3.0  # times the prescribed activity: organ limits may allow it, but nobody has been there
 OCCUPANCY_NOTED = 0.01  # targets still taken at the next cycle: cycles are solved as if each started with free targets
 
 
@@ -283,6 +285,10 @@ def _reasons(
         found.append("a hypothetical agent: nobody has given it")
     if entry is not None and not entry.tolerance.evaluable:
         found.append(entry.tolerance.reason)
+    tolerated = None if entry is None else entry.tolerance.activity_MBq
+    if tolerated is not None and tolerated > UNTRIED_ABOVE * candidate.activity_MBq:
+        found.append(f"organ limits alone would allow {tolerated / candidate.activity_MBq:.0f} times the prescribed "
+                     "activity; that has not been tried")
     return tuple(found)
 
 
@@ -338,10 +344,24 @@ def _deciding(
 ) -> tuple[tuple[str, float], ...]:
     """Which drawn inputs decide between the first two candidates."""
     ranked = sorted((s for s in summaries if s.modes[mode].rank is not None), key=lambda s: s.modes[mode].rank or 0)
-    if len(ranked) < 2 or not inputs:
+    if len(ranked) < 2:
         return ()
     first, second = (samples.values[s.name, mode, "log_kill"] for s in ranked[:2])
-    return deciding_inputs(inputs, first - second)
+    relevant = {k: v for k, v in inputs.items() if _concerns(k, ranked[:2])}
+    if not relevant or first.size < MIN_DRAWS_FOR_INPUTS:
+        return ()
+    floor = noise_floor(first.size, len(relevant))
+    return tuple((key, share) for key, share in deciding_inputs(relevant, first - second) if share > floor)
+
+
+def _concerns(key: str, candidates: Sequence[CandidateSummary]) -> bool:
+    """Whether an input belongs to one of these candidates, or to all."""
+    room, _, rest = key.partition(".")
+    if room == "form":
+        return any(rest.startswith(f"{c.form}.") for c in candidates)
+    if room == "target":
+        return any(rest.startswith(f"{c.target}.") for c in candidates)
+    return True
 
 
 def _run_flags(setup: Setup, central: Sequence[CentralCandidate]) -> list[Flag]:

@@ -53,7 +53,7 @@ def sentences(
     mode: Mode,
 ) -> dict[str, str]:
     """One sentence per candidate: its place in the deciding mode, and why."""
-    doses = {n: r.mean_dose_Gy.central for n, r in modes[mode].items() if r.mean_dose_Gy is not None}
+    doses = {n: r.mean_dose_Gy.typical for n, r in modes[mode].items() if r.mean_dose_Gy is not None}
     by_dose = {name: place for place, name in enumerate(sorted(doses, key=lambda n: -doses[n]), start=1)}
     return {
         c.name: sentence(_facts(setup, c, central.get(c.name), modes[mode][c.name], by_dose, mode))
@@ -76,17 +76,17 @@ def _facts(
     return CandidateFacts(
         candidate.name,
         n_ranked=len(by_dose),
-        log_kill=_central(result.log_kill),
+        log_kill=_typical(result.log_kill),
         log_kill_rank=result.rank,
-        mean_dose_Gy=_central(result.mean_dose_Gy),
+        mean_dose_Gy=_typical(result.mean_dose_Gy),
         mean_dose_rank=dose_rank,
         probability_best=result.probability_best,
-        activity_MBq=_central(result.activity_MBq),
+        activity_MBq=_typical(result.activity_MBq),
         limiting_organ=entry.tolerance.limiting_organ if mode == "equal_toxicity" else None,
         target_on_tumour_fraction=entry.place.target_on_tumour_fraction,
         target_negative_fraction=entry.place.target_negative_fraction,
-        log_kill_positive=_central(result.log_kill_positive),
-        log_kill_negative=_central(result.log_kill_negative),
+        log_kill_positive=_typical(result.log_kill_positive),
+        log_kill_negative=_typical(result.log_kill_negative),
         hypoxic_fraction=entry.place.hypoxic_fraction,
         hypoxic_survivor_fraction=entry.place.hypoxic_survivor_fraction if mode == entry.mode else None,
         escaped_fraction=entry.escaped_fraction,
@@ -95,8 +95,8 @@ def _facts(
     )
 
 
-def _central(quantiles: Quantiles | None) -> float | None:
-    return None if quantiles is None else quantiles.central
+def _typical(quantiles: Quantiles | None) -> float | None:
+    return None if quantiles is None else quantiles.typical
 
 
 def assumptions(setup: Setup, draw_spacing_um: float) -> tuple[str, ...]:
