@@ -97,7 +97,7 @@ def test_ties_one_and_none() -> None:
     )
     assert sentence(facts(not_evaluable="FAP was not measured.")) == "Not evaluable: FAP was not measured."
     assert sentence(facts()) == "Not ranked: no log kill was computed."
-    assert sentence(facts(n_ranked=14, log_kill=2.0, log_kill_rank=12)) == "Number 12 in log kill (2)."
+    assert sentence(facts(n_ranked=14, log_kill=2.0, log_kill_rank=12)) == "12th in log kill (2)."
 
 
 def test_small_activities_and_shares() -> None:

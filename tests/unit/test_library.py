@@ -179,7 +179,7 @@ def test_tissue_ranges_hold_together() -> None:
     assert t.nucleus_radius_um.quantile(0.999) < t.cell_radius_um.quantile(0.001)
     largest = 4 / 3 * math.pi * t.cell_radius_um.central**3 * 1e-9 * t.cell_density_per_mm3.quantile(0.999)
     assert largest < 1.0  # cells of median size fit even at the highest density
-    assert t.vessel_surface_per_cm.central == pytest.approx(100.0)
+    assert t.vessel_surface_per_cm.central == pytest.approx((12.0 * 60.0) ** 0.5)
 
 
 def test_signatures_and_markers_are_free_of_targets() -> None:

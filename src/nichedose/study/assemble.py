@@ -279,6 +279,8 @@ def _reasons(
                          "over its host cells")
     if target not in setup.case.anchors:
         found.append(f"mean density of {target} comes from the library, not from this lesion")
+        if any(not tissue.targets[target].shape_known for tissue in maps):
+            found[-1] += ", and is drawn downwards, because so few counts do not show that the target is there"
     library_target = setup.library.targets[target]
     found += [text for text in (library_target.caution, candidate.form.caution) if text]
     if candidate.agent.status == "hypothetical":

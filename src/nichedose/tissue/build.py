@@ -53,7 +53,7 @@ def build_tissue_map(
         for name, f in zip(model.cell_types, _relative_fields(amounts, model, grid, mask), strict=True)
     }
     vessels = _vessels(model, grid, mask, parameters, draw)
-    fields, unknown, flags = _targets(model, targets, grid, mask, anchors_nmol_per_L, draw)
+    fields, unknown, flags = _targets(model, targets, grid, mask, anchors_nmol_per_L, parameters, draw)
     return TissueMap(
         grid=grid,
         mask=mask,
@@ -103,6 +103,7 @@ def _targets(
     grid: Grid,
     mask: BoolArray,
     anchors: Mapping[str, float],
+    parameters: TissueParameters,
     draw: Draw,
 ) -> tuple[dict[str, TargetField], dict[str, str], list[Flag]]:
     fields: dict[str, TargetField] = {}
@@ -122,11 +123,7 @@ def _targets(
             )
             flags.append(Flag("caution", name, text))
         shape = _host_fields(model, spots, target, hosts, grid, mask, draw)
-        mean = (
-            anchors[name]
-            if name in anchors
-            else draw(f"target.{name}.mean_density_nmol_per_L", target.mean_density_nmol_per_L)
-        )
+        mean = anchors[name] if name in anchors else _library_mean(target, spots, parameters, draw)
         fields[name] = TargetField(
             name=name,
             by_host_nmol_per_L={h: mean * f for h, f in zip(hosts, shape, strict=True)},
@@ -135,6 +132,16 @@ def _targets(
             counts=spots.counts,
         )
     return fields, unknown, flags
+
+
+def _library_mean(target: Target, spots: SpotTarget, parameters: TissueParameters, draw: Draw) -> float:
+    """Mean density (nmol/L) without a measurement in this lesion.
+
+    The library's density was found in tumours that bear the target. Where the section has hardly a transcript, it does
+    not show that this one does, and the density is drawn downwards.
+    """
+    mean = draw(f"target.{target.name}.mean_density_nmol_per_L", target.mean_density_nmol_per_L)
+    return mean if spots.shape_known else mean * _number("undetected_target_factor", parameters, draw)
 
 
 def _host_fields(
