@@ -39,7 +39,7 @@ def chain(name: str, longest_half_life_h: float = math.inf) -> tuple[ChainMember
 
 
 def chain_activities(name: str, times_h: ArrayLike) -> dict[str, NDArray[np.float64]]:
-    """Activity of each member at ``times_h`` (n,) per initial activity of a pure parent, arrays (n,): Bateman's equations.
+    """Activity of each member at ``times_h`` (n,) per initial activity of a pure parent (Bateman), arrays (n,).
 
     Raises `BadInput` for an unknown nuclide and for negative or non-finite times.
     """
