@@ -170,10 +170,12 @@ def test_annotations_and_mouse_symbols(tmp_path: Path) -> None:
     adata = as_anndata(FAKE)
     adata.obs["region"] = pd.Categorical(["tumour", None] * 25)
     adata.obs["score"] = np.arange(50.0)
+    adata.obs["cells"] = pd.array([None, *range(49)], dtype="Int64")
     adata.obs["nichedose_old"] = 1.0
     adata.var_names = [g.capitalize() for g in GENES]
     assay = read_tissue(write_h5ad(tmp_path / "a.h5ad", adata))
     assert list(assay.annotations["region"][:2]) == ["tumour", ""] and assay.annotations["score"][3] == 3.0
+    assert np.isnan(assay.annotations["cells"][0]) and assay.annotations["cells"][1] == 0.0
     assert "nichedose_old" not in assay.annotations and any("mouse" in f.text for f in assay.flags)
 
 

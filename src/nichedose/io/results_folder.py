@@ -96,7 +96,8 @@ def load_results(folder: str | Path) -> Results:
     try:
         attributes, tissue, candidates, draws = read_store(place / "results.zarr")
         ranking, organs, values = (
-            pd.read_csv(place / f"{name}.csv", float_precision="round_trip") for name in ("ranking", "organs", "values"))
+            pd.read_csv(place / f"{name}.csv", float_precision="round_trip")
+            for name in ("ranking", "organs", "values"))
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{place}: results are not complete ({error}).") from error
     return Results(place, attributes, tissue, candidates, draws, ranking, organs, values, provenance)

@@ -96,6 +96,8 @@ def _choose_counts(data: Any, options: ReadOptions, where: str) -> tuple[Any, An
 
 def _symbols(var: Any, where: str) -> tuple[tuple[str, ...], BoolArray | None, tuple[Flag, ...]]:
     """Gene symbols, which features are genes, and a note when the symbols came from a column of var."""
+    import pandas as pd
+
     names = [str(n) for n in var.index]
     flags: tuple[Flag, ...] = ()
     if names and (look_like_ids(names) or all(n.isdigit() for n in names)):
@@ -103,7 +105,7 @@ def _symbols(var: Any, where: str) -> tuple[tuple[str, ...], BoolArray | None, t
         for column in _SYMBOL_COLUMNS:
             if column not in by_lower:
                 continue
-            values = ["" if v is None or v != v else str(v) for v in var[by_lower[column]]]
+            values = ["" if pd.isna(v) else str(v) for v in var[by_lower[column]]]
             if not look_like_ids([v for v in values if v] or ["ENSG00000000000"]):
                 # a gene without a symbol keeps its id
                 names = [v or n for v, n in zip(values, names, strict=True)]
@@ -144,16 +146,19 @@ def _positions(data: Any, where: str) -> Array:
 
 def _annotations(obs: Any) -> dict[str, Any]:
     """Columns of obs as plain arrays; missing text is an empty string."""
+    import pandas as pd
+
     out: dict[str, Any] = {}
     for column in obs.columns:
         if str(column).startswith("nichedose_"):
             continue
         values = obs[column]
-        if values.dtype.kind in "biuf":
+        if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
             out[str(column)] = values.to_numpy()
+        elif values.dtype.kind in "biuf":  # nullable numbers
+            out[str(column)] = values.to_numpy(dtype=float, na_value=np.nan)
         else:
-            text = values.astype(object)
-            plain = ["" if v is None or v != v or v == "nan" else str(v) for v in text]
+            plain = ["" if pd.isna(v) or v == "nan" else str(v) for v in values.astype(object)]
             out[str(column)] = np.array(plain, dtype=object)
     return out
 

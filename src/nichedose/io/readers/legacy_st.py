@@ -189,7 +189,7 @@ def _labels(path: Path, array_xy: Array) -> tuple[Any, Path | None]:
     if not {"x", "y", "label"} <= set(map(str, frame.columns)):
         raise BadInput(f"{file}: a label file needs the columns x, y and label.")
     frame = frame.dropna(subset=["x", "y"])
-    labels = ["" if label != label else str(label) for label in frame["label"]]
+    labels = frame["label"].fillna("").astype(str)
     known = dict(zip(_index(frame[["x", "y"]].to_numpy(float)), labels, strict=True))
     return np.array([known.get(key, "") for key in _index(array_xy)], dtype=object), file
 
