@@ -42,14 +42,19 @@ def to_json(rows: Sequence[CheckRow]) -> list[dict[str, Any]]:
 
 def _line(row: CheckRow) -> tuple[str, ...]:
     difference = row.ours - row.reference
-    if row.absolute or row.reference == 0.0:
+    if row.absolute:
         off, allowed = f"{difference:+.2g}", f"{row.tolerance:.2g}"
+    elif row.reference == 0.0:
+        off, allowed = f"{difference:+.2g}", "0"
     else:
-        off, allowed = f"{difference / abs(row.reference):+.2%}", f"{row.tolerance:.2%}"
-    if not row.absolute and row.reference == 0.0:
-        allowed = "0"
+        off, allowed = _share(difference / abs(row.reference), "+"), _share(row.tolerance)
     verdict = "ok" if row.ok else "FAIL"
     return (verdict, row.id, f"{row.ours:.6g}", f"{row.reference:.6g}", row.unit, off, allowed, row.kind, row.source)
+
+
+def _share(value: float, sign: str = "") -> str:
+    """Per cent where that reads well, powers of ten where it would read 0.00 %."""
+    return format(value, f"{sign}.2e") if 0.0 < abs(value) < 1e-4 else format(value, f"{sign}.2%")
 
 
 def _finite(value: float) -> float | None:
