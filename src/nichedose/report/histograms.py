@@ -65,10 +65,10 @@ def _by_candidate(maps: xr.Dataset, name: str, order: Sequence[str]) -> dict[str
 
 
 def _dose_axis(x: Array, curves: dict[str, Array]) -> Axis:
-    ends = [float(x[np.flatnonzero(c >= 0.5)[-1]]) if (c >= 0.5).any() else float(x[0]) for c in curves.values()]
+    medians = [float(np.interp(0.5, c[::-1], x[::-1])) for c in curves.values()]
     reached = [float(x[np.flatnonzero(c > _TAIL)[-1]]) for c in curves.values() if (c > _TAIL).any()]
     top = max([*reached, float(x[1])])
-    positive = [e for e in ends if e > 0.0]
+    positive = [m for m in medians if m > 0.0]
     if len(positive) > 1 and max(positive) > _LOG_ABOVE * min(positive):
         return log_axis(max(min(positive) / 10.0, top * 1e-5), top, label="absorbed dose (Gy), logarithmic")
     return linear_axis(0.0, top, label="absorbed dose (Gy)")

@@ -18,6 +18,14 @@ __all__ = ["MAP_BUDGET", "MapLayer", "SectionMaps", "section_maps"]
 
 MAP_BUDGET = 3_400_000  # characters for all maps of a page, which leaves room below 5 MB for the rest
 _BLOCKS = (1, 2, 3, 4, 6, 8, 12, 16)
+_QUALITY_WORDS = {
+    "alpha": "alpha particles",
+    "recoil": "recoil nuclei",
+    "beta": "beta electrons",
+    "conversion": "conversion electrons",
+    "auger": "Auger electrons",
+    "photon": "photons",
+}
 _SHARE_SHOWN = 1e-3  # a radiation quality that gives less than this share of a candidate's dose gets no map
 # What loses detail first when a page would grow too large; the last two are what a reader came for.
 _GIVES_WAY = ("quality", "activity", "cells", "targets", "surroundings", "survival", "dose")
@@ -232,14 +240,14 @@ def _quality_layers(one: xr.Dataset, mask: BoolArray, candidate: str) -> Iterato
         yield _layer(
             f"dose_{quality}",
             "Candidate",
-            f"Dose, {quality}",
+            f"Dose, {_QUALITY_WORDS.get(quality, quality)}",
             _unit(field, "Gy"),
             field.sel(quality=quality),
             mask,
             kind="quality",
             colours="inferno",
             candidate=candidate,
-            note=f"Absorbed dose of the whole course from {quality} radiation alone, unweighted.",
+            note=f"Absorbed dose of the whole course from {_QUALITY_WORDS.get(quality, quality)} alone, unweighted.",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from nichedose.report.maps import SectionMaps, section_maps
 from nichedose.report.nodes import coverage, describe
 from nichedose.report.ranking import ModePanel, course, mode_panels
 from nichedose.report.tables import (
+    MOST_INPUTS,
     chance_level,
     deciding_inputs,
     organ_rows,
@@ -81,7 +83,7 @@ def _context(result: PlanResult) -> dict[str, Any]:
             "rows": surroundings_rows([c for c in ordered if c.status != "not evaluable"], names),
         },
         "deciding": deciding_inputs(result),
-        "deciding_more": len(result.deciding_inputs),
+        "deciding_more": max(0, sum(math.isfinite(v) for _, v in result.deciding_inputs) - MOST_INPUTS),
         "chance": chance_level(result),
         "coverage": [(s.sample, coverage(s.gene_coverage), s.scale_evidence) for s in result.sections],
         "values": rows,

@@ -192,7 +192,7 @@ def _probability(outcome: ModeResult, draws: int) -> Shown:
     if draws and p in (0.0, 1.0):
         return Shown(percent(p), f"{'none' if p == 0.0 else 'all'} of {draws} draws")
     known = error is not None and math.isfinite(error)
-    return Shown(percent(p), f"standard error {number(100.0 * error)} points" if known and error is not None else "")
+    return Shown(percent(p), f"± {100.0 * error:.2g} points" if known and error is not None else "")
 
 
 def _percent_quantiles(value: Quantiles | None, why: str) -> Shown:

@@ -30,7 +30,7 @@ FEWEST_DRAWS = 4
 QUANTITIES = {
     "absorbed_dose": "absorbed dose",
     "bed": "BED",
-    "weighted_rbe5": "dose with alpha × 5",
+    "weighted_rbe5": "dose with alpha\u00a0×\u00a05",
 }
 
 

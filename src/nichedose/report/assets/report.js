@@ -6,6 +6,7 @@
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
   const index = JSON.parse($("#map-index").textContent);
   const state = { mode: null, section: 0, layer: null, candidate: null };
+  const probe = { x: null, y: null };
 
   /* ---- numbers ---- */
   const superscripts = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
@@ -22,14 +23,16 @@
   const survive = (value) => (value < -10 ? "" : ` (${number(100 * Math.pow(10, value))} % survive)`);
   const withUnit = (value, unit) => (unit === "log10" ? "log10 " + number(value) + survive(value) : number(value) + (unit ? " " + unit : ""));
 
-  /* ---- state in the address: #mode=..&section=..&layer=..&candidate=..&at=.. ---- */
+  /* ---- state in the address: #mode=..&section=..&layer=..&candidate=..; read only: &probe=x,y&zoom=2&at=maps ---- */
   function readHash() {
     const hash = decodeURIComponent(location.hash.slice(1));
     if (!hash.includes("=")) return null;
     const asked = new URLSearchParams(location.hash.slice(1));
     for (const key of ["mode", "layer", "candidate"]) if (asked.get(key)) state[key] = asked.get(key);
     if (asked.get("section")) state.section = Number(asked.get("section")) || 0;
-    return asked.get("at");
+    const place = (asked.get("probe") ?? "").split(",").map(Number);
+    if (place.length === 2 && place.every(Number.isInteger)) [probe.x, probe.y] = place;
+    return asked;
   }
   function writeHash() {
     const kept = new URLSearchParams();
@@ -132,7 +135,6 @@
   /* ---- maps: the view ---- */
   const map = $("#map");
   const shown = { layer: null, data: null, picture: null };
-  const probe = { x: null, y: null };
   const view = {
     scale: 1, dx: 0, dy: 0, fitted: true,
     section() { return index.sections[state.section]; },
@@ -368,12 +370,12 @@
 
   /* ---- start ---- */
   function apply() {
-    const at = readHash();
+    const asked = readHash();
     setMode(state.mode);
     setSection(state.section);
-    return at;
+    return asked;
   }
-  const at = apply();
+  const asked = apply();
   $$(".chart").forEach(startChart);
   startFilter();
   if (map && index.sections.length) {
@@ -383,9 +385,9 @@
       $("#map-fallback").textContent = "This browser is too old to unpack the maps (it lacks DecompressionStream). Any browser from 2023 on shows them; the numbers of this page do not depend on it.";
     } else {
       listenToMap();
-      showLayer();
+      showLayer().then(() => { if (Number(asked?.get("zoom")) > 1) view.zoom(Number(asked.get("zoom"))); });
     }
   }
   addEventListener("hashchange", () => { if (location.hash.includes("=")) { apply(); showLayer(); } });
-  if (at) document.getElementById(at)?.scrollIntoView();
+  if (asked?.get("at")) document.getElementById(asked.get("at"))?.scrollIntoView();
 })();
