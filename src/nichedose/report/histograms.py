@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
-from nichedose.fields.grid import Array
+from nichedose.fields.grid import Array, BoolArray
 from nichedose.report.colour import line_style
 from nichedose.report.svg import Axis, Chart, Series, Tick, linear_axis, log_axis, polyline
 from nichedose.results import SectionResult
@@ -15,6 +15,7 @@ from nichedose.results import SectionResult
 __all__ = ["dose_volume_chart", "survival_chart"]
 
 _LOG_ABOVE = 8.0  # median doses of candidates that differ by more than this share a logarithmic axis
+_DOSE_PLACES = 161
 _TAIL = 1e-3  # shares of tissue or cells below this do not stretch an axis
 _LEAST_LOG10 = -30.0  # survival below this is not told apart on the axis
 _PERCENT = Axis(0.0, 100.0, False, tuple(Tick(float(p), f"{p} %") for p in (0, 25, 50, 75, 100)), "")
@@ -23,14 +24,17 @@ _PERCENT = Axis(0.0, 100.0, False, tuple(Tick(float(p), f"{p} %") for p in (0, 2
 def dose_volume_chart(section: SectionResult, order: Sequence[str], number: int) -> Chart | None:
     """Share of the tissue that gets at least a dose, one line per candidate; None where nothing was computed.
 
-    ``dose_volume`` holds that share (0 to 1) at each ``dose_bin`` (Gy).
+    Taken from the dose maps, so that candidates whose doses differ by decades are drawn equally well.
     """
-    curves = _by_candidate(section.candidates, "dose_volume", order)
-    if not curves:
+    doses = _doses(section, order)
+    if not doses:
         return None
-    x = np.asarray(section.candidates["dose_bin"], dtype=float)
+    axis = _dose_axis(doses)
+    places = np.linspace(0.0, 1.0, _DOSE_PLACES)
+    x = axis.low * (axis.high / axis.low) ** places if axis.is_log else axis.low + (axis.high - axis.low) * places
+    curves = {name: 1.0 - np.searchsorted(dose, x, side="left") / dose.size for name, dose in doses.items()}
     summary = "Share of the tissue that receives at least the dose on the axis."
-    return _chart(f"dvh-{number}", "Dose-volume histogram", summary, _dose_axis(x, curves), x, curves, "Gy", order)
+    return _chart(f"dvh-{number}", "Dose-volume histogram", summary, axis, x, curves, "Gy", order)
 
 
 def survival_chart(section: SectionResult, order: Sequence[str], number: int) -> Chart | None:
@@ -55,22 +59,28 @@ def survival_chart(section: SectionResult, order: Sequence[str], number: int) ->
     return _chart(f"survival-{number}", "Survival histogram", summary, axis, x, curves, "log10", order)
 
 
-def _by_candidate(maps: xr.Dataset, name: str, order: Sequence[str]) -> dict[str, Array]:
-    """Finite histograms (n_bins,) in ``order``; empty where there are none."""
+def _doses(section: SectionResult, order: Sequence[str]) -> dict[str, Array]:
+    """Sorted doses (Gy) of all tissue voxels, by candidate in ``order``; none where a dose is missing."""
+    maps, mask = section.candidates, np.asarray(section.tissue["mask"], dtype=bool)
+    return {name: np.sort(dose[mask]) for name, dose in _by_candidate(maps, "dose", order, mask).items()}
+
+
+def _by_candidate(maps: xr.Dataset, name: str, order: Sequence[str], mask: BoolArray | None = None) -> dict[str, Array]:
+    """Arrays of ``name`` in ``order``, without those that are not finite (inside ``mask``)."""
     if name not in maps or "candidate" not in maps.coords:
         return {}
     names = [str(n) for n in maps["candidate"].values]
     found = {n: np.asarray(maps[name].isel(candidate=names.index(n)), dtype=float) for n in order if n in names}
-    return {n: values for n, values in found.items() if values.size and np.isfinite(values).all()}
+    inside = {n: values if mask is None else values[mask] for n, values in found.items()}
+    return {n: values for n, values in found.items() if inside[n].size and np.isfinite(inside[n]).all()}
 
 
-def _dose_axis(x: Array, curves: dict[str, Array]) -> Axis:
-    medians = [float(np.interp(0.5, c[::-1], x[::-1])) for c in curves.values()]
-    reached = [float(x[np.flatnonzero(c > _TAIL)[-1]]) for c in curves.values() if (c > _TAIL).any()]
-    top = max([*reached, float(x[1])])
-    positive = [m for m in medians if m > 0.0]
-    if len(positive) > 1 and max(positive) > _LOG_ABOVE * min(positive):
-        return log_axis(max(min(positive) / 10.0, top * 1e-5), top, label="absorbed dose (Gy), logarithmic")
+def _dose_axis(doses: Mapping[str, Array]) -> Axis:
+    """Up to the dose that one voxel in a thousand exceeds; logarithmic when median doses differ widely."""
+    top = max(float(np.quantile(dose, 1.0 - _TAIL)) for dose in doses.values())
+    medians = [m for dose in doses.values() if (m := float(np.median(dose))) > 0.0]
+    if len(medians) > 1 and max(medians) > _LOG_ABOVE * min(medians):
+        return log_axis(max(min(medians) / 10.0, top * 1e-5), top, label="absorbed dose (Gy), logarithmic")
     return linear_axis(0.0, top, label="absorbed dose (Gy)")
 
 
