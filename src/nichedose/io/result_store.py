@@ -94,7 +94,8 @@ def _read(path: Path, group: str) -> xr.Dataset:
     import xarray as xr
 
     with xr.open_zarr(path, group=group, consolidated=False) as dataset:
-        loaded: xr.Dataset = dataset.load()
+        # a zarr group has no order of its own, and file systems differ in theirs
+        loaded: xr.Dataset = dataset.load()[sorted(map(str, dataset.data_vars))]
         return loaded
 
 
