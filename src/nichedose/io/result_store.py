@@ -95,8 +95,9 @@ def _read(path: Path, group: str) -> xr.Dataset:
 
     with xr.open_zarr(path, group=group, consolidated=False) as dataset:
         # a zarr group has no order of its own, and file systems differ in theirs
-        loaded: xr.Dataset = dataset.load()[sorted(map(str, dataset.data_vars))]
-        return loaded
+        loaded: xr.Dataset = dataset.load()
+        names = sorted(map(str, loaded.data_vars))
+        return loaded.drop_vars(names).assign({name: loaded[name] for name in names})
 
 
 @contextmanager
