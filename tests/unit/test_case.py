@@ -128,6 +128,14 @@ def test_the_template_mentions_every_field_of_the_case() -> None:
             assert name in named, f"{model.__name__}.{name} is not in the template"
 
 
+def test_the_reference_page_mentions_every_field_of_the_case() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "case.md").read_text("utf-8")
+    named = set(re.findall(r"`\[*([\w-]+)\]*`", page))
+    for model in models(Case) | {LabelledForm}:
+        for name in model.model_fields:
+            assert name in named, f"{model.__name__}.{name} is not in docs/reference/case.md"
+
+
 def test_the_template_mentions_every_choice_of_the_case() -> None:
     text = template_text()
     for model in models(Case):

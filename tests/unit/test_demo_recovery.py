@@ -8,6 +8,7 @@ What is not asked for is said too: single glands and vessels are finer than the 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ BOUNDS = {
     "target/CAIX": (0.84, 0.80),  # 0.89, 0.69
     "target/B7-H3": (0.51, 0.29),  # 0.57, 0.25
     "vessel_surface": (0.75, 0.46),  # 0.80, 0.41
-    "oxygen": (0.82, 0.31),  # 0.87, 0.26
+    "oxygen": (0.82, 0.31),  # 0.90, 0.28
     "matrix": (0.70, 0.45),  # 0.75, 0.39
 }
 
@@ -70,14 +71,26 @@ def pair(tissue: TissueMap, truth: GroundTruth, name: str) -> tuple[Array, Array
     return field(tissue, name)[known], seen[known]
 
 
+def achieved(tissue: TissueMap, name: str) -> tuple[float, float]:
+    """Correlation, and rms error relative to the mean."""
+    ours, true = pair(tissue, ground_truth(), name)
+    ours, true = ours / ours.mean(), true / true.mean()
+    return float(np.corrcoef(ours, true)[0, 1]), float(np.sqrt(np.mean((ours - true) ** 2)))
+
+
 @pytest.mark.parametrize("name", BOUNDS)
 def test_a_field_comes_back(recovered: TissueMap, name: str) -> None:
-    ours, true = pair(recovered, ground_truth(), name)
-    ours, true = ours / ours.mean(), true / true.mean()
     lowest, highest = BOUNDS[name]
-    correlation = float(np.corrcoef(ours, true)[0, 1])
-    error = float(np.sqrt(np.mean((ours - true) ** 2)))
+    correlation, error = achieved(recovered, name)
     assert correlation >= lowest and error <= highest, f"{name}: correlation {correlation:.3f}, rms error {error:.3f}"
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_the_theory_page_states_what_is_achieved(recovered: TissueMap, name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "theory" / "synthetic_section.md").read_text("utf-8")
+    [stated] = re.findall(rf"^\| {re.escape(name)} \| (\S+) \| (\S+) \|$", page, flags=re.MULTILINE)
+    # rounding, and differences between platforms and releases of the libraries
+    assert achieved(recovered, name) == pytest.approx(tuple(map(float, stated)), abs=0.03)
 
 
 def test_what_was_not_measured_stays_unknown(recovered: TissueMap) -> None:

@@ -82,3 +82,40 @@ def test_a_folder_that_does_not_exist_yet_counts_as_its_parent(tmp_path: Path, m
     assert _numba_cache._writable(tmp_path / "a" / "b")
     monkeypatch.setattr("os.access", lambda folder, mode: folder != tmp_path)
     assert not _numba_cache._writable(tmp_path / "a" / "b")
+
+
+# ---- the documentation
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def linked(page: Path) -> set[Path]:
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    return {(page.parent / t).resolve() for t in targets if "://" not in t}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    assert [str(t) for t in linked(page) if not t.exists()] == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            todo += linked(page)
+    assert [str(p.relative_to(ROOT)) for p in pages() if p.resolve() not in {s.resolve() for s in seen}] == []
+
+
+def test_the_readme_names_every_command() -> None:
+    from typer.main import get_command
+
+    from nichedose.cli import app
+
+    text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert [name for name in commands if text.count(name) < 2] == []
