@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ def _maps(spread: float) -> tuple[Array, Array]:
     return peak * (1.0 / washout - 1.0 / uptake), activity
 
 
-def _run(tia: Array, activity: Array, nuclide: str = "177Lu", surroundings: str = "isolated", **options: Any) -> DoseMap:
+def _run(
+    tia: Array, activity: Array, nuclide: str = "177Lu", surroundings: str = "isolated", **options: Any
+) -> DoseMap:
     geometry = SectionGeometry("slab", 5e3, surroundings, 5e3)  # type: ignore[arg-type]  # one of three names
     return section_dose(
         GRID, np.ones(GRID.shape, bool), nuclide, tia_MBq_h_per_L=tia, cells={}, times_h=TIMES_H,
@@ -76,7 +79,7 @@ def test_inner_product_is_continuous_and_has_its_limits() -> None:
     f = np.exp(-times / 4.0)
     below, above = (repair_form(times.tobytes(), np.log(2.0) / x) for x in (1.0 - 1e-9, 1.0 + 1e-9))
     np.testing.assert_allclose(below, above, rtol=1e-6, atol=1e-9)
-    straight = sum((a * a + a * b + b * b) / 3.0 for a, b in zip(f[:-1], f[1:], strict=True))
+    straight = sum((a * a + a * b + b * b) / 3.0 for a, b in itertools.pairwise(f))
     fast = np.log(2.0) / 700.0
     assert float(f @ repair_form(times.tobytes(), fast) @ f) == pytest.approx(2.0 / 700.0 * straight, rel=0.01)
     area = float(np.trapezoid(f, times))
