@@ -15,6 +15,7 @@ __all__ = [
     "activity",
     "as_sentence",
     "bare_name",
+    "count",
     "distribution",
     "duration",
     "humanise",
@@ -108,12 +109,17 @@ def number(value: float | None) -> str:
     return f"{mantissa:.2f} × 10{str(exponent).translate(_SUPERSCRIPT)}".replace("-", "−")
 
 
+def count(value: int) -> str:
+    """A whole number, with thin spaces between thousands from five digits on."""
+    return _group(str(value))
+
+
 def quantiles(value: Quantiles | None, unit: str = "", *, why: str = "") -> Shown:
-    """The central run, and 5 % to 95 % over the draws where there were any."""
-    if value is None or not math.isfinite(value.central):
+    """The typical number (median of the draws, else the central run), and 5 % to 95 % over the draws."""
+    if value is None or not math.isfinite(value.typical):
         return Shown(NOT_COMPUTED, why=why, computed=False)
     suffix = f" {unit}" if unit else ""
-    return Shown(number(value.central) + suffix, _interval(value.q05, value.q95, number))
+    return Shown(number(value.typical) + suffix, _interval(value.q05, value.q95, number))
 
 
 def percent(value: float | None) -> str:
@@ -132,11 +138,11 @@ def percent(value: float | None) -> str:
 
 def activity(value: Quantiles | None, *, why: str = "") -> Shown:
     """MBq in the unit that a prescription would use."""
-    if value is None or not math.isfinite(value.central):
+    if value is None or not math.isfinite(value.typical):
         return Shown(NOT_COMPUTED, why=why, computed=False)
-    factor, unit = (1e-3, "GBq") if value.central >= 1000.0 else (1.0, "MBq") if value.central >= 1.0 else (1e3, "kBq")
+    factor, unit = (1e-3, "GBq") if value.typical >= 1000.0 else (1.0, "MBq") if value.typical >= 1.0 else (1e3, "kBq")
     return Shown(
-        f"{number(factor * value.central)} {unit}", _interval(value.q05, value.q95, lambda x: number(factor * x))
+        f"{number(factor * value.typical)} {unit}", _interval(value.q05, value.q95, lambda x: number(factor * x))
     )
 
 

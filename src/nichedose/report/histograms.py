@@ -17,6 +17,7 @@ __all__ = ["dose_volume_chart", "survival_chart"]
 _LOG_ABOVE = 8.0  # median doses of candidates that differ by more than this share a logarithmic axis
 _DOSE_PLACES = 161
 _TAIL = 1e-3  # shares of tissue or cells below this do not stretch an axis
+_SURVIVAL_TAIL = 0.02
 _LEAST_LOG10 = -30.0  # survival below this is not told apart on the axis
 _PERCENT = Axis(0.0, 100.0, False, tuple(Tick(float(p), f"{p} %") for p in (0, 25, 50, 75, 100)), "")
 
@@ -51,7 +52,7 @@ def survival_chart(section: SectionResult, order: Sequence[str], number: int) ->
     curves = {name: np.concatenate([[0.0], np.cumsum(v) / v.sum()]) for name, v in shares.items() if v.sum() > 0.0}
     if not curves:
         return None
-    reached = [float(x[max(np.flatnonzero(c > _TAIL)[0] - 1, 0)]) for c in curves.values()]
+    reached = [float(x[max(np.flatnonzero(c > _SURVIVAL_TAIL)[0] - 1, 0)]) for c in curves.values()]
     axis = linear_axis(max(min(reached), _LEAST_LOG10), float(x[-1]), label="log10 of surviving fraction")
     summary = (
         "Share of tumour cells whose surviving fraction is at most the value on the axis. Further left is more kill."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -168,7 +169,13 @@ def _tissue_layers(tissue: xr.Dataset, mask: BoolArray) -> Iterator[MapLayer]:
         cells = tissue["cell_density"]
         for cell in cells["cell_type"].values:
             yield _layer(
-                f"cells_{cell}", "Cells", str(cell), _unit(cells), cells.sel(cell_type=cell), mask, kind="cells"
+                f"cells_{cell}",
+                "Cells",
+                cell_words(str(cell)),
+                _unit(cells),
+                cells.sel(cell_type=cell),
+                mask,
+                kind="cells",
             )
     for name, field in tissue.data_vars.items():
         plain = set(field.dims) == {"y", "x"} and name != "mask" and not str(name).startswith("target_")
@@ -258,8 +265,13 @@ def _tumour(tissue: xr.Dataset, mask: BoolArray) -> BoolArray:
     return np.asarray(mask & (np.asarray(tissue["cell_density"].sel(cell_type="tumour")) > 0.0))
 
 
+def cell_words(name: str) -> str:
+    """``"t_cell"`` as ``"T cell"``, and other names without underscores."""
+    return re.sub(r"\b([a-z])_cell", lambda m: f"{m[1].upper()} cell", name).replace("_", " ")
+
+
 def _label(field: xr.DataArray, fallback: str) -> str:
-    text = str(field.attrs.get("long_name", fallback.replace("_", " ")))
+    text = cell_words(str(field.attrs.get("long_name", fallback)))
     return text[:1].upper() + text[1:]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nichedose.report.format import humanise, number
+from nichedose.report.format import count, humanise, number
 
 __all__ = ["Node", "coverage", "describe"]
 
@@ -78,6 +78,6 @@ def _coverage_table(kind: str, group: Mapping[str, Mapping[str, Any]]) -> Node:
         if not present:
             status = "unknown: not measured" if kind == "targets" else "not measured"
         else:
-            status = f"{number(counts)} counts, {spots} spots with the most frequent gene"
+            status = f"{count(counts)} counts, in {count(spots)} spots the most frequent gene"
         rows.append((name, measured, status, ", ".join(missing) or "none"))
     return Node(head=("", "genes measured", "counts in the section", "not measured"), rows=tuple(rows))

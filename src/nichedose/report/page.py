@@ -5,16 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from nichedose.report.colour import COLOUR_MAPS
 from nichedose.report.format import as_sentence, duration, number, percent
@@ -23,8 +22,6 @@ from nichedose.report.maps import SectionMaps, section_maps
 from nichedose.report.nodes import coverage, describe
 from nichedose.report.ranking import ModePanel, course, mode_panels
 from nichedose.report.tables import (
-    MOST_INPUTS,
-    chance_level,
     deciding_inputs,
     organ_rows,
     sources_used,
@@ -45,7 +42,9 @@ _SURROUNDINGS = {
 
 def render_report(result: PlanResult) -> str:
     """One HTML page, without any outside file: text, style, script and maps are all in it."""
-    return _environment().get_template("report.html.j2").render(_context(result))
+    environment = _environment()
+    environment.filters["named"] = _keep_together([c.name for c in result.candidates])
+    return environment.get_template("report.html.j2").render(_context(result))
 
 
 def _context(result: PlanResult) -> dict[str, Any]:
@@ -83,8 +82,6 @@ def _context(result: PlanResult) -> dict[str, Any]:
             "rows": surroundings_rows([c for c in ordered if c.status != "not evaluable"], names),
         },
         "deciding": deciding_inputs(result),
-        "deciding_more": max(0, sum(math.isfinite(v) for _, v in result.deciding_inputs) - MOST_INPUTS),
-        "chance": chance_level(result),
         "coverage": [(s.sample, coverage(s.gene_coverage), s.scale_evidence) for s in result.sections],
         "values": rows,
         "evidence_counts": {
@@ -128,6 +125,13 @@ def _index(sections: tuple[SectionMaps, ...]) -> dict[str, Any]:
     }
 
 
+def _keep_together(names: Sequence[str]) -> Callable[[str], Markup]:
+    """A filter that escapes a text and keeps each of ``names`` on one line."""
+    found = "|".join(re.escape(str(escape(name))) for name in sorted(names, key=len, reverse=True)) or "(?!)"
+    pattern = re.compile(found)
+    return lambda text: Markup(pattern.sub(lambda m: f'<span class="whole">{m[0]}</span>', str(escape(text))))
+
+
 def _element(section: int, layer: int) -> str:
     return f"map-{section}-{layer}"
 
@@ -143,7 +147,6 @@ def _asset(name: str) -> str:
     return resources.files("nichedose.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-@cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nichedose.report", "templates"),

@@ -21,17 +21,19 @@ MODE_TITLES = {
     "equal_activity": ("Equal activity", "Each agent at the same activity per administration."),
     "as_prescribed": ("As prescribed", "Each agent at the activity of its own regimen."),
 }
+_REACH = 2.0  # the axis ends at this multiple of the largest log kill, or earlier
 _TIE = 0.005  # doses closer than this (relative) are one dose
 _TCP_WHY = "needs a clonogen density and a lesion volume in the case"
 
 
 @dataclass(frozen=True)
 class Track:
-    """Dot and interval on the axis, in per cent of its length; ``width`` None without draws."""
+    """Dot and interval in per cent of the axis; ``width`` None without draws, ``cut`` where the interval goes on."""
 
     dot: float
     left: float | None
     width: float | None
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank
     why = outcome.reason or "no reason was recorded"
     worst = outcome.worst_decile_survival
     more = (
+        ("Log kill, central run (as in the maps)", quantiles(_central(outcome.log_kill), why=why)),
         (
             "Log kill, target-positive cells",
             quantiles(outcome.log_kill_positive, why="no target-positive tumour cells were told apart"),
@@ -144,26 +147,30 @@ def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank
 
 
 def _axis(values: Sequence[Quantiles | None]) -> Axis:
-    ends = [x for q in values if q is not None for x in (q.central, q.q05, q.q95) if x is not None and math.isfinite(x)]
-    return linear_axis(min([0.0, *ends]), max([*ends, 0.1]), label="log kill")
+    """From zero past every dot. An interval that reaches far beyond all dots is cut: it must not squeeze the others."""
+    found = [q for q in values if q is not None and math.isfinite(q.typical)]
+    dots = [q.typical for q in found]
+    ends = [x for q in found for x in (q.q05, q.q95) if x is not None and math.isfinite(x)]
+    top = max([*dots, 0.1])
+    return linear_axis(min([0.0, *dots]), max(top, min(max([*ends, top]), _REACH * top)), label="log kill")
 
 
 def _track(value: Quantiles | None, axis: Axis) -> Track | None:
-    if value is None or not math.isfinite(value.central):
+    if value is None or not math.isfinite(value.typical):
         return None
     low, high = value.q05, value.q95
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return Track(axis.place(value.central), None, None)
+        return Track(axis.place(value.typical), None, None, False)
     left = axis.place(low)
-    return Track(axis.place(value.central), left, round(axis.place(high) - left, 3))
+    return Track(axis.place(value.typical), left, round(axis.place(high) - left, 3), high > axis.high)
 
 
 def _dose_ranks(ranked: Sequence[tuple[CandidateSummary, ModeResult]]) -> dict[str, int]:
     """Places by mean absorbed dose; doses within half a per cent share a place; empty where all doses are one."""
     doses = {
-        c.name: m.mean_dose_Gy.central
+        c.name: m.mean_dose_Gy.typical
         for c, m in ranked
-        if m.mean_dose_Gy is not None and math.isfinite(m.mean_dose_Gy.central)
+        if m.mean_dose_Gy is not None and math.isfinite(m.mean_dose_Gy.typical)
     }
     places = {name: 1 + sum(other > dose * (1.0 + _TIE) for other in doses.values()) for name, dose in doses.items()}
     return {} if set(places.values()) <= {1} else places
@@ -185,6 +192,10 @@ def _dose_note(rows: Sequence[RankRow], ranked: Sequence[tuple[CandidateSummary,
     return f"Mean dose and survival do not put the candidates in the same order: {named}{rest}."
 
 
+def _central(value: Quantiles | None) -> Quantiles | None:
+    return None if value is None else Quantiles(value.central)
+
+
 def _probability(outcome: ModeResult, draws: int) -> Shown:
     p, error = outcome.probability_best, outcome.probability_best_se
     if p is None or not math.isfinite(p):
@@ -196,11 +207,11 @@ def _probability(outcome: ModeResult, draws: int) -> Shown:
 
 
 def _percent_quantiles(value: Quantiles | None, why: str) -> Shown:
-    if value is None or not math.isfinite(value.central):
+    if value is None or not math.isfinite(value.typical):
         return Shown(NOT_COMPUTED, why=why, computed=False)
     low, high = value.q05, value.q95
     known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    return Shown(percent(value.central), f"{percent(low)} to {percent(high)}" if known else "")
+    return Shown(percent(value.typical), f"{percent(low)} to {percent(high)}" if known else "")
 
 
 def _limiting(organs: Sequence[OrganDose]) -> Shown:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nichedose.decide import noise_floor
 from nichedose.report.format import NOT_COMPUTED, bare_name, distribution, number, percent, range_of, unit_of
 from nichedose.results import CandidateSummary, OrganDose, PlanResult
 from nichedose.values import Source
@@ -16,7 +15,6 @@ __all__ = [
     "OrganRow",
     "SurroundingsRow",
     "ValueRow",
-    "chance_level",
     "deciding_inputs",
     "organ_rows",
     "sources_used",
@@ -25,8 +23,6 @@ __all__ = [
     "value_rows",
 ]
 
-MOST_INPUTS = 12  # shown
-FEWEST_DRAWS = 4
 QUANTITIES = {
     "absorbed_dose": "absorbed dose",
     "bed": "BED",
@@ -101,7 +97,6 @@ class DecidingInput:
     name: str
     share: str
     width: float
-    above_chance: bool
 
 
 def organ_rows(candidates: Sequence[CandidateSummary], mode: str) -> tuple[OrganRow, ...]:
@@ -200,17 +195,7 @@ def sources_used(result: PlanResult) -> tuple[Source, ...]:
 
 
 def deciding_inputs(result: PlanResult) -> tuple[DecidingInput, ...]:
-    """Strongest first, with what chance alone would reach; numbers that are not finite are left out."""
-    pairs = [(name, value) for name, value in result.deciding_inputs if math.isfinite(value)]
+    """Strongest first; numbers that are not finite are left out."""
+    pairs = [(name, share) for name, share in result.deciding_inputs if math.isfinite(share)]
     pairs.sort(key=lambda pair: -pair[1])
-    floor = chance_level(result)
-    return tuple(
-        DecidingInput(name, percent(share), round(100.0 * share, 2), floor is None or share > floor)
-        for name, share in pairs[:MOST_INPUTS]
-    )
-
-
-def chance_level(result: PlanResult) -> float | None:
-    """The share that the strongest of as many inputs without any effect stays below in 95 of 100 runs."""
-    n_draws, n_inputs = int(result.draws.sizes.get("draw", 0)), int(result.draws.sizes.get("key", 0))
-    return noise_floor(n_draws, n_inputs) if n_draws >= FEWEST_DRAWS and n_inputs else None
+    return tuple(DecidingInput(name, percent(share), round(100.0 * share, 2)) for name, share in pairs)
