@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from io_fake import FakeVisium, write_visium
 from report_fake import fake_result
 
 from nichedose.errors import BadInput
-from nichedose.io import assay_to_anndata, load_results, prepare_output, read_tissue, write_results
+from nichedose.io import assay_to_anndata, hash_inputs, load_results, prepare_output, read_tissue, write_results
 from nichedose.io.result_store import file_names, jsonable
 from nichedose.results import PlanResult
 from nichedose.tissue.assay import SpatialAssay
@@ -114,16 +115,12 @@ def test_same_result_same_bytes(tmp_path: Path, result: PlanResult, assay: Spati
     assert one == contents(write(tmp_path / "two", result, assay))
 
 
-def test_input_hashes_are_added_when_the_study_gave_none(
-    tmp_path: Path, result: PlanResult, assay: SpatialAssay
-) -> None:
-    import hashlib
-
-    back = load_results(write(tmp_path / "run", replace(result, provenance={"seed": 1}), assay))
-    assert set(back.provenance["inputs"]) == set(assay.files)
-    for name, digest in back.provenance["inputs"].items():
-        assert digest == hashlib.sha256(Path(name).read_bytes()).hexdigest()
-    assert back.provenance["versions"]["nichedose"]
+def test_inputs_are_named_by_section_and_file_without_paths(assay: SpatialAssay) -> None:
+    found = hash_inputs([assay])
+    assert len(found) == len(assay.files) > 0
+    for file in assay.files:
+        digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        assert found[f"{assay.sample}/{Path(file).name}"] == digest
 
 
 def test_overwrite_replaces_only_our_own_results(tmp_path: Path, result: PlanResult, assay: SpatialAssay) -> None:

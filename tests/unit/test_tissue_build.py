@@ -163,3 +163,12 @@ def test_random_field_statistics_and_resolution() -> None:
     assert np.mean(values) == pytest.approx(0.0, abs=0.05)
     assert np.var(values) == pytest.approx(1.0, abs=0.06)
     assert np.mean(products) == pytest.approx(np.exp(-0.5), abs=0.06)
+
+
+def test_a_target_hardly_seen_is_drawn_downwards_unless_anchored(model: SpotModel) -> None:
+    parameters = tissue_parameters(undetected_target_factor=fixed(0.1))
+    tissue = build_tissue_map(model, parameters, TARGETS)
+    assert mean(tissue, tissue.targets["RARE"].total_nmol_per_L) == pytest.approx(4.0)
+    assert mean(tissue, tissue.targets["TUM"].total_nmol_per_L) == pytest.approx(40.0)
+    anchored = build_tissue_map(model, parameters, TARGETS, anchors_nmol_per_L={"RARE": 9.0})
+    assert mean(anchored, anchored.targets["RARE"].total_nmol_per_L) == pytest.approx(9.0)

@@ -1,12 +1,13 @@
 """Files in and out, and nothing else: tissue readers, the case file, and the results folder."""
 
 from nichedose.io.case_file import case_json_schema, read_case
+from nichedose.io.hashes import hash_inputs
 from nichedose.io.output import prepare_output
 from nichedose.io.results_folder import Results, load_results, write_results
 from nichedose.io.tissue_files import READERS, read_tissue
 from nichedose.io.to_anndata import assay_to_anndata
 
 __all__ = [
-    "READERS", "Results", "assay_to_anndata", "case_json_schema", "load_results", "prepare_output", "read_case",
+    "READERS", "Results", "assay_to_anndata", "case_json_schema", "hash_inputs", "load_results", "prepare_output", "read_case",
     "read_tissue", "write_results",
 ]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,13 +101,9 @@ def load_results(folder: str | Path) -> Results:
 
 
 def _provenance(result: PlanResult, assays: Sequence[SpatialAssay], files: list[str]) -> dict[str, Any]:
-    """What the study recorded, completed where it was silent, and the list of files that marks the folder as ours."""
-    record: dict[str, Any] = dict(result.provenance)
-    record.setdefault("versions", _versions())
-    record.setdefault("python", platform.python_version())
-    if "inputs" not in record:
-        record["inputs"] = {name: _sha256(Path(name)) for a in assays for name in a.files}
-    record |= {
+    """What the study recorded, and the list of files that marks the folder as ours."""
+    return {
+        **result.provenance,
         MARKER_KEY: {"schema_version": SCHEMA_VERSION, "files": files},
         "title": result.title, "synthetic": result.synthetic, "decide_by": result.decide_by, "answer": result.answer,
         "case_toml": result.case_toml, "assumptions": result.assumptions,
@@ -120,22 +113,3 @@ def _provenance(result: PlanResult, assays: Sequence[SpatialAssay], files: list[
             {"sample": a.sample, "kind": a.kind, "spots": a.n_spots, "genes": len(a.genes),
              "scale_evidence": a.scale_evidence, "flags": [vars(flag) for flag in a.flags]} for a in assays],
     }
-    return record
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        return f"not readable any more ({error.strerror or error})"

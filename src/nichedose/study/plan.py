@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +102,7 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
         draw_spacing_um=spacing,
         used=used,
         case_text=case_text,
-        provenance=provenance(case, case_path, seconds=time.perf_counter() - started),
+        provenance=provenance(case, assays, seconds=time.perf_counter() - started),
     )
     return PlanRun(result, assays, columns)
 
@@ -132,11 +134,18 @@ def _read_sections(
             aliases=aliases,
         ))
     progress("reading", len(case.sections), len(case.sections))
-    names = [a.sample for a in assays]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise BadInput(f"'sections': two sections are called '{twice[0]}'; rename one of the folders or files.")
-    return assays
+    return _distinct(assays)
+
+
+def _distinct(assays: Sequence[SpatialAssay]) -> Sequence[SpatialAssay]:
+    """Sections of one name (two folders called `outs`, say) are told apart by a number, in the order of the case."""
+    named: list[SpatialAssay] = []
+    for assay in assays:
+        taken = {a.sample for a in named}
+        numbers = (f"{assay.sample}_{i}" for i in itertools.count(2))
+        name = assay.sample if assay.sample not in taken else next(n for n in numbers if n not in taken)
+        named.append(dataclasses.replace(assay, sample=name))
+    return named
 
 
 def _model(assay: SpatialAssay, library: Library) -> SpotModel:
