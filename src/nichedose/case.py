@@ -38,7 +38,7 @@ class Section(_Part):
     sample: str | None = Field(default=None, description="which sample, when the file holds several")
     sample_key: str | None = Field(default=None, description="obs column that names the samples in an .h5ad")
     coordinate_unit: Literal["auto", "um", "pixel", "array"] = "auto"
-    um_per_unit: float | None = Field(default=None, gt=0, description="scale of the coordinates, when the file cannot tell")
+    um_per_unit: float | None = Field(default=None, gt=0, description="coordinate scale, when the file cannot tell")
     layer: str | None = Field(default=None, description="layer of an .h5ad that holds raw counts; X when absent")
 
 
@@ -47,7 +47,8 @@ class Lesion(_Part):
 
     diameter: LengthMm
     along_z: Literal["slab", "section"] = "slab"
-    slab_thickness: LengthMm | None = Field(default=None, description="how far the section repeats along z; the diameter when absent")
+    slab_thickness: LengthMm | None = Field(
+        default=None, description="how far the section repeats along z; the diameter when absent")
     section_thickness: LengthUm = 10.0
     surroundings: Surroundings = "uniform"
     clonogen_density: DensityPerMm3 | None = Field(default=None, description="without it no TCP is printed")
@@ -94,9 +95,11 @@ class Comparison(_Part):
 class Sampling(_Part):
     draws: int = Field(default=32, ge=0, le=4096)
     seed: int = Field(default=1, ge=0)
-    workers: int | None = Field(default=None, ge=1, description="processes; all cores when absent; results do not depend on it")
+    workers: int | None = Field(
+        default=None, ge=1, description="processes; all cores when absent; results do not depend on it")
     grid_spacing: LengthUm = 20.0
-    draw_grid_spacing: LengthUm | None = Field(default=None, description="coarser grid for the draws; chosen when absent")
+    draw_grid_spacing: LengthUm | None = Field(
+        default=None, description="coarser grid for the draws; chosen when absent")
 
 
 class Output(_Part):

@@ -108,7 +108,7 @@ class Value(BaseModel):
 
 @dataclass(frozen=True)
 class Flag:
-    """Something a reader must know: ``level`` is ``note``, ``caution`` or ``not evaluable``; ``about`` names the part."""
+    """Something a reader must know: a ``note``, a ``caution``, or why a part (``about``) is ``not evaluable``."""
 
     level: Literal["note", "caution", "not evaluable"]
     about: str
