@@ -1,8 +1,8 @@
 """Dose to a voxel from itself: a `section` as thick as its voxel is wide is a cube.
 
 90Y: Bolch et al., MIRD Pamphlet 17 (1.61 mGy per MBq.s in 3 mm, 0.346 in 6 mm) and Lanconelli et al. 2012. 177Lu:
-Lanconelli et al. 2012, whose energy (0.130 MeV per decay in 6 mm) is that of the beta particles alone: so are ours here.
-2 %: soft tissue against water, and the two sources differ by 1.3 % between themselves.
+Lanconelli et al. 2012, whose energy (0.130 MeV per decay in 6 mm) is that of the beta particles alone, as is ours
+here. 2 %: soft tissue against water, and the two sources differ by 1.3 % between themselves.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def sphere_s_value(nuclide: str, diameter_um: float, daughters: Daughters = "non
     """Mean dose in a water sphere with a uniform source in unbounded water, Gy per decay; photons not included.
 
     >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
-    '2.97e-08'
+    '3.01e-08'
     """
     if not (np.isfinite(diameter_um) and diameter_um > 0.0):
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
