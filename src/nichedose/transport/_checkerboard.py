@@ -1,10 +1,10 @@
 """Where a voxel lives in memory: red and black apart, and the ladder of coarser grids.
 
-A field of (ny, nx) voxels is held as ``(2, ny + 2, nh + 2)`` with ``nh = ceil(nx / 2)``: first the voxels with y + x even
-("red"), then the odd ones ("black"), with one ring of zeros. Row y, place j holds x = 2 j + ((y + colour) mod 2). The four
-neighbours of a voxel all have the other colour and lie in the rows above and below and in the same row at the same place
-("same") and one place aside ("side"), so that a red-black sweep runs over contiguous memory. Two places side by side and
-one above the other are a 2 x 2 block: the voxel of the next coarser grid.
+A field of (ny, nx) voxels is held as ``(2, ny + 2, nh + 2)`` with ``nh = ceil(nx / 2)``: first the voxels with y + x
+even ("red"), then the odd ones ("black"), with one ring of zeros. Row y, place j holds x = 2 j + ((y + colour) mod 2).
+The four neighbours of a voxel all have the other colour and lie in the rows above and below at the same place, and in
+the same row at the same place ("same") and one place aside ("side"), so that a red-black sweep runs over contiguous
+memory. One place of both colours in two rows is a 2 x 2 block: the voxel of the next coarser grid.
 """
 
 from __future__ import annotations

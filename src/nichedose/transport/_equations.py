@@ -39,8 +39,8 @@ class Coefficients:
 def coefficients(tissue: TissueTransport, ligand: LigandKinetics, basis: Basis) -> Coefficients:
     """The one place where a concentration changes its basis.
 
-    With u per void the equations stand as in the theory page. Per tissue, u = void fraction x F: every rate that acts on F
-    is divided by the void fraction (exchange back to plasma, binding, and the void in front of the diffusivity).
+    With u per void the equations stand as in the theory page. Per tissue, u = void fraction x F: every rate that acts
+    on F is divided by the void fraction (exchange back to plasma, binding, the void in front of the diffusivity).
     """
     per_unit = 1.0 if basis == "void" else ligand.void_fraction  # F = u / per_unit
     mask = tissue.mask

@@ -60,8 +60,8 @@ def _check_tissue(tissue: TissueTransport) -> None:
     _check_field("exchange_per_h", tissue.exchange_per_h, mask)
     if not (tissue.exchange_per_h[mask] > 0.0).any():
         raise BadInput(
-            "Tissue: exchange_per_h is 0 everywhere, so no ligand can enter. Check the vessel map, the permeability and the "
-            "perfusion."
+            "Tissue: exchange_per_h is 0 everywhere, so no ligand can enter. Check the vessel map, the "
+            "permeability and the perfusion."
         )
 
 
@@ -72,6 +72,6 @@ def _check_field(name: str, field: Array, mask: BoolArray) -> None:
     if wrong.any():
         y, x = (int(i) for i in np.argwhere(wrong)[0])
         raise BadInput(
-            f"Tissue: {name} must be finite and at or above 0 in tissue; {int(wrong.sum())} voxels are not, the first at "
-            f"[{y}, {x}] with {field[y, x]}."
+            f"Tissue: {name} must be finite and at or above 0 in tissue; {int(wrong.sum())} voxels are not, the first "
+            f"at [{y}, {x}] with {field[y, x]}."
         )

@@ -273,8 +273,10 @@ def solve_stage(
         if not residual > tolerance:
             return residual, newton, cg
         prepare_levels(mass, inverse, face_sum, a, rows, places, start)
-        cg += conjugate_gradient(dx, mass, inverse, weight.reshape(-1), cells, face_sum, faces, a, reduction, 0.3 * tolerance, rows,
-                                 places, start)
+        cg += conjugate_gradient(
+            dx, mass, inverse, weight.reshape(-1), cells, face_sum, faces, a, reduction, 0.3 * tolerance,
+            rows, places, start,
+        )  # fmt: skip
         for i in range(n):
             flat[i] = max(flat[i] + dx[i], lowest)
     residual = np.sqrt(stage_residual(free, rhs, bound_rhs, target, leave, capacity, weight, fs0, g0, a, kon, koff,
@@ -283,16 +285,24 @@ def solve_stage(
 
 
 @_jit
-def stage_weight(rhs: Array, capacity: Array, floor: float, weight: Array) -> None:
-    """Weights that make a residual relative to what its voxel holds (never less than ``floor`` of the mean): rms norm."""
+def stage_weight(
+    content: Array, source: Array, leave: Array, capacity: Array, a: float, plasma: float, floor: float, weight: Array
+) -> None:
+    """Weights of an rms norm of residuals relative to what each voxel holds (not below ``floor`` of the mean).
+
+    That is its right-hand side ``content`` and what plasma alone would bring: under fast exchange far less than what
+    passes through within the step.
+    """
     total, count = 0.0, 0.0
-    for i in range(rhs.size):
-        total += abs(rhs[i])
-        count += 1.0 if capacity[i] > 0.0 else 0.0
+    for i in range(content.size):
+        if capacity[i] > 0.0:
+            count += 1.0
+            weight[i] = abs(content[i]) + a * source[i] * abs(plasma) / (1.0 + a * leave[i] / capacity[i])
+            total += weight[i]
     least = floor * total / count + 1e-290
     scale = 1.0 / np.sqrt(count)
-    for i in range(rhs.size):
-        weight[i] = scale / (abs(rhs[i]) + least)
+    for i in range(content.size):
+        weight[i] = scale / (weight[i] + least) if capacity[i] > 0.0 else 0.0
 
 
 @_jit
@@ -300,6 +310,15 @@ def add_source(rhs: Array, source: Array, amount: float, out: Array) -> None:
     """out = rhs + amount x source."""
     for i in range(out.size):
         out[i] = rhs[i] + amount * source[i]
+
+
+@_jit
+def predict(values: Array, weights: Array, out: Array) -> None:
+    """Free ligand extrapolated from earlier stages, not below 0. ``values`` (6, 3, cells)."""
+    w0, w1, w2, w3, w4 = weights[0], weights[1], weights[2], weights[3], weights[4]
+    f0, f1, f2, f3, f4 = values[0, 0], values[1, 0], values[2, 0], values[3, 0], values[4, 0]
+    for i in range(out.size):
+        out[i] = max(w0 * f0[i] + w1 * f1[i] + w2 * f2[i] + w3 * f3[i] + w4 * f4[i], 0.0)
 
 
 @_jit
@@ -316,7 +335,7 @@ def finish_stage(
     free: Array, rhs: Array, target: Array, leave: Array, source: Array, face_sum: Array, faces: Array,
     a: float, plasma: float, kon: float, koff: float, kint: float, krel: float, value: Array, slope: Array,
 ) -> None:
-    """Values (F, B, I) and slopes (F + B, B, I) of a stage from its solved ``free`` and right-hand sides ``rhs`` (3, ...).
+    """Values (F, B, I) and slopes (F + B, B, I) of a stage from its solved ``free`` and right-hand sides (3, ...).
 
     The slope of free + bound is taken from the fluxes, not from the solved equation: then what leaves one voxel enters
     its neighbour exactly, and an unfinished Newton iteration creates no ligand.
@@ -347,23 +366,52 @@ def finish_stage(
 
 @_jit
 def scaled_error(old: Array, new: Array, slopes: Array, weights: Array, capacity: Array, floor: float) -> float:
-    """Root mean square over tissue of the embedded error, relative to the ligand that a voxel holds.
+    """Root mean square over tissue of the embedded error, relative to the ligand that a voxel holds (or ``floor``).
 
-    ``old``, ``new`` (3, cells) with free + bound, bound, internalised; ``slopes`` (6, 3, cells); ``weights`` step x (b - b^).
+    ``old``, ``new`` (3, cells) with free + bound, bound, internalised; ``slopes`` (6, 3, cells), ``weights``
+    step (b - b^).
     """
-    content, count = 0.0, 0.0
-    n = capacity.size
-    for i in range(n):
-        content += abs(new[0, i]) + abs(new[2, i])
+    count, total = 0.0, 0.0
+    for i in range(capacity.size):
         count += 1.0 if capacity[i] > 0.0 else 0.0
-    least = floor * content / count + 1e-290
-    total = 0.0
     for field in range(3):
         k0, k1, k2 = slopes[0, field], slopes[1, field], slopes[2, field]
         k3, k4, k5 = slopes[3, field], slopes[4, field], slopes[5, field]
-        for i in range(n):
+        for i in range(capacity.size):
             e = weights[0] * (k0[i] + k1[i]) + weights[2] * k2[i] + weights[3] * k3[i]
             e += weights[4] * k4[i] + weights[5] * k5[i]
-            holds = max(abs(old[0, i]) + abs(old[2, i]), abs(new[0, i]) + abs(new[2, i]))
-            total += (e / (holds + least)) ** 2
+            # mostly the new content: a voxel that empties within the step must still be right at its end
+            holds = abs(new[0, i]) + abs(new[2, i]) + 0.1 * (abs(old[0, i]) + abs(old[2, i]))
+            total += (e / (holds + floor)) ** 2
     return float(np.sqrt(total / count))
+
+
+@_jit
+def total_content(state: Array) -> float:
+    """Ligand in the section, free + bound + internalised; ``state`` (3, cells)."""
+    total = 0.0
+    for i in range(state.shape[1]):
+        total += state[0, i] + state[2, i]
+    return total
+
+
+@_jit
+def deepest(values: Array, capacity: Array) -> float:
+    """How far below 0 any content of a stage lies, nmol/L of tissue; ``values`` (3, cells)."""
+    low = 0.0
+    for i in range(capacity.size):
+        low = min(low, capacity[i] * values[0, i], min(values[1, i], values[2, i]))
+    return -low
+
+
+@_jit
+def stage_totals(values: Array, slopes: Array, capacity: Array, out: Array) -> None:
+    """Content and its slope at each of the six stages, summed over the section: ``out`` (6, 2)."""
+    for stage in range(values.shape[0]):
+        content, slope = 0.0, 0.0
+        f, b, inside = values[stage, 0], values[stage, 1], values[stage, 2]
+        ks, ki = slopes[stage, 0], slopes[stage, 2]
+        for i in range(capacity.size):
+            content += capacity[i] * f[i] + b[i] + inside[i]
+            slope += ks[i] + ki[i]
+        out[stage, 0], out[stage, 1] = content, slope

@@ -1,8 +1,8 @@
 """The Runge-Kutta scheme in time: ESDIRK4(3)6L[2]SA, and its quadrature for decaying labels.
 
-Six stages, the first explicit, one diagonal coefficient, order 4 with an embedded order 3, L-stable and stiffly accurate,
-stage order 2. Source: C. A. Kennedy, M. H. Carpenter, "Diagonally implicit Runge-Kutta methods for ordinary differential
-equations. A review", NASA/TM-2016-219173 (2016), table 16. The order conditions are tested.
+Six stages, the first explicit, one diagonal coefficient, order 4 with an embedded order 3, L-stable and stiffly
+accurate, stage order 2. Source: C. A. Kennedy, M. H. Carpenter, "Diagonally implicit Runge-Kutta methods for ordinary
+differential equations. A review", NASA/TM-2016-219173 (2016). The order conditions are tested.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from nichedose.fields.grid import Array
 
-__all__ = ["A", "B", "B_EMBEDDED", "C", "GAMMA", "STAGES", "label_weights"]
+__all__ = ["BEFORE", "B_EMBEDDED", "GAMMA", "PREDICTOR", "STAGES", "A", "B", "C", "label_weights"]
 
 _S = math.sqrt(2.0)
 STAGES = 6
@@ -39,6 +39,7 @@ def _coefficients() -> Array:
 
 A = _coefficients()
 B = A[-1].copy()
+BEFORE = np.tril(A, -1)  # weights of earlier stages
 C = np.array([0.0, 0.5, (2 - _S) / 4, 5 / 8, 26 / 25, 1.0])
 B_EMBEDDED = np.array(
     [
@@ -53,15 +54,18 @@ B_EMBEDDED = np.array(
 # A stage value is off by h^3 y''' times this (over 2): a quadrature must not see it, or it loses one order.
 _STAGE_DEFECT = A @ C**2 - C**3 / 3
 _CONDITIONS = np.vstack([C**m for m in range(4)] + [_STAGE_DEFECT])
-_INVERSE = np.linalg.pinv(_CONDITIONS)
+_INVERSE = np.linalg.pinv(_CONDITIONS)[:, :4]  # the defect's share stays as it is in the scheme: none
+
+
+_TERMS = 18  # of the series below; the last one is under 1e-16 at its limit
+_SERIES = np.array([[(-1.0) ** k / (math.factorial(k) * (k + m + 1)) for k in range(_TERMS)] for m in range(4)])
+_SERIES_LIMIT = 1.0
 
 
 def _moments(z: float) -> Array:
     """Integrals of exp(-z s) s^m over 0..1, m = 0..3."""
-    if z < 0.5:  # the recurrence below cancels; the series does not
-        k = np.arange(18)
-        terms = (-z) ** k / np.array([math.factorial(int(n)) for n in k])
-        return np.array([float(np.sum(terms / (k + m + 1))) for m in range(4)])
+    if z < _SERIES_LIMIT:  # the recurrence below cancels; the series does not
+        return np.asarray(_SERIES @ z ** np.arange(_TERMS))
     out = [-math.expm1(-z) / z]
     for m in range(1, 4):
         out.append((m * out[-1] - math.exp(-z)) / z)
@@ -71,11 +75,27 @@ def _moments(z: float) -> Array:
 def label_weights(z: float) -> Array:
     """Weights of the six stage values in the integral of exp(-z s) y(s) over one step, s in 0..1.
 
-    Exact for cubic y; nearest to the scheme's own weights, to which they fall back at z = 0. A label that decays within a
-    step (large ``z`` = decay x step) needs no shorter step than the ligand itself.
+    Exact for cubic y; nearest to the scheme's own weights, to which they fall back at z = 0. A label that decays within
+    a step (large ``z`` = decay x step) needs no shorter step than the ligand itself.
 
     >>> bool(np.allclose(label_weights(0.0), B))
     True
     """
-    shift = np.append(_moments(z) - _moments(0.0), 0.0)
-    return np.asarray(B + _INVERSE @ shift)
+    return np.asarray(B + _INVERSE @ (_moments(z) - _SERIES[:, 0]))
+
+
+def _predictor() -> Array:
+    """Weights that extrapolate earlier stages of a step to the next one, (6, 6): Newton's first guess.
+
+    The polynomial through the start and the latest stages, at most cubic.
+    """
+    out = np.zeros((STAGES, STAGES))
+    for i in range(1, STAGES):
+        nodes = list(range(i))[-4:]
+        out[i, nodes] = [
+            math.prod((C[i] - C[k]) / (C[j] - C[k]) for k in nodes if k != j) for j in nodes
+        ]
+    return out
+
+
+PREDICTOR = _predictor()

@@ -40,8 +40,8 @@ def refuse_if_too_large(grid: Grid, n_labels: int, available_bytes: int | None =
         spacing = grid.spacing_um * (need / allowed) ** 0.5
         raise BadInput(
             f"A transport run on {grid.shape[0]} x {grid.shape[1]} voxels needs about {need / 2**30:.1f} GiB (and "
-            f"{seconds:.0f} s), more than {LARGEST_SHARE_OF_MEMORY:.0%} of this machine's {have / 2**30:.1f} GiB. Use a grid "
-            f"spacing of {spacing:.0f} um or more, or a smaller section."
+            f"{seconds:.0f} s), more than {LARGEST_SHARE_OF_MEMORY:.0%} of this machine's {have / 2**30:.1f} GiB. "
+            f"Use a grid spacing of {spacing:.0f} um or more, or a smaller section."
         )
 
 

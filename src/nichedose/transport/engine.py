@@ -33,13 +33,13 @@ def simulate(
 ) -> TransportSolution:
     """Follow one bolus at time 0 into the section until ``end_h``, for every label in ``decay_per_h`` (name -> 1/h).
 
-    Total (non-decaying) ligand is solved once; labels are tagged fractions of it that decay by themselves. ``tolerance``
-    bounds the relative error in time of the label integrals (each voxel, about a third of it is used); the error in space
-    is the grid's. ``basis`` is the concentration in which free ligand is solved for; it changes no result. ``progress``
-    receives the share of ``end_h`` reached; an exception that it raises ends the run. The same input gives the same bits.
+    Total (non-decaying) ligand is solved once; labels are tagged fractions of it that decay by themselves.
+    ``tolerance`` is the relative error in time wanted of the label integrals, voxel by voxel; the error in space is the
+    grid's. ``basis`` is the concentration in which free ligand is solved for; it changes no result. ``progress``
+    receives the share of ``end_h`` reached; an exception that it raises ends the run. Same input, same bits.
 
-    Raises ``BadInput`` for impossible rates, fields or a run that does not fit in memory, ``DidNotConverge`` with the time
-    and the residual where the solver stopped. Equations, scheme and sources: the theory page on transport.
+    Raises ``BadInput`` for impossible rates, fields or a run that does not fit in memory, ``DidNotConverge`` with the
+    time and the residual where the solver stopped. Equations, scheme and sources: the theory page on transport.
 
     >>> from nichedose.transport import LigandKinetics, TissueTransport
     >>> one = np.ones((1, 1))
@@ -80,8 +80,8 @@ def simulate(
 
 
 def _ledger(run: March, n: int, decay: float, equations: Coefficients, plasma: PlasmaCurve) -> LabelLedger:
-    """Four terms from four origins: the plasma curve's integral in closed form, the maps, the maps again weighted by the
-    rates at which ligand leaves, and the last snapshot."""
+    """Four terms from four origins: the plasma curve's integral in closed form, the maps, the maps again weighted by
+    the rates at which ligand leaves, and the last snapshot."""
     free, bound, inside = run.integrals[n]
     end = run.times_h[-1]
     rates = np.array(plasma.rates_per_h) + decay
@@ -90,7 +90,7 @@ def _ledger(run: March, n: int, decay: float, equations: Coefficients, plasma: P
     washed = np.divide(equations.leave_per_h * free, capacity, out=np.zeros_like(capacity), where=capacity > 0.0)
     return LabelLedger(
         entered=supplied * float(equations.source_per_h.sum()),
-        decayed=decay * float((free + bound + inside).sum()),
+        decayed=float(decay) * float((free + bound + inside).sum()),
         washed_out=float(washed.sum()) + equations.krel_per_h * float(inside.sum()),
         left=float(np.exp(-decay * end) * run.snapshots[-1].sum()),
     )
@@ -113,6 +113,7 @@ def _crop(tissue: TissueTransport, box: Box) -> TissueTransport:
 
 
 def _expand(field: Array, shape: tuple[int, int], box: Box) -> Array:
+    """Back to the whole grid. What the step control lets pass below 0 (1e-6 of the mean content) is shown as 0."""
     out = np.zeros((*field.shape[:-2], *shape))
-    out[(..., *box)] = field
+    out[(..., *box)] = np.maximum(field, 0.0)
     return out

@@ -15,8 +15,8 @@ PER_H_FROM_UM_PER_S_PER_CM = 1e-4 * 3600.0
 def exchange_rate(vessel_surface_per_cm: Array, permeability_um_per_s: float, perfusion_per_h: Array) -> Array:
     """Plasma-tissue clearance per tissue volume, 1/h: F (1 - exp(-PS / F)).
 
-    ``vessel_surface_per_cm`` exchanging surface per tissue volume; ``perfusion_per_h`` plasma flow per tissue volume (may be
-    infinite: no limit by flow). Small permeability gives P S, large permeability the flow. Raises ``BadInput``.
+    ``vessel_surface_per_cm`` exchanging surface per tissue volume; ``perfusion_per_h`` plasma flow per tissue volume
+    (may be infinite: no limit by flow). Small permeability gives P S, large permeability the flow. Raises ``BadInput``.
     Source: Renkin, Am J Physiol 1959;197:1205; Crone, Acta Physiol Scand 1963;58:292,
     doi:10.1111/j.1748-1716.1963.tb02652.x.
 

@@ -17,8 +17,8 @@ DIFFUSIVITY_NM_CM2_PER_S = 3e-6
 WALL_PORES = ((4.5, 17.6), (500.0, 0.65))  # radius nm, area per thickness 1/cm
 VOID_PORES = ((13.8, 0.9), (1000.0, 0.1))  # radius nm, share
 INTERSTITIAL_FRACTION = 0.5
-# Drag of a sphere on the axis of a tube over that without walls, where the centre-line series ends: Paine & Scherr, Biophys
-# J 1975;15:1087, as tabulated in a public implementation of the size law (function SchmidtPerm by N. Momin).
+# Drag of a sphere on the axis of a tube over that without walls, where the centre-line series ends: Paine & Scherr,
+# Biophys J 1975;15:1087, as tabulated in a public implementation of the size law (function SchmidtPerm by N. Momin).
 SERIES_LIMIT, TABLE_LIMIT = 0.6, 0.9
 DRAG_RATIO = np.arange(0.60, 0.905, 0.02)
 DRAG = np.array(
@@ -31,8 +31,11 @@ DRAG = np.array(
 
 @dataclass(frozen=True)
 class SizeProperties:
-    """What a molecule's size alone says. ``diffusivity_um2_per_s`` is that in free solution: the tissue's tortuosity is not
-    in it. ``void_fraction`` is the share of tissue volume that the molecule can enter."""
+    """What a molecule's size alone says.
+
+    ``diffusivity_um2_per_s`` is that in free solution: the tissue's tortuosity is not in it. ``void_fraction`` is the
+    share of tissue volume that the molecule can enter.
+    """
 
     hydrodynamic_radius_nm: float
     permeability_um_per_s: float
@@ -43,10 +46,10 @@ class SizeProperties:
 def ligand_from_size(molar_mass_kDa: float) -> SizeProperties:
     """Radius, vessel permeability, free diffusivity and accessible volume of a globular molecule.
 
-    Raises ``BadInput`` for a mass at or below 0 and ``OutOfValidity`` for a molecule too large for the wider wall pores.
+    Raises ``BadInput`` for a mass at or below 0, ``OutOfValidity`` for a molecule too large for the wider wall pores.
     Source: Schmidt & Wittrup, Mol Cancer Ther 2009;8:2861; the drag in narrow pores from Paine & Scherr, Biophys J
-    1975;15:1087. The partition factor (1 - r/R)^2 acts once. Permeabilities in the literature differ by an order of magnitude
-    (the theory page): prefer a measured value.
+    1975;15:1087. The partition factor (1 - r/R)^2 acts once. Permeabilities in the literature differ by an order of
+    magnitude (see the theory page): prefer a measured value.
 
     >>> round(ligand_from_size(150.0).hydrodynamic_radius_nm, 2)
     4.84
@@ -57,8 +60,8 @@ def ligand_from_size(molar_mass_kDa: float) -> SizeProperties:
     widest = WALL_PORES[-1][0]
     if radius > SERIES_LIMIT * widest:
         raise OutOfValidity(
-            f"A molecule of {molar_mass_kDa:g} kDa (radius {radius:.0f} nm) is too large for pores of {widest:g} nm, the widest "
-            "of the size law. Give its permeability, diffusivity and void fraction directly."
+            f"A molecule of {molar_mass_kDa:g} kDa (radius {radius:.0f} nm) is too large for pores of {widest:g} nm, "
+            "the widest of the size law. Give its permeability, diffusivity and void fraction directly."
         )
     free = DIFFUSIVITY_NM_CM2_PER_S / radius  # cm2/s
     permeability = sum(free * _hindrance(radius / pore) * _partition(radius / pore) * area for pore, area in WALL_PORES)
@@ -72,7 +75,7 @@ def _partition(ratio: float) -> float:
 
 
 def _hindrance(ratio: float) -> float:
-    """Diffusivity in a pore over that in free solution, for a sphere of ``ratio`` times the pore's radius on its axis."""
+    """Diffusivity in a pore over that in free solution, for a sphere of ``ratio`` times the pore's radius."""
     if ratio < SERIES_LIMIT:
         above = 1 - 2.105 * ratio + 2.0865 * ratio**3 - 1.7068 * ratio**5 + 0.72603 * ratio**6
         return above / (1 - 0.75857 * ratio**5)

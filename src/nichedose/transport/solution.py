@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from nichedose.errors import NotComputed, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
 
-__all__ = ["LigandKinetics", "LabelLedger", "TissueTransport", "TransportSolution"]
+__all__ = ["LabelLedger", "LigandKinetics", "TissueTransport", "TransportSolution"]
 
 
 @dataclass(frozen=True)
 class LigandKinetics:
-    """Rates of one ligand; all numbers, no defaults. Free ligand is per accessible void, D is the diffusivity in the void."""
+    """Rates of one ligand; all numbers, no defaults.
+
+    Free ligand is per accessible void, D is the diffusivity in the void, tortuosity included. The permeability is kept
+    for the record: it acts through ``TissueTransport.exchange_per_h``.
+    """
 
     association_L_per_nmol_per_h: float
     dissociation_per_h: float
@@ -42,7 +46,8 @@ class TissueTransport:
 class LabelLedger:
     """Where one label went, summed over the voxels of the section: nmol/L x voxel, of the decaying label.
 
-    ``entered`` by exchange with plasma = ``decayed`` + ``washed_out`` (back to plasma, and released) + ``left`` at the end.
+    ``entered`` by exchange with plasma = ``decayed`` + ``washed_out`` (back to plasma, and released) + ``left`` at the
+    end.
     """
 
     entered: float
@@ -60,9 +65,9 @@ class LabelLedger:
 class TransportSolution:
     """Total ligand in tissue after one injection, and the time integrals of each label that it can carry.
 
-    Amounts are nmol per L of *tissue*. ``times_h`` (nt,) starts at 0; ``free``, ``bound``, ``internalised`` (nt, ny, nx)
-    hold snapshots of total (non-decaying) ligand. ``time_integrals_nmol_h_per_L[label]`` maps ``free``, ``bound``,
-    ``internalised`` to the integral of the label's amount, exp(-decay t) included, from 0 to ``times_h[-1]``.
+    Amounts are nmol per L of *tissue*. ``times_h`` (nt,) starts at 0; ``free``, ``bound``, ``internalised``
+    (nt, ny, nx) hold snapshots of total (non-decaying) ligand. ``time_integrals_nmol_h_per_L[label]`` maps ``free``,
+    ``bound``, ``internalised`` to the integral of the label's amount, exp(-decay t) included, over the whole run.
     ``max_occupancy_at_end`` is the largest bound / target of any voxel, what a next cycle would find taken.
     ``molecules`` is the ledger of the total ligand.
     """

@@ -1,0 +1,96 @@
+"""Impossible input is refused with the name of what is wrong; sizes are told before the start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nichedose.errors import BadInput, NotComputed
+from nichedose.fields.grid import Grid
+from nichedose.transport import estimate_cost
+from nichedose.transport.cost import refuse_if_too_large
+from transport_cases import PEPTIDE, run, section
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "association_L_per_nmol_per_h",
+        "dissociation_per_h",
+        "internalisation_per_h",
+        "release_per_h",
+        "diffusivity_um2_per_s",
+        "permeability_um_per_s",
+    ],
+)
+@pytest.mark.parametrize("value", [-1e-3, np.nan, np.inf])
+def test_rates_are_finite_and_not_negative(name: str, value: float) -> None:
+    with pytest.raises(BadInput, match=name):
+        run(section(4), replace(PEPTIDE, **{name: value}))
+
+
+@pytest.mark.parametrize("void", [0.0, -0.1, 1.01, np.nan])
+def test_void_fraction_is_a_share(void: float) -> None:
+    with pytest.raises(BadInput, match="void_fraction"):
+        run(section(4), replace(PEPTIDE, void_fraction=void))
+
+
+@pytest.mark.parametrize("name", ["target_nmol_per_L", "exchange_per_h"])
+def test_fields_are_finite_inside_and_free_outside_the_mask(name: str) -> None:
+    tissue = section(5)
+    field = getattr(tissue, name).copy()
+    field[2, 3] = np.nan
+    with pytest.raises(BadInput, match=rf"{name}.*\[2, 3\]"):
+        run(replace(tissue, **{name: field}))
+    mask = tissue.mask.copy()
+    mask[2, 3] = False
+    assert np.isfinite(run(replace(tissue, mask=mask, **{name: field})).free).all()
+    with pytest.raises(BadInput, match=name):
+        run(replace(tissue, **{name: -getattr(tissue, name)}))
+    with pytest.raises(BadInput, match=rf"{name} has shape"):
+        run(replace(tissue, **{name: field[:4]}))
+
+
+def test_mask_must_fit_and_hold_tissue() -> None:
+    tissue = section(5)
+    for mask in (tissue.mask[:4], tissue.mask.astype(float)):
+        with pytest.raises(BadInput, match="mask must be boolean"):
+            run(replace(tissue, mask=mask))
+    with pytest.raises(BadInput, match="mask is empty"):
+        run(replace(tissue, mask=np.zeros((5, 5), bool)))
+
+
+def test_no_vessels_anywhere_is_refused() -> None:
+    tissue = section(5)
+    with pytest.raises(BadInput, match="no ligand can enter"):
+        run(replace(tissue, exchange_per_h=np.zeros((5, 5))))
+
+
+@pytest.mark.parametrize("end_h", [0.0, -1.0, np.nan, np.inf])
+def test_end_lies_after_the_start(end_h: float) -> None:
+    with pytest.raises(BadInput, match="end_h"):
+        run(section(4), end_h=end_h)
+
+
+def test_labels_tolerance_and_basis() -> None:
+    with pytest.raises(BadInput, match="177Lu"):
+        run(section(4), decay_per_h={"177Lu": -0.1})
+    for tolerance in (0.0, 1.0, np.nan):
+        with pytest.raises(BadInput, match="tolerance"):
+            run(section(4), tolerance=tolerance)
+    with pytest.raises(BadInput, match="basis"):
+        run(section(4), basis="blood")
+    with pytest.raises(NotComputed, match="Did you mean '177Lu'"):
+        run(section(4)).time_integral("178Lu")
+
+
+def test_cost_grows_with_the_grid_and_is_refused_with_a_way_out() -> None:
+    small, large = (estimate_cost(Grid((n, n), 10.0)) for n in (100, 1000))
+    assert large[0] == pytest.approx(100 * small[0])
+    assert large[1] == pytest.approx(100 * small[1])
+    refuse_if_too_large(Grid((100, 100), 10.0), 4)
+    with pytest.raises(BadInput, match="grid spacing of"):
+        refuse_if_too_large(Grid((1000, 1000), 10.0), 4, available_bytes=2**30)
+    refuse_if_too_large(Grid((1000, 1000), 10.0), 4, available_bytes=0)  # the system does not say
