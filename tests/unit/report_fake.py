@@ -227,7 +227,7 @@ def organs(alpha: bool) -> tuple[OrganDose, ...]:
     return (
         OrganDose("kidneys", quantity, 21.4, 3.0, 23.0, "177Lu-PSMA-617" if alpha else None, "external beam", True),
         OrganDose("red marrow", quantity, 1.1, 0.0, 2.0, None, "131I experience", False),
-        OrganDose("salivary glands", quantity, math.nan if alpha else 12.0, 0.0, None, None, "none found", False),
+        OrganDose("salivary glands", quantity, math.nan if alpha else 12.0, 0.0, None, None, "no limit found", False),
     )
 
 

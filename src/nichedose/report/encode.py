@@ -16,6 +16,7 @@ __all__ = ["CodedMap", "code_map", "decode_map", "pack", "unpack"]
 
 _TOP = 255
 _SPAN_FOR_LOG = 30.0  # a map whose upper and lower parts differ by more than this is shown on a logarithmic scale
+_PEAK_FOR_LOG = 60.0  # and so is one with a peak this far above its lower parts: 255 even steps would lose those
 _LOG_FLOOR = 1e-6  # smallest value told apart from zero on a logarithmic scale, relative to the largest
 
 
@@ -147,7 +148,7 @@ def _wants_log(inside: Array) -> bool:
     if positive.size < 2:
         return False
     low, high = np.quantile(positive, [0.1, 0.99])
-    return bool(high > _SPAN_FOR_LOG * low)
+    return bool(high > _SPAN_FOR_LOG * low or positive.max() > _PEAK_FOR_LOG * low)
 
 
 def _shown(codes: NDArray[np.uint8], scale: str, has_zero: bool) -> tuple[int, int]:
@@ -158,4 +159,4 @@ def _shown(codes: NDArray[np.uint8], scale: str, has_zero: bool) -> tuple[int, i
         first = low
     if last - high > 127:
         last = high
-    return (first, last) if last > first else (1, _TOP)
+    return first, max(last, first + 1)

@@ -15,6 +15,7 @@ __all__ = [
     "activity",
     "as_sentence",
     "bare_name",
+    "cell_words",
     "count",
     "distribution",
     "duration",
@@ -204,6 +205,11 @@ def humanise(name: str) -> str:
         if name.endswith(f"_{ending}"):
             return f"{name[: -len(ending) - 1].replace('_', ' ')} ({unit})"
     return name.replace("_", " ")
+
+
+def cell_words(name: str) -> str:
+    """``"t_cell"`` as ``"T cell"``, and other names without underscores."""
+    return re.sub(r"\b([a-z])_cell", lambda m: f"{m[1].upper()} cell", name).replace("_", " ")
 
 
 def bare_name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,7 @@ import xarray as xr
 
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.report.encode import CodedMap, code_map
-from nichedose.report.format import number, unit_sign
+from nichedose.report.format import cell_words, number, unit_sign
 from nichedose.results import PlanResult, SectionResult
 
 __all__ = ["MAP_BUDGET", "MapLayer", "SectionMaps", "section_maps"]
@@ -263,11 +262,6 @@ def _tumour(tissue: xr.Dataset, mask: BoolArray) -> BoolArray:
     if "cell_density" not in tissue or "tumour" not in [str(c) for c in tissue["cell_type"].values]:
         return mask
     return np.asarray(mask & (np.asarray(tissue["cell_density"].sel(cell_type="tumour")) > 0.0))
-
-
-def cell_words(name: str) -> str:
-    """``"t_cell"`` as ``"T cell"``, and other names without underscores."""
-    return re.sub(r"\b([a-z])_cell", lambda m: f"{m[1].upper()} cell", name).replace("_", " ")
 
 
 def _label(field: xr.DataArray, fallback: str) -> str:

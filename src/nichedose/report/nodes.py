@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nichedose.report.format import count, humanise, number
+from nichedose.report.format import cell_words, count, humanise, number
 
 __all__ = ["Node", "coverage", "describe"]
 
@@ -75,9 +75,10 @@ def _coverage_table(kind: str, group: Mapping[str, Mapping[str, Any]]) -> Node:
         counts = int(sum(entry["counts"].values()))
         spots = max((int(n) for n in entry.get("positive_spots", {}).values()), default=0)
         measured = f"{len(present)} of {len(present) + len(missing)}"
-        if not present:
-            status = "unknown: not measured" if kind == "targets" else "not measured"
+        if present:
+            numbers = (count(counts), count(spots))
         else:
-            status = f"{count(counts)} counts, in {count(spots)} spots the most frequent gene"
-        rows.append((name, measured, status, ", ".join(missing) or "none"))
-    return Node(head=("", "genes measured", "counts in the section", "not measured"), rows=tuple(rows))
+            numbers = ("unknown", "unknown") if kind == "targets" else ("none", "none")
+        rows.append((cell_words(name), measured, *numbers, ", ".join(missing) or "none"))
+    head = ("", "genes measured", "counts", "spots with the most frequent gene", "not measured")
+    return Node(head=head, rows=tuple(rows))

@@ -35,7 +35,7 @@ __all__ = ["render_report"]
 
 _SURROUNDINGS = {
     "uniform": "uniform: the lesion goes on with the section's mean activity out to its surface",
-    "mirror": "mirror: the section repeats beyond its edge",
+    "mirror": "mirror: the section is mirrored at its edge",
     "isolated": "isolated: nothing lies beyond the edge",
 }
 
