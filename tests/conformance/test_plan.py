@@ -11,6 +11,7 @@ import pytest
 from plan_cases import AGENTS, central, demo_case, run
 
 import nichedose.study.kinetics as kinetics
+from nichedose.case import PriorDose
 from nichedose.library import load_library
 from nichedose.study.plan import PlanRun
 
@@ -131,3 +132,24 @@ def test_columns_for_the_spots_are_complete_and_finite(plan: PlanRun) -> None:
 def test_results_are_frozen(plan: PlanRun) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.result.title = "other"  # type: ignore[misc]
+
+
+def test_a_prior_dose_takes_from_the_limit(plan: PlanRun, tmp_path: Path) -> None:
+    """Half the marrow limit used up before halves what marrow allows; the salivary limit is another matter."""
+    case, path = demo_case(tmp_path, draws=0, workers=1, grid_spacing=80.0)
+    prior = PriorDose(organ="marrow", dose="1 Gy")
+    found = run(case.model_copy(update={"prior_doses": (prior,)}), path).result
+    for c in found.candidates:
+        for organ in c.modes["equal_toxicity"].organs:
+            if organ.organ == "marrow" and organ.limit_Gy is not None and organ.quantity == "absorbed_dose":
+                assert organ.prior_Gy == 1.0
+                assert organ.dose_Gy + organ.prior_Gy <= organ.limit_Gy * (1 + 1e-9)
+
+
+def test_control_probability_only_with_a_clonogen_density(plan: PlanRun, tmp_path: Path) -> None:
+    assert all(m.tcp is None for c in plan.result.candidates for m in c.modes.values())
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=80.0)
+    stated = case.lesion.model_copy(update={"clonogen_density": 1e5})
+    found = run(case.model_copy(update={"lesion": stated}), path).result
+    shown = [m.tcp for c in found.candidates for m in c.modes.values() if m.evaluable]
+    assert shown and all(tcp is not None and 0.0 <= tcp.central <= 1.0 for tcp in shown)

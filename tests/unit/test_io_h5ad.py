@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 from io_fake import GENES, FakeVisium, as_anndata, square_anndata, write_h5ad
 
 from nichedose.errors import BadInput
-from nichedose.io import read_tissue
+from nichedose.io import assay_to_anndata, read_tissue
 
 FAKE = FakeVisium.make()
 INSIDE = FAKE.xy_um[FAKE.in_tissue]
@@ -253,3 +254,27 @@ def test_equal_totals_are_flagged(tmp_path: Path) -> None:
     adata = as_anndata(FAKE.but(counts=np.tile(np.arange(10), (50, 1))))
     assay = read_tissue(write_h5ad(tmp_path / "a.h5ad", adata))
     assert any("same total" in f.text for f in assay.flags)
+
+
+def test_results_go_into_the_user_s_own_object(tmp_path: Path) -> None:
+    """Layers, embeddings, uns and every gene stay; only the used spots are kept, in the order of the assay."""
+    rng = np.random.default_rng(3)
+    side = 8
+    rows, cols = np.divmod(np.arange(side * side), side)
+    counts = rng.poisson(3.0, (side * side, 5)).astype(np.float32)
+    data = anndata.AnnData(
+        X=np.log1p(counts),
+        obs=pd.DataFrame({"in_tissue": (np.arange(side * side) % 9 != 0).astype(int)},
+                         index=[f"spot{i}" for i in range(side * side)]),
+        var=pd.DataFrame(index=["EPCAM", "FAP", "CD8A", "KLK3", "VIM"]),
+        layers={"counts": counts},
+        obsm={"spatial": np.column_stack([cols, rows]) * 100.0, "X_umap": rng.normal(size=(side * side, 2))},
+    )
+    data.write_h5ad(tmp_path / "mine.h5ad")
+    assay = read_tissue(tmp_path / "mine.h5ad", layer="counts", coordinate_unit="um")
+    back = assay_to_anndata(assay, {"oxygen_mmHg": np.arange(assay.n_spots, dtype=float)})
+    assert list(back.obs_names) == list(assay.barcodes)
+    assert set(back.layers) == {"counts"} and "X_umap" in back.obsm
+    assert back.uns["nichedose"]["units"] == {"nichedose_oxygen_mmHg": "mmHg"}
+    assert np.array_equal(back.obsm["nichedose_um"], assay.xy_um)
+    assert np.allclose(back.X, data[list(assay.barcodes)].X)

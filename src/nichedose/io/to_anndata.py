@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,40 +37,62 @@ def unit_of_column(name: str) -> str:
 
 
 def assay_to_anndata(assay: SpatialAssay, columns: Mapping[str, Array] | None = None) -> Any:
-    """AnnData with raw counts in ``X``, positions in um in ``obsm["spatial"]``, and ``columns`` (n_spots,) in ``obs``.
+    """The user's own object with ``columns`` (n_spots,) added to ``obs``; made anew where the input was no AnnData.
 
+    An ``.h5ad`` keeps all that it held (layers, obsm, uns, every gene), for the spots that were used; positions in um
+    stand in ``obsm["nichedose_um"]``. From other formats: raw counts in ``X``, positions in um in ``obsm["spatial"]``.
     Each column is prefixed with ``nichedose_``; its unit, read from the end of its name, stands in
     ``uns["nichedose"]["units"]``. `read_tissue` reads the file back with the same positions.
     """
-    import anndata
-    import pandas as pd
-
-    obs = pd.DataFrame(index=pd.Index(assay.barcodes, dtype=object))
-    for name, values in assay.annotations.items():
-        obs[_safe(name)] = np.asarray(values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # anndata's notes on its own future are not the user's concern
+        data = _original(assay)
+        if data is None:
+            data = _made(assay)
+        else:
+            data.obsm["nichedose_um"] = np.asarray(assay.xy_um, dtype=float)
     units: dict[str, str] = {}
     for name, values in (columns or {}).items():
         if np.shape(values) != (assay.n_spots,):
             raise BadInput(f"{assay.sample}: column '{name}' has shape {np.shape(values)}; there are {assay.n_spots} "
                            "spots.")
         column = _PREFIX + _safe(name).removeprefix(_PREFIX)
-        obs[column] = np.asarray(values, dtype=float)
+        data.obs[column] = np.asarray(values, dtype=float)
         units[column] = unit_of_column(column)
+    data.uns["nichedose"] = {
+        "version": version("nichedose"), "units": units, "sample": assay.sample, "kind": assay.kind,
+        "scale_evidence": assay.scale_evidence, "pitch_um": float(assay.pitch_um),
+        "spot_diameter_um": float(assay.spot_diameter_um), "lattice": assay.lattice,
+    }
+    return data
+
+
+def _original(assay: SpatialAssay) -> Any | None:
+    """The AnnData that was read, cut to the spots that were used, or None where there is none (any more)."""
+    import anndata
+
+    if assay.kind != "h5ad" or len(assay.files) != 1 or not Path(assay.files[0]).is_file():
+        return None
+    whole = anndata.read_h5ad(assay.files[0])
+    names = [str(name) for name in whole.obs_names]
+    if len(set(names)) != len(names) or not set(assay.barcodes) <= set(names):
+        return None
+    return whole[list(assay.barcodes)].copy()
+
+
+def _made(assay: SpatialAssay) -> Any:
+    import anndata
+    import pandas as pd
+
+    obs = pd.DataFrame(index=pd.Index(assay.barcodes, dtype=object))
+    for name, values in assay.annotations.items():
+        obs[_safe(name)] = np.asarray(values)
     counts = assay.counts
     if counts.nnz == 0 or counts.data.max() < np.iinfo(np.int32).max:
         counts = counts.astype(np.int32)
-    uns = {
-        "spatial_units": "um",
-        "nichedose": {
-            "version": version("nichedose"), "units": units, "sample": assay.sample, "kind": assay.kind,
-            "scale_evidence": assay.scale_evidence, "pitch_um": float(assay.pitch_um),
-            "spot_diameter_um": float(assay.spot_diameter_um), "lattice": assay.lattice,
-        },
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata's notes on its own future are not the user's concern
-        return anndata.AnnData(X=counts, obs=obs, var=pd.DataFrame(index=pd.Index(assay.genes, dtype=object)),
-                               obsm={"spatial": np.asarray(assay.xy_um, dtype=float)}, uns=uns)
+    return anndata.AnnData(
+        X=counts, obs=obs, var=pd.DataFrame(index=pd.Index(assay.genes, dtype=object)),
+        obsm={"spatial": np.asarray(assay.xy_um, dtype=float)}, uns={"spatial_units": "um"})
 
 
 def _safe(name: str) -> str:
