@@ -17,6 +17,7 @@ from plan_cases import AGENTS
 from nichedose.demo import write_demo
 from nichedose.io import load_results
 
+
 def nichedose(*arguments: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nichedose.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=300)

@@ -8,6 +8,6 @@ from nichedose.io.tissue_files import READERS, read_tissue
 from nichedose.io.to_anndata import assay_to_anndata
 
 __all__ = [
-    "READERS", "Results", "assay_to_anndata", "case_json_schema", "hash_inputs", "load_results", "prepare_output", "read_case",
-    "read_tissue", "write_results",
+    "READERS", "Results", "assay_to_anndata", "case_json_schema", "hash_inputs", "load_results",
+    "prepare_output", "read_case", "read_tissue", "write_results",
 ]

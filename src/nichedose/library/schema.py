@@ -176,7 +176,7 @@ class TissueParameters(_Entry):
     diffusivity_factor: Value = Field(description="tissue over free diffusivity (tortuosity, matrix), for all ligands")
     void_fraction_factor: Value = Field(description="multiplies the size-based accessible interstitial fraction")
     undetected_target_factor: Value = Field(
-        description="multiplies the library's mean density of a target with too few transcripts for a map and no anchor")
+        description="multiplies the library's mean density of a target with too few counts for a map and no anchor")
     oxygen_diffusivity_um2_per_s: Value
     oxygen_consumption_mmHg_per_s: Value
     oxygen_michaelis_mmHg: Value

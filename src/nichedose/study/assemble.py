@@ -33,7 +33,7 @@ OCCUPANCY_NOTED = 0.01  # targets still taken at the next cycle: cycles are solv
 
 @dataclass(frozen=True)
 class CentralCandidate:
-    """One candidate on the fine grid at the medians; maps over the whole course at ``activity_MBq`` per administration."""
+    """One candidate on the fine grid at the medians; maps of the whole course at ``activity_MBq`` an administration."""
 
     candidate: ResolvedCandidate
     metrics: Mapping[Mode, Metrics]
@@ -61,7 +61,7 @@ QUANTITIES = ("activity_MBq", "mean_dose_Gy", "log_kill", "log_kill_positive", "
 
 @dataclass(frozen=True)
 class Samples:
-    """Draws of every quantity, (n_draws,) arrays by (candidate, mode, quantity), moved to the fine grid's central value.
+    """Draws of every quantity: (n_draws,) by (candidate, mode, quantity), moved to the fine grid's central value.
 
     The draws run on a coarser grid. Each is multiplied by fine / coarse of the central run, where both are positive;
     survival is corrected through its logarithm. The correction itself is reported.
@@ -371,8 +371,9 @@ def _run_flags(setup: Setup, central: Sequence[CentralCandidate]) -> list[Flag]:
     for entry in central:
         name = entry.candidate.name
         if entry.candidate.cycles > 1 and entry.occupancy_at_end > OCCUPANCY_NOTED:
-            flags.append(Flag("caution", name, f"{entry.occupancy_at_end:.0%} of targets are still taken when the label "
-                              "has decayed; cycles were solved as if each started with free targets"))
+            text = (f"{entry.occupancy_at_end:.0%} of targets are still taken when the label has decayed; cycles were "
+                    "solved as if each started with free targets")
+            flags.append(Flag("caution", name, text))
         if entry.photon_energy_fraction > 0.2:
             flags.append(Flag("note", name, f"photons carry {entry.photon_energy_fraction:.0%} of the emitted energy; "
                               "they are not deposited in these maps"))

@@ -90,7 +90,8 @@ def _histograms(
         for s, c in zip(survival, central, strict=True)
     ])
     data = {
-        "dose_volume": (("candidate", "dose_bin"), volume, {"units": "1", "long_name": "tissue fraction at or above dose"}),
+        "dose_volume": (("candidate", "dose_bin"), volume,
+                        {"units": "1", "long_name": "tissue fraction at or above dose"}),
         "survival_histogram": (("candidate", "log10_survival_bin"), shares,
                                {"units": "1", "long_name": "share of tumour cells"}),
     }

@@ -77,14 +77,16 @@ def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setu
     """Look everything up; raises `BadInput` with near misses for unknown names."""
     library = library.with_entries(forms=case.forms, agents=case.agents)
     if case.tumour not in library.radiobiology:
-        raise BadInput(f"'tumour': no radiobiology entry '{case.tumour}'.{near_miss(case.tumour, library.radiobiology)}")
+        known = near_miss(case.tumour, library.radiobiology)
+        raise BadInput(f"'tumour': no radiobiology entry '{case.tumour}'.{known}")
     unknown = sorted(set(case.anchors) - set(library.targets))
     if unknown:
         raise BadInput(f"'anchors.{unknown[0]}': not a target.{near_miss(unknown[0], library.targets)}")
     organs = {limit.organ for limit in library.limits}
     for prior in case.prior_doses:
         if prior.organ not in organs:
-            raise BadInput(f"'prior_doses': no limit is known for organ '{prior.organ}'.{near_miss(prior.organ, organs)}")
+            known = near_miss(prior.organ, organs)
+            raise BadInput(f"'prior_doses': no limit is known for organ '{prior.organ}'.{known}")
     candidates = tuple(_resolve_candidate(c, library) for c in case.candidates)
     return Setup(case, library, library.radiobiology[case.tumour], candidates, tuple(sections))
 

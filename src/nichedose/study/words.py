@@ -132,7 +132,7 @@ def assumptions(setup: Setup, draw_spacing_um: float) -> tuple[str, ...]:
         "Survival: linear-quadratic with dose-rate protraction and oxygen; no repopulation, no bystander or immune "
         "effect, so log kill over long courses is an upper estimate.",
         "Tumour cells within a voxel either bear the target or do not, in the stated fraction.",
-        f"Composition of the tissue is the same in every draw; draws run on a {draw_spacing_um:g}-um grid and are moved "
-        "to the fine grid's central value by the ratio shown for each candidate.",
+        f"Composition of the tissue is the same in every draw; draws run on a {draw_spacing_um:g}-um grid and are "
+        "moved to the fine grid's central value by the ratio shown for each candidate.",
         "Organ limits are conventions from the sources named; a dose at the limit is not a safe dose.",
     )

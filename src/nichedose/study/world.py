@@ -108,7 +108,9 @@ class World:
             emits_alpha=candidate.emits_alpha,
         )
 
-    def evaluate(self, candidate: ResolvedCandidate, surroundings: Surroundings | None = None) -> Mapping[Mode, Metrics]:
+    def evaluate(
+        self, candidate: ResolvedCandidate, surroundings: Surroundings | None = None
+    ) -> Mapping[Mode, Metrics]:
         """The candidate in every comparison mode that can be evaluated."""
         comparison, clonogens = self.setup.case.comparison, self.setup.clonogens_in_lesion
         tolerance = self.tolerance(candidate)
