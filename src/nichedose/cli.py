@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done; 1 a check failed or nothing could be evaluated; 2 bad input; 130 interrupted."""
+"""The command line. Exit codes: 0 done; 1 a check failed or nothing evaluable; 2 bad input; 130 interrupted."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def _fail(message: str) -> None:
 
 @app.command()
 def plan(
-    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml", help="The case; `nichedose new` writes a template.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Results folder, instead of the case's.")] = None,
+    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml", help="`nichedose new` writes a template.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder, instead of the case's.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in that folder.")] = False,
     draws: Annotated[int | None, typer.Option(min=0, help="Joint draws, instead of the case's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed, instead of the case's.")] = None,

@@ -92,12 +92,13 @@ class CandidateSummary:
 
 @dataclass(frozen=True)
 class SectionResult:
-    """Maps of one section: ``tissue`` from `TissueMap.to_dataset`, and ``candidates``, (candidate, [quality,] y, x).
+    """Maps of one section.
 
-    ``candidates`` holds, at the activity of ``decide_by`` (or as prescribed where that mode is not evaluable):
-    ``dose`` (candidate, y, x) Gy, ``dose_by_quality`` (candidate, quality, y, x) Gy, ``survival_log10`` (candidate, y, x)
-    of tumour cells, ``time_integrated_activity`` (candidate, y, x) MBq.h/L; and histograms ``dose_volume``
-    (candidate, dose_bin), ``survival_histogram`` (candidate, log10_survival_bin).
+    ``tissue`` comes from `TissueMap.to_dataset`. ``candidates`` holds, at the activity of ``decide_by`` (or as
+    prescribed where that mode is not evaluable): ``dose`` (candidate, y, x) Gy, ``dose_by_quality``
+    (candidate, quality, y, x) Gy, ``survival_log10`` (candidate, y, x) of tumour cells, ``time_integrated_activity``
+    (candidate, y, x) MBq.h/L; and histograms ``dose_volume`` (candidate, dose_bin) and ``survival_histogram``
+    (candidate, log10_survival_bin).
     """
 
     sample: str
