@@ -103,7 +103,7 @@ def decode_map(coded: CodedMap) -> Array:
 def pack(codes: NDArray[np.uint8]) -> str:
     """Codes (ny, nx) as base64 of the gzipped residuals from `_predict`; the same bytes every time."""
     residual = (codes - _predict(codes)).astype(np.uint8)
-    return base64.b64encode(gzip.compress(residual.tobytes(), 9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(residual.tobytes(), 6, mtime=0)).decode("ascii")
 
 
 def unpack(payload: str, shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from nichedose.results import PlanResult, SectionResult
 
 __all__ = ["MAP_BUDGET", "MapLayer", "SectionMaps", "section_maps"]
 
-MAP_BUDGET = 3_400_000  # characters for all maps of a page, which leaves room below 5 MB for the rest
+MAP_BUDGET = 4_000_000  # characters for all maps of a page, which leaves room below 5 MB for the rest
 _BLOCKS = (1, 2, 3, 4, 6, 8, 12, 16)
 _QUALITY_WORDS = {
     "alpha": "alpha particles",
