@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nichedose.errors import BadInput, NotComputed
+from nichedose.errors import BadInput, DidNotConverge, NotComputed
 from nichedose.fields.grid import Grid
 from nichedose.transport import estimate_cost
 from nichedose.transport.cost import refuse_if_too_large
@@ -94,3 +94,9 @@ def test_cost_grows_with_the_grid_and_is_refused_with_a_way_out() -> None:
     with pytest.raises(BadInput, match="grid spacing of"):
         refuse_if_too_large(Grid((1000, 1000), 10.0), 4, available_bytes=2**30)
     refuse_if_too_large(Grid((1000, 1000), 10.0), 4, available_bytes=0)  # the system does not say
+
+
+def test_a_solver_that_does_not_converge_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nichedose.transport._kernels.solve_stage", lambda *_: (np.nan, 25, 60))
+    with pytest.raises(DidNotConverge, match=r"stopped at 0 h of 480 h.*stage residual of nan"):
+        run(section(4))

@@ -1,0 +1,78 @@
+"""One transport run against SciPy's BDF with a sparse Jacobian, both timed here, at like error.
+
+    python benchmarks/transport_bench.py [--sizes 32 48] [--ours 50 128 256]
+
+Errors are those of the 177Lu integral in the worst voxel against our own run at tolerance 1e-7; SciPy is given the
+plain equations with the label integral as a further unknown, an exact sparse Jacobian, and rtol = 1e-3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, independent_rhs, run, section, total
+
+CASES = {"peptide": (PEPTIDE, SMALL, 2.0), "tight": (TIGHT, SMALL, 2.0), "antibody": (ANTIBODY, SLOW, 0.07)}
+END_H = 480.0
+
+
+def best_of(times: int, work: Callable[[], object]) -> float:
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def against_scipy(n: int) -> None:
+    for name, (ligand, plasma, exchange) in CASES.items():
+        tissue = section(n, exchange=exchange)
+        labels = {"177Lu": LABELS["177Lu"]}
+        options = {"end_h": END_H, "decay_per_h": labels}
+        exact = total(run(tissue, ligand, plasma, tolerance=1e-7, **options), "177Lu").ravel()
+        ours = total(run(tissue, ligand, plasma, **options), "177Lu").ravel()
+        seconds = best_of(5, lambda t=tissue, g=ligand, p=plasma, o=options: run(t, g, p, **o))
+        rhs, jacobian = independent_rhs(tissue, ligand, plasma, np.array([LABELS["177Lu"]]))
+        start = time.perf_counter()
+        peer = solve_ivp(rhs, (0.0, END_H), np.zeros(4 * n * n), method="BDF", jac=jacobian, rtol=1e-3, atol=1e-4)
+        theirs = time.perf_counter() - start
+        errors = [float(np.abs(y / exact - 1.0).max()) for y in (ours, peer.y[3 * n * n :, -1])]
+        ratio = theirs / seconds
+        print(f"{n:5d} {name:9s} {seconds:9.3f} {errors[0]:9.1e} {theirs:9.2f} {errors[1]:9.1e} {ratio:8.0f}")
+
+
+def alone(n: int) -> None:
+    for name, (ligand, plasma, exchange) in CASES.items():
+        tissue = section(n, exchange=exchange)
+        steps = run(tissue, ligand, plasma).steps
+        seconds = best_of(3, lambda t=tissue, g=ligand, p=plasma: run(t, g, p))
+        each = seconds / steps / n**2 * 1e9
+        print(f"{n:5d} {name:9s} {seconds:9.3f} {steps:6d} steps {each:6.0f} ns per voxel and step")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[32, 48], help="voxels per side, against SciPy")
+    parser.add_argument("--ours", type=int, nargs="*", default=[50, 128], help="voxels per side, ours alone (3 labels)")
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    run(section(4))
+    print(f"first call (compiles, or loads what was compiled): {time.perf_counter() - start:.1f} s")
+    print(f"{'n':>5s} {'case':9s} {'ours s':>9s} {'error':>9s} {'BDF s':>9s} {'error':>9s} {'ratio':>8s}")
+    for n in arguments.sizes:
+        against_scipy(n)
+    for n in arguments.ours:
+        alone(n)
+
+
+if __name__ == "__main__":
+    main()
