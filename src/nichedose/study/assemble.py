@@ -3,114 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from nichedose.case import Mode
-from nichedose.decide import Tolerance, deciding_inputs, noise_floor, organ_doses, rank
-from nichedose.dose import Quality
+from nichedose.decide import deciding_inputs, noise_floor, organ_doses, rank
 from nichedose.fields.grid import Array
 from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
+from nichedose.study.central import CentralCandidate
 from nichedose.study.evaluate import Metrics, tcp_from_log_kill
 from nichedose.study.maps import section_results
-from nichedose.study.place import TargetPlace
+from nichedose.study.samples import QUANTITIES, Samples, correct_draws, quantiles
 from nichedose.study.setup import ResolvedCandidate, Setup
+from nichedose.study.standing import standing
 from nichedose.study.words import answer, assumptions, sentences
 from nichedose.tissue import TissueMap
 from nichedose.tissue.assay import SpatialAssay
-from nichedose.transport import LabelLedger
 from nichedose.values import Draw, Flag, Value, ValueUse
 
-__all__ = ["CentralCandidate", "Samples", "assemble"]
+__all__ = ["assemble"]
 
 MIN_DRAWS_FOR_INPUTS = 16  # a rank correlation of fewer says nothing
-UNTRIED_ABOVE = 3.0  # times the prescribed activity: organ limits may allow it, but nobody has been there
 OCCUPANCY_NOTED = 0.01  # targets still taken at the next cycle: cycles are solved as if each started with free targets
-
-
-@dataclass(frozen=True)
-class CentralCandidate:
-    """One candidate on the fine grid at the medians; maps of the whole course at ``activity_MBq`` an administration."""
-
-    candidate: ResolvedCandidate
-    metrics: Mapping[Mode, Metrics]
-    alternatives: Mapping[str, Mapping[Mode, Metrics]]
-    tolerance: Tolerance
-    activity_MBq: float
-    dose_by_quality: tuple[Mapping[Quality, Array], ...]
-    log10_survival: tuple[Array, ...]
-    tia_MBq_h_per_L: tuple[Array, ...]
-    clonogens: tuple[Mapping[str, Array], ...]
-    g_mean: tuple[float, ...]
-    g_error: float
-    escaped_fraction: float
-    entered_fraction: float
-    photon_energy_fraction: float
-    ledgers: tuple[LabelLedger, ...]
-    occupancy_at_end: float
-    mode: Mode
-    place: TargetPlace
-
-
-QUANTITIES = ("activity_MBq", "mean_dose_Gy", "log_kill", "log_kill_positive", "log_kill_negative",
-              "worst_decile_survival", "bed_Gy")
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Draws of every quantity: (n_draws,) by (candidate, mode, quantity), moved to the fine grid's central value.
-
-    The draws run on a coarser grid. Each is multiplied by fine / coarse of the central run, where both are positive;
-    survival is corrected through its logarithm. The correction itself is reported.
-    """
-
-    values: Mapping[tuple[str, Mode, str], Array]
-    grid_error: Mapping[str, Mapping[str, float]]
-
-
-def correct_draws(
-    central: Sequence[CentralCandidate],
-    coarse: Mapping[str, Mapping[Mode, Metrics]],
-    draws: Sequence[Mapping[str, Mapping[Mode, Metrics]]],
-    decide_by: Mode,
-) -> Samples:
-    """Draws on the coarse grid, moved by the ratio that the central run shows between the grids."""
-    values: dict[tuple[str, Mode, str], Array] = {}
-    errors: dict[str, dict[str, float]] = {}
-    for entry in central:
-        name = entry.candidate.name
-        for mode, fine in entry.metrics.items():
-            base = coarse.get(name, {}).get(mode)
-            for quantity in QUANTITIES:
-                raw = np.array([_value(d.get(name, {}).get(mode), quantity) for d in draws])
-                if base is not None:
-                    raw = _corrected(quantity, raw, getattr(fine, quantity), getattr(base, quantity))
-                values[name, mode, quantity] = raw
-            if base is not None and mode == decide_by:
-                errors[name] = {
-                    q: getattr(base, q) / getattr(fine, q) - 1.0
-                    for q in ("mean_dose_Gy", "log_kill")
-                    if getattr(fine, q) > 0.0
-                }
-    return Samples(values, errors)
-
-
-def _value(metrics: Metrics | None, quantity: str) -> float:
-    return float("nan") if metrics is None else float(getattr(metrics, quantity))
-
-
-def _corrected(quantity: str, raw: Array, fine: float, coarse: float) -> Array:
-    if quantity == "worst_decile_survival":
-        if not (0.0 < fine < 1.0 and 0.0 < coarse < 1.0):
-            return raw
-        logs = np.log(np.clip(raw, 1e-300, 1.0)) * (np.log(fine) / np.log(coarse))
-        return np.asarray(np.exp(np.maximum(logs, -690.0)))
-    if not (fine > 0.0 and coarse > 0.0):
-        return raw
-    return raw * (fine / coarse)
 
 
 def assemble(
@@ -132,7 +48,7 @@ def assemble(
     by_name = {c.candidate.name: c for c in central}
     modes = {mode: _mode_results(setup, by_name, samples, mode) for mode in setup.case.comparison.modes}
     texts = sentences(setup, by_name, modes, decide_by)
-    surroundings = _ranks_by_surroundings(setup, by_name, decide_by)
+    surroundings = _ranks_by_surroundings(setup, by_name, samples, decide_by)
     summaries = tuple(
         _summary(setup, maps, c, by_name.get(c.name), modes, texts[c.name], samples, surroundings)
         for c in setup.candidates
@@ -178,14 +94,14 @@ def _mode_results(
         if entry is None or ranking is None:
             results[candidate.name] = ModeResult(mode, False, _why_not(setup, candidate, central, mode))
             continue
-        quantiles = {q: _quantiles(getattr(entry.metrics[mode], q), samples.values[candidate.name, mode, q])
+        found = {q: quantiles(getattr(entry.metrics[mode], q), samples.values[candidate.name, mode, q])
                      for q in QUANTITIES}
         place = ranking[candidate.name]
         results[candidate.name] = ModeResult(
             mode,
             True,
             "",
-            **quantiles,
+            **found,
             tcp=_tcp(setup, entry.metrics[mode], samples.values[candidate.name, mode, "log_kill"]),
             rank=place.rank,
             probability_best=place.probability_best,
@@ -213,22 +129,12 @@ def _why_not(
     return entry.tolerance.reason if entry is not None else f"not computed in mode {mode}"
 
 
-def _quantiles(central: float, draws: Array) -> Quantiles | None:
-    if not np.isfinite(central):
-        return None
-    finite = draws[np.isfinite(draws)]
-    if finite.size == 0:
-        return Quantiles(central)
-    q05, q50, q95 = np.quantile(finite, (0.05, 0.5, 0.95))
-    return Quantiles(central, float(q05), float(q50), float(q95))
-
-
 def _tcp(setup: Setup, metrics: Metrics, log_kill_draws: Array) -> Quantiles | None:
     clonogens = setup.clonogens_in_lesion
     if clonogens is None:
         return None
     draws = np.array([tcp_from_log_kill(k, clonogens) for k in log_kill_draws])
-    return _quantiles(metrics.tcp, draws)
+    return quantiles(metrics.tcp, draws)
 
 
 def _summary(
@@ -239,10 +145,9 @@ def _summary(
     modes: Mapping[Mode, Mapping[str, ModeResult]],
     sentence: str,
     samples: Samples,
-    surroundings: Mapping[str, Mapping[str, int]],
+    surroundings: Mapping[str, Mapping[str, int | None]],
 ) -> CandidateSummary:
-    reasons = _reasons(setup, maps, candidate, entry)
-    status = "not evaluable" if entry is None else ("flagged" if reasons else "evaluable")
+    status, reasons = standing(setup, maps, candidate, entry)
     return CandidateSummary(
         name=candidate.name,
         agent=candidate.agent.name,
@@ -251,7 +156,7 @@ def _summary(
         target=candidate.form.target,
         cycles=candidate.cycles,
         interval_h=candidate.interval_h,
-        status=status,  # type: ignore[arg-type]  # one of the three literals
+        status=status,
         reasons=reasons,
         sentence=sentence,
         modes={mode: results[candidate.name] for mode, results in modes.items()},
@@ -263,52 +168,27 @@ def _summary(
     )
 
 
-def _reasons(
-    setup: Setup, maps: Sequence[TissueMap], candidate: ResolvedCandidate, entry: CentralCandidate | None
-) -> tuple[str, ...]:
-    """Why a candidate is flagged or cannot be evaluated."""
-    reason = setup.reason_not_evaluable(candidate)
-    if reason is not None:
-        return (reason,)
-    target = candidate.form.target
-    found: list[str] = []
-    for tissue in maps:
-        field = tissue.targets[target]
-        if not field.shape_known:
-            found.append(f"shape of {target} unknown in {tissue.sample}: only {field.counts} counts; taken as even "
-                         "over its host cells")
-    if target not in setup.case.anchors:
-        found.append(f"mean density of {target} comes from the library, not from this lesion")
-        if any(not tissue.targets[target].shape_known for tissue in maps):
-            found[-1] += ", and is drawn downwards, because so few counts do not show that the target is there"
-    library_target = setup.library.targets[target]
-    found += [text for text in (library_target.caution, candidate.form.caution) if text]
-    if candidate.agent.status == "hypothetical":
-        found.append("a hypothetical agent: nobody has given it")
-    if entry is not None and not entry.tolerance.evaluable:
-        found.append(entry.tolerance.reason)
-    tolerated = None if entry is None else entry.tolerance.activity_MBq
-    if tolerated is not None and tolerated > UNTRIED_ABOVE * candidate.activity_MBq:
-        found.append(f"organ limits alone would allow {tolerated / candidate.activity_MBq:.0f} times the prescribed "
-                     "activity; that has not been tried")
-    return tuple(found)
-
-
 def _ranks_by_surroundings(
-    setup: Setup, central: Mapping[str, CentralCandidate], mode: Mode
-) -> dict[str, dict[str, int]]:
-    """Places in the deciding mode, at the medians, under each assumption about what lies around the section."""
+    setup: Setup, central: Mapping[str, CentralCandidate], samples: Samples, mode: Mode
+) -> dict[str, dict[str, int | None]]:
+    """Places in the deciding mode under each assumption about what lies around the section.
+
+    The draws' log kills are multiplied by what the assumption does to the central run.
+    """
     own = setup.case.lesion.surroundings
     others = {s for c in central.values() for s in c.alternatives}
-    ranks: dict[str, dict[str, int]] = {}
+    ranks: dict[str, dict[str, int | None]] = {}
     for surroundings in (own, *sorted(others)):
-        kills = {
-            name: found[mode].log_kill
-            for name, entry in central.items()
-            if mode in (found := entry.metrics if surroundings == own else entry.alternatives[surroundings])
-        }
-        ordered = sorted(kills, key=lambda n: -kills[n])
-        ranks[surroundings] = {name: place for place, name in enumerate(ordered, start=1)}
+        kills: dict[str, float] = {}
+        draws: dict[str, Array] = {}
+        for name, entry in central.items():
+            found = entry.metrics if surroundings == own else entry.alternatives[surroundings]
+            if mode not in found or mode not in entry.metrics:
+                continue
+            kills[name] = found[mode].log_kill
+            before = entry.metrics[mode].log_kill
+            draws[name] = samples.values[name, mode, "log_kill"] * (kills[name] / before if before > 0.0 else 1.0)
+        ranks[surroundings] = {c.name: c.rank for c in rank(draws, kills).candidates} if kills else {}
     return ranks
 
 

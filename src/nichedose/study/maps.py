@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,12 +12,10 @@ from nichedose.dose import QUALITIES
 from nichedose.effect import dose_volume_histogram, survival_histogram
 from nichedose.fields.grid import Array
 from nichedose.results import SectionResult
+from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import Setup
 from nichedose.tissue import TissueMap
 from nichedose.tissue.assay import SpatialAssay
-
-if TYPE_CHECKING:
-    from nichedose.study.assemble import CentralCandidate
 
 __all__ = ["section_results"]
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from nichedose.case import Case, Mode, Surroundings, resolve_path
+from nichedose.case import Case, Mode, resolve_path
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.io import read_tissue
 from nichedose.library import Library, load_library
 from nichedose.results import PlanResult
-from nichedose.study.assemble import CentralCandidate, assemble
-from nichedose.study.evaluate import Metrics, log_survival_by_class
-from nichedose.study.place import target_place
+from nichedose.study.assemble import assemble
+from nichedose.study.central import CentralCandidate, central_candidate
+from nichedose.study.evaluate import Metrics
 from nichedose.study.pool import run_tasks
 from nichedose.study.provenance import provenance
-from nichedose.study.setup import ResolvedCandidate, Setup, resolve
+from nichedose.study.setup import Setup, resolve
 from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import SpotModel, TissueMap, grid_to_spots, model_section
 from nichedose.tissue.assay import SpatialAssay
@@ -34,7 +34,6 @@ Progress = Callable[[str, int, int], None]
 
 DRAW_PAIRS = 3  # pairs of the dose-rate history in a draw; the central run decides its own number by error
 MAX_DRAW_VOXELS = 3600  # a draw costs about a second per dozen agents at this size
-ALTERNATIVES: tuple[Surroundings, ...] = ("uniform", "mirror", "isolated")
 
 
 @dataclass(frozen=True)
@@ -156,58 +155,8 @@ def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandid
     """All candidates of one labelled form on the fine grid, at the medians, under all surroundings."""
     setup, draw = shared.setup, Draw(seed=shared.setup.case.sampling.seed)
     world = World(setup, draw, shared.maps, pairs=None)
-    done = [_central_candidate(world, c) for c in setup.evaluable if c.form.name == form]
+    done = [central_candidate(world, c) for c in setup.evaluable if c.form.name == form]
     return done, dict(draw.used)
-
-
-def _central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCandidate:
-    setup = world.setup
-    metrics = world.evaluate(candidate)
-    chosen = setup.case.comparison.decide_by
-    mode: Mode = chosen if chosen in metrics else "as_prescribed"
-    activity = metrics[mode].activity_MBq if mode in metrics else candidate.activity_MBq
-    factor = 1.0
-    if setup.case.comparison.scaling == "fixed_molar_activity":
-        factor = activity / candidate.activity_MBq
-    dose = world.dose(candidate, mass_factor=factor)
-    course = activity * candidate.cycles
-    survival = [
-        _mean_log10_survival(log_survival_by_class(s, world.effect, activity, candidate.cycles), s.clonogens)
-        for s in dose.sections
-    ]
-    other = [s for s in ALTERNATIVES if s != setup.case.lesion.surroundings]
-    runs = world.runs(candidate, factor)
-    return CentralCandidate(
-        candidate=candidate,
-        metrics=metrics,
-        alternatives={s: world.evaluate(candidate, surroundings=s) for s in other},
-        tolerance=world.tolerance(candidate),
-        activity_MBq=activity,
-        dose_by_quality=tuple({q: d * course for q, d in s.dose.by_quality.items()} for s in dose.sections),
-        log10_survival=tuple(survival),
-        tia_MBq_h_per_L=tuple(s.tia_MBq_h_per_L * course for s in dose.sections),
-        clonogens=tuple(dict(s.clonogens) for s in dose.sections),
-        g_mean=tuple(float(s.g[s.tissue.mask].mean()) for s in dose.sections),
-        g_error=max(s.dose.history.g_error for s in dose.sections),
-        escaped_fraction=dose.escaped_fraction,
-        entered_fraction=dose.entered_fraction,
-        photon_energy_fraction=max(s.dose.photon_energy_fraction for s in dose.sections),
-        ledgers=tuple(run.solution.ledgers[candidate.radionuclide] for run in runs),
-        occupancy_at_end=max(run.solution.max_occupancy_at_end for run in runs),
-        mode=mode,
-        place=target_place(dose, candidate.form.target, survival),
-    )
-
-
-def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, Array]) -> Array:
-    """log10 of the clonogen-weighted survival in each voxel; zero where there are no tumour cells."""
-    weights = np.stack([clonogens[name] for name in by_class])
-    logs = np.stack(list(by_class.values()))
-    total = weights.sum(axis=0)
-    top = np.where(weights > 0.0, logs, -np.inf).max(axis=0)
-    top = np.where(np.isfinite(top), top, 0.0)
-    mean = (weights * np.exp(np.minimum(logs - top, 0.0))).sum(axis=0) / np.where(total > 0.0, total, 1.0)
-    return np.where(total > 0.0, (top + np.log(np.where(mean > 0.0, mean, 1.0))) / np.log(10.0), 0.0)
 
 
 def _one_draw(setup: Setup, task: _DrawTask) -> Mapping[str, Mapping[Mode, Metrics]]:

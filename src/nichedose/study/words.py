@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from nichedose.case import Mode
 from nichedose.decide import CandidateFacts, sentence
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
+from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
-
-if TYPE_CHECKING:
-    from nichedose.study.assemble import CentralCandidate
 
 __all__ = ["MODE_TEXT", "answer", "assumptions", "sentences"]
 

@@ -1,0 +1,97 @@
+"""One candidate at the medians, on the fine grid: its numbers in every mode, its maps, and where its target sits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nichedose.case import Mode, Surroundings
+from nichedose.decide import Tolerance
+from nichedose.dose import Quality
+from nichedose.fields.grid import Array
+from nichedose.study.evaluate import Metrics, log_survival_by_class
+from nichedose.study.place import TargetPlace, target_place
+from nichedose.study.setup import ResolvedCandidate
+from nichedose.study.world import World
+from nichedose.transport import LabelLedger
+
+__all__ = ["CentralCandidate", "central_candidate"]
+
+ALTERNATIVES: tuple[Surroundings, ...] = ("uniform", "mirror", "isolated")
+
+
+@dataclass(frozen=True)
+class CentralCandidate:
+    """One candidate on the fine grid at the medians; maps of the whole course at ``activity_MBq`` an administration."""
+
+    candidate: ResolvedCandidate
+    metrics: Mapping[Mode, Metrics]
+    alternatives: Mapping[str, Mapping[Mode, Metrics]]
+    tolerance: Tolerance
+    activity_MBq: float
+    dose_by_quality: tuple[Mapping[Quality, Array], ...]
+    log10_survival: tuple[Array, ...]
+    tia_MBq_h_per_L: tuple[Array, ...]
+    clonogens: tuple[Mapping[str, Array], ...]
+    g_mean: tuple[float, ...]
+    g_error: float
+    escaped_fraction: float
+    entered_fraction: float
+    photon_energy_fraction: float
+    ledgers: tuple[LabelLedger, ...]
+    occupancy_at_end: float
+    mode: Mode
+    place: TargetPlace
+
+
+def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCandidate:
+    """Evaluate ``candidate`` in ``world`` under all surroundings, with maps at the activity of the deciding mode."""
+    setup = world.setup
+    metrics = world.evaluate(candidate)
+    chosen = setup.case.comparison.decide_by
+    mode: Mode = chosen if chosen in metrics else "as_prescribed"
+    activity = metrics[mode].activity_MBq if mode in metrics else candidate.activity_MBq
+    factor = 1.0
+    if setup.case.comparison.scaling == "fixed_molar_activity":
+        factor = activity / candidate.activity_MBq
+    dose = world.dose(candidate, mass_factor=factor)
+    course = activity * candidate.cycles
+    survival = [
+        _mean_log10_survival(log_survival_by_class(s, world.effect, activity, candidate.cycles), s.clonogens)
+        for s in dose.sections
+    ]
+    other = [s for s in ALTERNATIVES if s != setup.case.lesion.surroundings]
+    runs = world.runs(candidate, factor)
+    return CentralCandidate(
+        candidate=candidate,
+        metrics=metrics,
+        alternatives={s: world.evaluate(candidate, surroundings=s) for s in other},
+        tolerance=world.tolerance(candidate),
+        activity_MBq=activity,
+        dose_by_quality=tuple({q: d * course for q, d in s.dose.by_quality.items()} for s in dose.sections),
+        log10_survival=tuple(survival),
+        tia_MBq_h_per_L=tuple(s.tia_MBq_h_per_L * course for s in dose.sections),
+        clonogens=tuple(dict(s.clonogens) for s in dose.sections),
+        g_mean=tuple(float(s.g[s.tissue.mask].mean()) for s in dose.sections),
+        g_error=max(s.dose.history.g_error for s in dose.sections),
+        escaped_fraction=dose.escaped_fraction,
+        entered_fraction=dose.entered_fraction,
+        photon_energy_fraction=max(s.dose.photon_energy_fraction for s in dose.sections),
+        ledgers=tuple(run.solution.ledgers[candidate.radionuclide] for run in runs),
+        occupancy_at_end=max(run.solution.max_occupancy_at_end for run in runs),
+        mode=mode,
+        place=target_place(dose, candidate.form.target, survival),
+    )
+
+
+def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, Array]) -> Array:
+    """log10 of the clonogen-weighted survival in each voxel; zero where there are no tumour cells."""
+    weights = np.stack([clonogens[name] for name in by_class])
+    logs = np.stack(list(by_class.values()))
+    total = weights.sum(axis=0)
+    top = np.where(weights > 0.0, logs, -np.inf).max(axis=0)
+    top = np.where(np.isfinite(top), top, 0.0)
+    mean = (weights * np.exp(np.minimum(logs - top, 0.0))).sum(axis=0) / np.where(total > 0.0, total, 1.0)
+    return np.where(total > 0.0, (top + np.log(np.where(mean > 0.0, mean, 1.0))) / np.log(10.0), 0.0)
