@@ -79,7 +79,8 @@ def _histograms(
     """Cumulative dose-volume over tissue, and the share of tumour cells by log10 survival."""
     mask = tissue.mask
     top = float(dose[:, mask].max())
-    dose_bins = np.linspace(0.0, top if top > 0.0 else 1.0, BINS)
+    # alpha and beta doses differ a thousandfold on one axis: geometric bins, and zero
+    dose_bins = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, BINS - 1) * (top if top > 0.0 else 1.0)])
     low = float(survival[:, mask].min())
     edges = np.linspace(min(low, -1.0), 0.0, BINS + 1)
     volume = np.array([dose_volume_histogram(d[mask], dose_bins) for d in dose])
