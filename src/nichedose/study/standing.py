@@ -9,7 +9,7 @@ from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap
 
-__all__ = ["standing"]
+__all__ = ["UNTRIED_ABOVE", "standing"]
 
 Status = Literal["evaluable", "flagged", "not evaluable"]
 

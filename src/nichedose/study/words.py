@@ -9,6 +9,7 @@ from nichedose.decide import CandidateFacts, sentence
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
+from nichedose.study.standing import UNTRIED_ABOVE
 
 __all__ = ["MODE_TEXT", "answer", "assumptions", "sentences"]
 
@@ -22,9 +23,8 @@ CLEAR_WIN = 0.8  # below this share of draws the answer names the rival too
 
 
 def answer(setup: Setup, candidates: Sequence[CandidateSummary], mode: Mode) -> str:
-    """One or two sentences: who is first, how sure, and who comes next."""
-    placed = [c for c in candidates if c.modes[mode].rank is not None]
-    placed.sort(key=lambda c: c.modes[mode].rank or 0)
+    """A few sentences: who is first, how sure, what is untried about it, and who would be first as prescribed."""
+    placed = _placed(candidates, mode)
     if not placed:
         reasons = "; ".join(f"{c.name}: {c.reasons[0] if c.reasons else c.modes[mode].reason}" for c in candidates)
         return f"No candidate could be evaluated {MODE_TEXT[mode]}. {reasons}."
@@ -40,7 +40,29 @@ def answer(setup: Setup, candidates: Sequence[CandidateSummary], mode: Mode) -> 
         text += f"; the closest rival is {rival.name}" + (f" ({share:.0%})" if share is not None else "")
         if probability is not None and probability < 0.5:
             text += ". These data do not settle the choice"
-    return text + "."
+    return f"{text}.{_untried(setup, first, mode)}{_as_prescribed(candidates, first, mode)}"
+
+
+def _placed(candidates: Sequence[CandidateSummary], mode: Mode) -> list[CandidateSummary]:
+    placed = [c for c in candidates if mode in c.modes and c.modes[mode].rank is not None]
+    return sorted(placed, key=lambda c: c.modes[mode].rank or 0)
+
+
+def _untried(setup: Setup, first: CandidateSummary, mode: Mode) -> str:
+    """The organ limits can allow what nobody has given; the answer must not hide that."""
+    prescribed = next(c.activity_MBq for c in setup.candidates if c.name == first.name)
+    activity = first.modes[mode].activity_MBq
+    if activity is None or activity.typical <= UNTRIED_ABOVE * prescribed:
+        return ""
+    return f" That takes {activity.typical / prescribed:.1f} times the prescribed activity, which has not been tried."
+
+
+def _as_prescribed(candidates: Sequence[CandidateSummary], first: CandidateSummary, mode: Mode) -> str:
+    placed = _placed(candidates, "as_prescribed")
+    if mode == "as_prescribed" or not placed:
+        return ""
+    other = placed[0]
+    return f" As prescribed, {'it' if other.name == first.name else other.name} ranks first."
 
 
 def sentences(
