@@ -11,8 +11,9 @@ from nichedose.nuclide.emissions import (
     half_life_h,
 )
 from nichedose.nuclide.names import canonical_name, known_nuclides
+from nichedose.nuclide.sources import SOURCES, Source, chosen_source
 
 __all__ = [
-    "BetaSpectrum", "ChainMember", "Emissions", "Lines", "beta_bins", "canonical_name", "chain", "chain_activities",
-    "decay_per_h", "emissions", "half_life_h", "known_nuclides",
+    "SOURCES", "BetaSpectrum", "ChainMember", "Emissions", "Lines", "Source", "beta_bins", "canonical_name", "chain",
+    "chain_activities", "chosen_source", "decay_per_h", "emissions", "half_life_h", "known_nuclides",
 ]

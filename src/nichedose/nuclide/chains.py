@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nichedose.errors import BadInput
-from nichedose.nuclide.emissions import half_life_h
+from nichedose.nuclide import ensdf
+from nichedose.nuclide.emissions import decay_per_h, half_life_h
 from nichedose.nuclide.names import canonical_name, database_name, known_nuclides
+from nichedose.nuclide.sources import Source, chosen_source
 
 __all__ = ["ChainMember", "chain", "chain_activities"]
 
@@ -24,53 +26,84 @@ class ChainMember:
     decays_per_parent_decay: float
 
 
-def chain(name: str, longest_half_life_h: float = math.inf) -> tuple[ChainMember, ...]:
+def chain(
+    name: str, longest_half_life_h: float = math.inf, source: Source | None = None
+) -> tuple[ChainMember, ...]:
     """The parent (1 decay) and all radioactive progeny, in order of decay.
 
     Progeny that live longer than ``longest_half_life_h`` are left out with all that they feed: 207Bi (32 y) after 211At
-    does not decay within a treatment. Branching fractions are those of radioactivedecay (ICRP Publication 107);
-    branches that it does not list, such as the 0.012 % of 217At by beta decay, are lost.
+    does not decay within a treatment. Branching fractions are those of radioactivedecay (ICRP Publication 107), or with
+    ``source="ensdf"`` of the shipped extract; branches that they do not list, such as the 0.012 % of 217At by beta
+    decay, are lost.
     Raises `BadInput` for an unknown or stable nuclide.
 
     >>> [(m.name, round(m.decays_per_parent_decay, 4)) for m in chain("212Pb")]
     [('212Pb', 1.0), ('212Bi', 1.0), ('212Po', 0.6406), ('208Tl', 0.3594)]
     """
-    return _chain(canonical_name(name), longest_half_life_h)
+    chosen = chosen_source(source)
+    return _chain(canonical_name(name, chosen), longest_half_life_h, chosen)
 
 
-def chain_activities(name: str, times_h: ArrayLike) -> dict[str, NDArray[np.float64]]:
+def chain_activities(
+    name: str, times_h: ArrayLike, source: Source | None = None
+) -> dict[str, NDArray[np.float64]]:
     """Activity of each member at ``times_h`` (n,) per initial activity of a pure parent (Bateman), arrays (n,).
 
     Raises `BadInput` for an unknown nuclide and for negative or non-finite times.
     """
-    from radioactivedecay import Inventory
-
     times = np.atleast_1d(np.asarray(times_h, dtype=float))
     if not bool(np.all(np.isfinite(times) & (times >= 0.0))):
         raise BadInput("times_h must be finite and not negative.")
-    start = Inventory({database_name(name): 1.0}, "Bq")
+    chosen = chosen_source(source)
+    if chosen == "ensdf":
+        return _solved(canonical_name(name, chosen), times)
+    from radioactivedecay import Inventory
+
+    start = Inventory({database_name(name, chosen): 1.0}, "Bq")
     later = [start.decay(float(t), "h").activities("Bq") for t in times]
-    members = [member.name for member in chain(name)]
-    return {m: np.array([float(now.get(database_name(m), 0.0)) for now in later]) for m in members}
+    members = [member.name for member in chain(name, source=chosen)]
+    return {m: np.array([float(now.get(database_name(m, chosen), 0.0)) for now in later]) for m in members}
+
+
+def _solved(parent: str, times_h: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Bateman's solution of the ENSDF chain: atoms of member i are the sum over j of c[i, j] exp(-rate[j] t).
+
+    Written with exp(x) - 1, since the c of a member that starts at none sum to none: no digits are lost at early times.
+    """
+    names = [member.name for member in _chain(parent, math.inf, "ensdf")]
+    rate = np.array([decay_per_h(name, "ensdf") for name in names])
+    c = np.zeros((len(names), len(names)))
+    c[0, 0] = 1.0
+    for k, name in enumerate(names):
+        feeds = np.zeros(len(names))
+        for j, before in enumerate(names[:k]):
+            feeds += dict(_progeny(before, "ensdf")).get(name, 0.0) * rate[j] * c[j]
+        c[k, :k] = feeds[:k] / (rate[k] - rate[:k])
+        if k:
+            c[k, k] = -c[k, :k].sum()
+    grown = c @ np.expm1(-np.outer(rate, times_h))
+    grown[0] += 1.0
+    activity = np.clip(grown, 0.0, None) * rate[:, None] / rate[0]
+    return dict(zip(names, activity, strict=True))
 
 
 @lru_cache(maxsize=256)
-def _chain(parent: str, longest_half_life_h: float) -> tuple[ChainMember, ...]:
+def _chain(parent: str, longest_half_life_h: float, source: Source) -> tuple[ChainMember, ...]:
     decays = {parent: 1.0}
-    for name in _in_order(parent, longest_half_life_h):
-        for progeny, fraction in _progeny(name):
-            if half_life_h(progeny) <= longest_half_life_h:
+    for name in _in_order(parent, longest_half_life_h, source):
+        for progeny, fraction in _progeny(name, source):
+            if half_life_h(progeny, source) <= longest_half_life_h:
                 decays[progeny] = decays.get(progeny, 0.0) + decays[name] * fraction
     return tuple(ChainMember(name, count) for name, count in decays.items())
 
 
-def _in_order(parent: str, longest_half_life_h: float) -> list[str]:
+def _in_order(parent: str, longest_half_life_h: float, source: Source) -> list[str]:
     """Members such that each stands after all that feed it (the graph of decays has no cycles)."""
     done: dict[str, None] = {}
 
     def visit(name: str) -> None:
-        for progeny, _ in reversed(_progeny(name)):
-            if progeny not in done and half_life_h(progeny) <= longest_half_life_h:
+        for progeny, _ in reversed(_progeny(name, source)):
+            if progeny not in done and half_life_h(progeny, source) <= longest_half_life_h:
                 visit(progeny)
         done[name] = None
 
@@ -79,12 +112,14 @@ def _in_order(parent: str, longest_half_life_h: float) -> list[str]:
 
 
 @lru_cache(maxsize=2048)
-def _progeny(name: str) -> tuple[tuple[str, float], ...]:
+def _progeny(name: str, source: Source) -> tuple[tuple[str, float], ...]:
     """Radioactive progeny and branching fractions; stable nuclides and spontaneous fission are ends."""
+    if source == "ensdf":
+        return tuple((str(p), float(f)) for p, f in ensdf.record(name).get("progeny", {}).items())
     from radioactivedecay import Nuclide  # takes seconds to import, and many runs need no chain
 
-    nuclide = Nuclide(database_name(name))
-    known = set(known_nuclides())
+    nuclide = Nuclide(database_name(name, source))
+    known = set(known_nuclides(source))
     pairs = ((_canonical_or_none(p, known), float(f)) for p, f in zip(nuclide.progeny(), nuclide.branching_fractions(),
                                                                        strict=True))
     return tuple((p, f) for p, f in pairs if p is not None and f > 0.0)

@@ -8,11 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from nichedose.errors import BadInput, near_miss
+from nichedose.nuclide import ensdf
+from nichedose.nuclide.sources import Source, chosen_source
 
 __all__ = ["canonical_name", "database_folder", "database_name", "known_nuclides"]
 
 _MASS_FIRST = re.compile(r"^(\d{1,3})[- ]?([a-z]{1,3})$")
 _SYMBOL_FIRST = re.compile(r"^([a-z]{1,2})[- ]?(\d{1,3})([mn]?)$")
+_CANONICAL = re.compile(r"(\d{1,3})([mn]?)([A-Z][a-z]?)")
 _DATABASE = re.compile(r"^([A-Z][a-z]?)-(\d+)([mn]?)$")
 
 
@@ -21,41 +24,55 @@ def database_folder() -> Path:
     """Where the ICRP-107 files of ``icrp107-database`` lie; found without importing it."""
     spec = importlib.util.find_spec("icrp107_database")
     if spec is None or spec.origin is None:
-        raise BadInput("The decay data are missing; install them with: pip install icrp107-database")
+        raise BadInput("The decay data of ICRP Publication 107 are not installed; install them with 'pip install "
+                       "icrp107-database', or use the shipped ENSDF extract: source='ensdf' or "
+                       "NICHEDOSE_DECAY_DATA=ensdf.")
     return Path(spec.origin).parent / "icrp107"
 
 
-@lru_cache(maxsize=1)
-def _by_name() -> dict[str, str]:
+@lru_cache(maxsize=2)
+def _by_name(source: Source) -> dict[str, str]:
+    if source == "ensdf":
+        return {name: _hyphenated(name) for name in ensdf.records()}
     found = (_DATABASE.match(path.stem) for path in database_folder().glob("*.json"))
     return {f"{m[2]}{m[3]}{m[1]}": m[0] for m in found if m is not None}
 
 
-def known_nuclides() -> tuple[str, ...]:
-    """All radionuclides of ICRP Publication 107, as canonical names, sorted."""
-    return tuple(sorted(_by_name()))
+def _hyphenated(name: str) -> str:
+    mass, isomer, symbol = _CANONICAL.fullmatch(name).groups()  # type: ignore[union-attr]  # our own file
+    return f"{symbol}-{mass}{isomer}"
 
 
-def database_name(name: str) -> str:
+def known_nuclides(source: Source | None = None) -> tuple[str, ...]:
+    """All radionuclides of the source (ICRP Publication 107 unless chosen otherwise), canonical names, sorted."""
+    return tuple(sorted(_by_name(chosen_source(source))))
+
+
+def database_name(name: str, source: Source | None = None) -> str:
     """The name that the data packages use: ``Lu-177``."""
-    return _by_name()[canonical_name(name)]
+    return _by_name(chosen_source(source))[canonical_name(name, source)]
 
 
-@lru_cache(maxsize=4096)
-def canonical_name(name: str) -> str:
+def canonical_name(name: str, source: Source | None = None) -> str:
     """The name used inside: mass, ``m`` or ``n`` for an isomer, symbol.
 
     Accepts ``177Lu``, ``Lu-177``, ``lu177``, ``99mTc``, ``Tc-99m``. Raises `BadInput` for what is not a radionuclide of
-    ICRP Publication 107 (stable nuclides are not), with near misses.
+    the source (stable nuclides are not), with near misses.
 
     >>> canonical_name("Lu-177"), canonical_name("tc99m")
     ('177Lu', '99mTc')
     """
-    known = _by_name()
+    return _canonical(name, chosen_source(source))
+
+
+@lru_cache(maxsize=4096)
+def _canonical(name: str, source: Source) -> str:
+    known = _by_name(source)
     for candidate in _readings(name):
         if candidate in known:
             return candidate
-    raise BadInput(f"'{name}' is not a radionuclide of ICRP Publication 107 (stable nuclides are not in it)."
+    where = "ICRP Publication 107" if source == "icrp107" else f"the ENSDF extract, which holds {len(known)}"
+    raise BadInput(f"'{name}' is not a radionuclide of {where} (stable nuclides are not in it)."
                    f"{_suggestion(name, known)}")
 
 
