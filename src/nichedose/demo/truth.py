@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from nichedose.demo.layout import (
@@ -25,6 +26,8 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
 
 __all__ = ["CELL_TYPES", "DEFAULT_SEED", "GroundTruth", "ground_truth"]
+
+IntArray = NDArray[np.int_]
 
 DEFAULT_SEED = 7
 CELL_TYPES = ("tumour", "fibroblast", "endothelial", "t_cell", "macrophage", "b_cell")
@@ -83,7 +86,7 @@ def ground_truth(seed: int = DEFAULT_SEED) -> GroundTruth:
     vessels = place_vessels(seed, glands)
     mask = section_outline(seed, x, y) > 0.0
     depths = np.stack([g.depth_um(x, y) for g in glands])
-    nest = np.argmax(depths, axis=0)
+    nest: IntArray = np.argmax(depths, axis=0)
     vessel_surface = _vessel_surface(grid, vessels)
     anatomy = _anatomy(glands, nest, np.max(depths, axis=0), x, y)
     cells = _cells(seed, anatomy, vessel_surface, x, y)
@@ -117,7 +120,7 @@ def _vessel_surface(grid: Grid, vessels: tuple[Vessel, ...]) -> Array:
     return gaussian_filter(surface, 12.0 / grid.spacing_um, truncate=4.0)
 
 
-def _anatomy(glands: tuple[Gland, ...], nest: Array, depth: Array, x: Array, y: Array) -> dict[str, Array]:
+def _anatomy(glands: tuple[Gland, ...], nest: IntArray, depth: Array, x: Array, y: Array) -> dict[str, Array]:
     lumen = np.zeros(x.shape)
     for i, gland in enumerate(glands):
         here = nest == i
@@ -169,8 +172,8 @@ def _caf(seed: int, x: Array, y: Array) -> Array:
     return 0.05 + 0.95 * smooth_step(tumour_edge(seed, x, y) + 120.0, 60.0)
 
 
-def _targets(seed: int, cells: Mapping[str, Array], nest: Array, oxygen: Array, glands: tuple[Gland, ...], x: Array,
-             y: Array, mask: BoolArray) -> dict[str, Array]:
+def _targets(seed: int, cells: Mapping[str, Array], nest: IntArray, oxygen: Array, glands: tuple[Gland, ...],
+             x: Array, y: Array, mask: BoolArray) -> dict[str, Array]:
     """Relative densities; each target follows its host cells, with variation from nest to nest."""
     rng = stream(seed, "clones")
     clone = np.array([np.hypot(g.x_um - _PSMA_NEGATIVE_UM[0], g.y_um - _PSMA_NEGATIVE_UM[1]) < _PSMA_NEGATIVE_UM[2]

@@ -92,9 +92,11 @@ def load_results(folder: str | Path) -> Results:
         raise BadInput(f"{place}: results of schema version {found}; this version of nichedose reads {SCHEMA_VERSION}.")
     try:
         attributes, tissue, candidates, draws = read_store(place / "results.zarr")
-        ranking, organs, values = (
-            pd.read_csv(place / f"{name}.csv", float_precision="round_trip")
-            for name in ("ranking", "organs", "values"))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The 'float_precision' argument is deprecated")  # pandas 3.1
+            ranking, organs, values = (
+                pd.read_csv(place / f"{name}.csv", float_precision="round_trip")
+                for name in ("ranking", "organs", "values"))
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{place}: results are not complete ({error}).") from error
     return Results(place, attributes, tissue, candidates, draws, ranking, organs, values, provenance)

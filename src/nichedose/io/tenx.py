@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 import zlib
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def read_tenx_folder(folder: Path) -> tuple[CountTable, list[Path]]:
     feature_file = _one_of(folder, "features.tsv", "genes.tsv")
     barcode_file = _one_of(folder, "barcodes.tsv")
     try:
-        matrix = sp.csr_matrix(mmread(matrix_file)).T.tocsr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # SciPy 1.18 on which sparse class it will return
+            matrix = sp.csr_matrix(mmread(matrix_file)).T.tocsr()
     except (OSError, EOFError, ValueError, StopIteration, OverflowError, zlib.error) as error:
         raise BadInput(f"{matrix_file}: {_DAMAGED} ({_first_line(error)}).") from error
     rows = [line.split("\t") for line in _lines(feature_file)]
