@@ -90,9 +90,10 @@ def _made(assay: SpatialAssay) -> Any:
     counts = assay.counts
     if counts.nnz == 0 or counts.data.max() < np.iinfo(np.int32).max:
         counts = counts.astype(np.int32)
+    positions: Any = {"spatial": np.asarray(assay.xy_um, dtype=float)}  # anndata 0.13 types it as plain sequences
     return anndata.AnnData(
-        X=counts, obs=obs, var=pd.DataFrame(index=pd.Index(assay.genes, dtype=object)),
-        obsm={"spatial": np.asarray(assay.xy_um, dtype=float)}, uns={"spatial_units": "um"})
+        X=counts, obs=obs, var=pd.DataFrame(index=pd.Index(assay.genes, dtype=object)), obsm=positions,
+        uns={"spatial_units": "um"})
 
 
 def _safe(name: str) -> str:
