@@ -1,0 +1,283 @@
+"""Dose in a 3-D map: convolution with voxel kernels on any grid, by quality, with what left it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey
+from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
+from nichedose.dose.kernels import Daughters, charged_qualities
+from nichedose.dose.result import Quality
+from nichedose.dose.spectral import convolve_mirrored, convolve_padded, even_spectrum, padded_length
+from nichedose.dose.tail import WINDOW, coarse_tail, core_octant, interpolation_error, tail_octant
+from nichedose.errors import BadInput, near_miss
+from nichedose.fields.grid import Array
+from nichedose.nuclide import canonical_name
+
+__all__ = ["ConvolvedDose", "convolve", "memory_needed_bytes"]
+
+Real = NDArray[np.floating[Any]]
+Shape = tuple[int, int, int]
+_SPARE = 0.9  # of the machine's memory may be used
+_MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
+_AUTO_GAIN = 1.5  # a coarse tail is used where the padded grid shrinks by this factor
+_COARSE = 4
+
+
+@dataclass(frozen=True)
+class ConvolvedDose:
+    """Dose of a 3-D map, Gy, arrays (nz, ny, nx) by quality.
+
+    ``escaped_fraction``: of the charged energy emitted in the map, what was not deposited in it.
+    ``kernel_truncated_fraction``: the part of the emitted energy that the kernels on this grid do not hold: beyond
+    their reach (bremsstrahlung) or, when the grid is shorter than the reach, beyond the grid; with mirrored
+    surroundings it is spread evenly, otherwise it counts as escaped. ``coarse_error``: of a tail that was convolved on
+    a coarser grid, the sum of the kernel's absolute errors over its energy: no voxel is wrong by more than this times
+    the dose in a uniform medium with the map's highest activity (0 where nothing was coarsened).
+    """
+
+    by_quality: Mapping[Quality, Real]
+    escaped_fraction: float
+    kernel_truncated_fraction: float
+    coarse_error: float
+
+    @property
+    def total_Gy(self) -> Real:
+        return np.asarray(sum(self.by_quality.values()))
+
+
+def convolve(
+    tia_map: Real,
+    nuclide: str,
+    spacing_um: float | tuple[float, float, float],
+    *,
+    quality: Quality | None = None,
+    daughters: Daughters = "none",
+    surroundings: Literal["isolated", "mirror"] = "isolated",
+    dtype: DTypeLike = np.float64,
+    tile: int | Shape | None = None,
+    coarsen: int | Literal["auto"] = 1,
+    workers: int = 1,
+) -> ConvolvedDose:
+    """Dose from charged particles of time-integrated activity ``tia_map`` (nz, ny, nx), MBq.h/L, in water.
+
+    ``spacing_um``: one number or one per axis (z, y, x). ``quality`` None gives all charged qualities. ``tile``: convolve
+    in tiles of so many voxels, each with a margin as wide as the kernel: less memory, same numbers. ``coarsen`` n above
+    1: the kernel beyond 2 to 8 n voxels is convolved on an n times coarser grid (``coarse_error``; "auto": 4 where it
+    saves a third or more of the work). ``dtype`` float32 halves memory and time; its error is 1e-7 of the *peak* dose,
+    so cold voxels beside alpha hot spots lose digits. Raises `BadInput` for unknown names, negative or non-finite
+    values, wrong sizes, and grids that do not fit into memory.
+
+    >>> hot = np.zeros((7, 7, 7)); hot[3, 3, 3] = 1.0
+    >>> round(convolve(hot, "211At", 20.0, quality="alpha").escaped_fraction, 6)
+    0.0
+    """
+    spacing = _spacing(spacing_um)
+    field = _field(tia_map, dtype)
+    if surroundings not in ("isolated", "mirror"):
+        raise BadInput(f"surroundings = '{surroundings}'.{near_miss(str(surroundings), ('isolated', 'mirror'))}")
+    tiles = _tiles(tile, surroundings, coarsen)
+    name = canonical_name(nuclide)
+    wanted = charged_qualities(name, daughters) if quality is None else (quality,)
+    if not wanted:
+        raise BadInput(f"{name} emits no charged particles.")
+    keys = [KernelKey(name, q, daughters, math.inf) for q in wanted]
+    plans = [_plan(key, field.shape, spacing, surroundings, coarsen) for key in keys]
+    _refuse_what_does_not_fit(field, plans, tiles)
+    by_quality: dict[Quality, Real] = {}
+    for plan in plans:
+        dose = _one(field, plan, surroundings, tiles, workers)
+        # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
+        by_quality[plan.key.quality] = np.maximum(dose, 0.0, out=dose)
+    return _result(field, plans, by_quality)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one kernel is laid out: ``half`` voxels of it are kept; ``coarsen`` 1 or the tail's factor."""
+
+    key: KernelKey
+    spacing: tuple[float, float, float]
+    half: Shape
+    periods: Shape
+    coarsen: int
+
+
+def _plan(key: KernelKey, shape: Shape, spacing: tuple[float, float, float], surroundings: str,
+          coarsen: int | Literal["auto"]) -> _Plan:
+    reach = half_widths(key.kernel, spacing)
+    if surroundings == "mirror":
+        periods = _shape(2 * n for n in shape)
+        return _Plan(key, spacing, _shape(min(r, _MIRROR_PERIODS * p) for r, p in zip(reach, periods, strict=True)),
+                     periods, 1)
+    half = _shape(min(r, n - 1) for r, n in zip(reach, shape, strict=True))
+    periods = _shape(padded_length(n, h) for n, h in zip(shape, half, strict=True))
+    factor = _COARSE if coarsen == "auto" else coarsen
+    core = _shape(min(int(WINDOW[1] * factor) + 2, h) for h in half)
+    smaller = _shape(padded_length(n, h) for n, h in zip(shape, core, strict=True))
+    gain = math.prod(periods) / math.prod(smaller)
+    if factor == 1 or gain == 1.0 or len(set(spacing)) > 1 or (coarsen == "auto" and gain < _AUTO_GAIN):
+        return _Plan(key, spacing, half, periods, 1)
+    return _Plan(key, spacing, core, smaller, factor)
+
+
+def _one(field: Real, plan: _Plan, surroundings: str, tiles: Shape | None, workers: int) -> Real:
+    if surroundings == "mirror":
+        return convolve_mirrored(field, _spectrum(plan, field.dtype.str, True), workers)
+    if tiles is not None:
+        return _tiled(field, plan, tiles, workers)
+    if plan.coarsen > 1:
+        dose = convolve_padded(field, _spectrum(plan, field.dtype.str, False), plan.periods, workers)
+        tail = coarse_tail(plan.key.kernel, plan.spacing[0], plan.coarsen, field, workers)
+        tail *= GY_PER_MEV_MBQ_H_PER_L
+        dose += tail
+        return dose
+    return convolve_padded(field, _spectrum(plan, field.dtype.str, False), plan.periods, workers)
+
+
+def _tiled(field: Real, plan: _Plan, tiles: Shape, workers: int) -> Real:
+    """Each tile of the result from the part of the map within reach; margins that hold nothing are not computed."""
+    sizes = _shape(min(t, n) for t, n in zip(tiles, field.shape, strict=True))
+    periods = _shape(padded_length(t, 2 * h) for t, h in zip(sizes, plan.half, strict=True))
+    spectrum = _spectrum(_Plan(plan.key, plan.spacing, plan.half, periods, 1), field.dtype.str, False)
+    out = np.zeros_like(field)
+    for corner in product(*(range(0, n, t) for n, t in zip(field.shape, sizes, strict=True))):
+        ends = [min(a + t, n) for a, t, n in zip(corner, sizes, field.shape, strict=True)]
+        lows = [max(a - h, 0) for a, h in zip(corner, plan.half, strict=True)]
+        around = tuple(slice(a, b + h) for a, b, h in zip(lows, ends, plan.half, strict=True))
+        part = field[around]
+        if part.any():
+            inner = tuple(slice(a - low, b - low) for a, b, low in zip(corner, ends, lows, strict=True))
+            target = tuple(slice(a, b) for a, b in zip(corner, ends, strict=True))
+            out[target] = convolve_padded(part, spectrum, periods, workers)[inner]
+    return out
+
+
+def _spectrum(plan: _Plan, dtype: str, fill: bool) -> Real:
+    small = math.prod(p // 2 + 1 for p in plan.periods) < 1 << 23  # 64 MiB in double precision
+    return _cached_spectrum(plan, dtype, fill) if small else _new_spectrum(plan, dtype, fill)
+
+
+@lru_cache(maxsize=8)
+def _cached_spectrum(plan: _Plan, dtype: str, fill: bool) -> Real:
+    return _new_spectrum(plan, dtype, fill)
+
+
+def _new_spectrum(plan: _Plan, dtype: str, fill: bool) -> Real:
+    spectrum = even_spectrum(_octant(plan), plan.periods)
+    if fill:  # evenly: the zero frequency alone
+        spectrum[0, 0, 0] = plan.key.kernel.total_MeV
+    return np.asarray(spectrum * GY_PER_MEV_MBQ_H_PER_L, dtype=np.dtype(dtype))
+
+
+def _octant(plan: _Plan) -> Array:
+    if plan.coarsen > 1:
+        return core_octant(plan.key.kernel, plan.spacing[0], plan.coarsen, plan.half)
+    return cube_kernel(plan.key.kernel, plan.spacing, plan.half)
+
+
+@lru_cache(maxsize=256)
+def _energy_held_MeV(plan: _Plan, shape: Shape) -> float:
+    """What the kernel holds on a map of ``shape``, per decay."""
+    held = whole_sum(_octant(plan))
+    if plan.coarsen > 1:
+        tail = tail_octant(plan.key.kernel, plan.spacing[0], plan.coarsen, shape)
+        held += whole_sum(tail) * plan.coarsen**3
+    return held
+
+
+def _result(field: Real, plans: list[_Plan], by_quality: Mapping[Quality, Real]) -> ConvolvedDose:
+    activity = float(field.sum(dtype=np.float64))
+    emitted = sum(plan.key.kernel.total_MeV for plan in plans)
+    held = sum(_energy_held_MeV(plan, field.shape) for plan in plans)
+    error = sum(_coarse_error_MeV(plan.key, plan.spacing[0], plan.coarsen) for plan in plans if plan.coarsen > 1)
+    deposited = sum(float(dose.sum(dtype=np.float64)) for dose in by_quality.values())
+    escaped = 1.0 - deposited / (activity * emitted * GY_PER_MEV_MBQ_H_PER_L) if activity > 0.0 else 0.0
+    return ConvolvedDose(by_quality, max(0.0, escaped), max(0.0, 1.0 - held / emitted), error / emitted)
+
+
+@lru_cache(maxsize=64)
+def _coarse_error_MeV(key: KernelKey, spacing_um: float, factor: int) -> float:
+    return interpolation_error(key.kernel, spacing_um, factor)
+
+
+def memory_needed_bytes(field_shape: Shape, periods: Shape, qualities: int, itemsize: int = 8) -> int:
+    """Peak memory of a convolution beside the map itself: results, half-transformed map, spectrum and work."""
+    voxels = math.prod(field_shape)
+    half = field_shape[0] * periods[1] * (periods[2] // 2 + 1) * 2 * itemsize
+    octant = math.prod(p // 2 + 1 for p in periods)
+    return voxels * itemsize * (qualities + 1) + half + octant * (16 + itemsize)
+
+
+def _refuse_what_does_not_fit(field: Real, plans: list[_Plan], tiles: Shape | None) -> None:
+    room = _memory_bytes()
+    if room is None:
+        return
+    need = 0
+    for plan in plans:
+        if tiles is None:
+            need = max(need, memory_needed_bytes(field.shape, plan.periods, len(plans), field.itemsize))
+        else:
+            part = _shape(t + 2 * h for t, h in zip(tiles, plan.half, strict=True))
+            need = max(need, memory_needed_bytes(part, part, 2, field.itemsize) + field.nbytes * len(plans))
+    if need > _SPARE * room:
+        largest = max(max(plan.half) for plan in plans)
+        raise BadInput(
+            f"Convolving {' x '.join(map(str, field.shape))} voxels needs {need / 2**30:.1f} GiB beside the map; this "
+            f"machine has {room / 2**30:.1f} GiB. Give tile={max(2 * largest, 64)} to work in tiles (the kernel reaches "
+            f"{largest} voxels), dtype=float32 to halve it, or wider voxels.")
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return None
+
+
+def _spacing(spacing_um: float | tuple[float, float, float]) -> tuple[float, float, float]:
+    given = np.asarray(spacing_um, dtype=float)
+    values = np.broadcast_to(given, (3,)) if given.size in (1, 3) else np.zeros(3)
+    if not bool(np.all(np.isfinite(values) & (values > 0.0))):
+        raise BadInput(f"spacing_um = {spacing_um}; give one number or three (z, y, x), above 0 um.")
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _field(tia_map: Real, dtype: DTypeLike) -> Real:
+    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise BadInput(f"dtype = {np.dtype(dtype)}; it must be float64 or float32.")
+    if np.ndim(tia_map) != 3 or 0 in np.shape(tia_map):
+        raise BadInput(f"tia_map has shape {np.shape(tia_map)}; it must be (nz, ny, nx). For a section use "
+                       "section_dose, or add an axis for a single layer.")
+    field = np.ascontiguousarray(tia_map, dtype=dtype)
+    if not (field.min() >= 0.0 and field.max() < np.inf):  # False for NaN
+        raise BadInput("tia_map holds NaN, infinite or negative values.")
+    return field
+
+
+def _tiles(tile: int | Shape | None, surroundings: str, coarsen: int | Literal["auto"]) -> Shape | None:
+    if not (coarsen == "auto" or (isinstance(coarsen, int) and 1 <= coarsen <= 16)):
+        raise BadInput(f"coarsen = {coarsen}; it must be 'auto' or a whole number from 1 to 16.")
+    if tile is None:
+        return None
+    sizes = np.broadcast_to(np.asarray(tile), (3,)) if np.size(tile) in (1, 3) else np.zeros(3)
+    if sizes.dtype.kind not in "iu" or bool((sizes < 1).any()):
+        raise BadInput(f"tile = {tile}; give a whole number of voxels, or three (z, y, x), above 0.")
+    if surroundings == "mirror" or coarsen != 1:
+        raise BadInput("tile goes with isolated surroundings and coarsen=1 only: a mirrored map, and a coarse tail, "
+                       "need the whole map at once.")
+    return _shape(int(n) for n in sizes)
+
+
+def _shape(sizes: Any) -> Shape:
+    z, y, x = sizes
+    return int(z), int(y), int(x)
