@@ -181,7 +181,7 @@ def norm(data: dict[str, Any]) -> tuple[float, float]:
 
 
 def conversion(gamma: dict[str, Any]) -> dict[str, float]:
-    """Conversion coefficients by principal shell; what the total holds beyond them goes to the outermost."""
+    """Conversion coefficients by principal shell: those calculated, else measured, else the total."""
     listed = gamma["calculatedAtomicShellConversionCoefficients"][0]
     sums = gamma["sumCalculatedAtomicShellConversionCoefficients"][0]
     shells = {s: float(listed[f"calculatedInternalConversionCoefficientAtomicShell{s}"] or 0.0) for s in "KLMNOPQ"}
@@ -190,21 +190,29 @@ def conversion(gamma: dict[str, Any]) -> dict[str, float]:
             shells[s] = float(sums.get(f"sumConversionCoefficientsAtomicShellPlus{s}") or 0.0)
             if shells[s]:
                 break
+    measured = gamma["experimentalAtomicShellConversionCoefficients"][0]
+    if sum(shells.values()) == 0.0:
+        shells = {s: float(measured[f"experimentalInternalConversionCoefficientAtomicShell{s}"] or 0.0) for s in shells}
     total = gamma["calculatedTotalInternalConversionCoefficient"] or \
         gamma["experimentalTotalInternalConversionCoefficient"] or 0.0
-    if total > 0.0 and sum(shells.values()) == 0.0:
+    if total > 0.0 and sum(shells.values()) == 0.0:  # assumed: all from the K shell where it can be
         shells["K" if gamma["gammaEnergy"] > 120.0 else "L"] = float(total)
     return {s: a for s, a in shells.items() if a > 0.0}
 
 
-def first_shells(z: int, principal: str, multipolarity: str | None) -> dict[str, float]:
-    """Subshells that conversion empties: L1 and M1, but for E2 the others (ENSDF gives principal shells alone)."""
-    pure_e2 = (multipolarity or "").strip("()[]") == "E2"
-    names = [f"{principal}2", f"{principal}3"] if pure_e2 and principal in "LM" else [f"{principal}1"]
-    if principal == "K":
-        names = ["K"]
-    names = [s for s in names if binding_keV(z, s) > 0.0]
-    return {s: 1.0 / len(names) for s in names}
+def first_shells(z: int, principal: str, gamma: dict[str, Any]) -> dict[str, float]:
+    """Subshells that conversion empties. ENSDF gives principal shells alone; assumed for L and M: E1 empties the first
+    three alike, E2 the second and third, all else the first; M1 with E2 by the mixing ratio."""
+    kind, ratio = (gamma["multipolarity"] or "").strip("()[]"), gamma["mixingRatio"]
+    e2 = 1.0 if kind == "E2" else 0.0
+    if ratio is not None and {"M1", "E2"} == set(re.findall(r"[EM]\d", kind)):
+        e2 = float(ratio) ** 2 / (1.0 + float(ratio) ** 2)
+    parts = {"1": 1.0 - e2, "2": 0.5 * e2, "3": 0.5 * e2} if kind != "E1" else dict.fromkeys("123", 1.0 / 3.0)
+    shells = {"K": 1.0} if principal == "K" else {f"{principal}{i}": share for i, share in parts.items()}
+    if principal not in "KLM":
+        shells = {f"{principal}1": 1.0}
+    shells = {s: share for s, share in shells.items() if share > 0.0 and binding_keV(z, s) > 0.0}
+    return {s: share / sum(shells.values()) for s, share in shells.items()}
 
 
 class Tally:
@@ -227,7 +235,7 @@ class Tally:
         """Conversion electrons of one transition, ``per_decay`` by principal shell, and the vacancies they leave."""
         energy = float(gamma["gammaEnergy"])
         for principal, count in per_decay.items():
-            shells = first_shells(z, principal, gamma["multipolarity"])
+            shells = first_shells(z, principal, gamma)
             for shell, share in shells.items():
                 if energy > binding_keV(z, shell):
                     self.lines["conversion"].append((energy - binding_keV(z, shell), count * share))

@@ -71,9 +71,18 @@ def _canonical(name: str, source: Source) -> str:
     for candidate in _readings(name):
         if candidate in known:
             return candidate
-    where = "ICRP Publication 107" if source == "icrp107" else f"the ENSDF extract, which holds {len(known)}"
-    raise BadInput(f"'{name}' is not a radionuclide of {where} (stable nuclides are not in it)."
+    if source == "ensdf":
+        raise BadInput(f"'{name}' is not a radionuclide of the ENSDF extract.{_same_mass(name, known)} It holds "
+                       f"{', '.join(known)}.")
+    raise BadInput(f"'{name}' is not a radionuclide of ICRP Publication 107 (stable nuclides are not in it)."
                    f"{_suggestion(name, known)}")
+
+
+def _same_mass(name: str, known: dict[str, str]) -> str:
+    """A near miss of the same mass number: among so few, other likenesses are chance."""
+    mass = re.search(r"\d+", name)
+    near = [one for one in known if mass is not None and re.match(rf"{mass[0]}\D", one)]
+    return near_miss(name, near) if near else ""
 
 
 def _readings(name: str) -> list[str]:
