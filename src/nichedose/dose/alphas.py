@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from nichedose.dose.units import DENSITY_G_PER_CM3
 from nichedose.fields.grid import Array
 
-__all__ = ["alpha_range_um", "alpha_stopping_keV_per_um", "fold_alphas"]
+__all__ = ["alpha_energy_MeV", "alpha_range_um", "alpha_stopping_keV_per_um", "fold_alphas"]
 
 _LOWEST_MEV = 1e-3  # below it what is left is deposited on the spot (0.01 um)
 
@@ -43,6 +43,12 @@ def alpha_range_um(energy_MeV: Array) -> Array:
     """CSDA range in water."""
     energy, length = _tracks()
     return np.asarray(np.interp(energy_MeV, energy, length))
+
+
+def alpha_energy_MeV(range_um: Array) -> Array:
+    """Energy that is left when ``range_um`` of CSDA range is left; 0 for 0 and below. Inverse of `alpha_range_um`."""
+    energy, length = _tracks()
+    return np.asarray(np.interp(range_um, length, energy))
 
 
 def fold_alphas(energy_MeV: Array, per_decay: Array, radius_um: Array) -> Array:

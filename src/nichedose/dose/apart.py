@@ -21,8 +21,8 @@ def ball_step_fraction(source_um: float, target_um: float, apart_um: float | Arr
     ``source_um``, ``target_um``: radii; ``apart_um``: distance of the centres, 0 or above. Arrays broadcast.
 
     A step in direction u shifts the source ball by it; what ends inside is the overlap of the shifted ball with the
-    target, averaged over u. The distance s of the two centres then has density s/(2 c r) between \\|c - r\\| and c + r, and
-    s times the overlap is a polynomial of degree 4 on either side of s = \\|a - b\\|: three Gauss points are exact.
+    target, averaged over u. The distance s of the two centres then has density s/(2 c r) from abs(c - r) to c + r, and
+    s times the overlap is a polynomial of degree 4 on either side of s = abs(a - b): three Gauss points are exact.
     """
     a, b = source_um, target_um
     whole = sphere_volume_um3(min(a, b))

@@ -1,0 +1,276 @@
+"""Dose to each cell of a single-cell section: its own label once, and the cross-fire of all other cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft, ndimage
+from scipy.interpolate import PchipInterpolator
+
+from nichedose.dose.cells import CellPart, cell_s_values, check_radii
+from nichedose.dose.clusters import cross_s_Gy
+from nichedose.dose.convolve import KernelKey, Plane, dose_with_surroundings, inside_dose
+from nichedose.dose.kernels import Daughters, charged_qualities
+from nichedose.dose.result import Quality, SectionGeometry
+from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array
+from nichedose.nuclide import canonical_name
+
+__all__ = ["CellsDose", "cells_dose"]
+
+_NEAR_FROM_UM, _NEAR_TO_UM = 32.0, 72.0  # nearer pairs one by one, farther ones on a grid, blended in between
+_NEAR_STEP_UM = 0.125
+_GRID_UM = 6.0
+_AROUND_UM = 25.0  # spacing of the map that the surroundings' share is computed on
+_MOST_POINTS = 60_000_000  # of the padded grid; about 2 GB
+_Index = NDArray[np.int64]
+_SOURCES: tuple[CellPart, ...] = ("surface", "cytoplasm")
+
+
+@dataclass(frozen=True)
+class CellsDose:
+    """Mean dose to a part of each cell, Gy, arrays (n,) by quality.
+
+    ``self_by_quality`` from the cell's own label, ``cross_by_quality`` from all other cells of the section (and the
+    layers that repeat it), ``around_by_quality`` from what surrounds the section. Each decay counts once.
+    """
+
+    self_by_quality: Mapping[Quality, Array]
+    cross_by_quality: Mapping[Quality, Array]
+    around_by_quality: Mapping[Quality, Array]
+
+    @property
+    def by_quality(self) -> dict[Quality, Array]:
+        """Sum of the three, arrays (n,)."""
+        return {q: own + self.cross_by_quality[q] + self.around_by_quality[q]
+                for q, own in self.self_by_quality.items()}
+
+    @property
+    def total_Gy(self) -> Array:
+        """All charged qualities, unweighted, (n,)."""
+        return np.asarray(sum(self.by_quality.values()))
+
+
+def cells_dose(
+    positions_um: ArrayLike,
+    surface_decays: ArrayLike,
+    internal_decays: ArrayLike,
+    nuclide: str,
+    *,
+    cell_radius_um: float,
+    nucleus_radius_um: float,
+    geometry: SectionGeometry,
+    layer_um: float | None = None,
+    daughters: Daughters = "none",
+    target: CellPart = "nucleus",
+) -> CellsDose:
+    """Dose to every cell of a section from the decays on and in every cell.
+
+    ``positions_um`` (n, 2): centres, taken to lie in one plane; ``surface_decays``, ``internal_decays`` (n,): decays of
+    the parent on each cell's surface and in its cytoplasm (1 MBq.h is 3.6e9). Equal spheres with concentric nuclei;
+    progeny decay in place. ``target``: "nucleus" or "cell".
+
+    Along z: ``section`` holds these cells alone; ``slab`` repeats the layer every ``layer_um`` through the thickness.
+    ``layer_um`` is the thickness of tissue whose cells one layer shows (default for ``section``: its thickness); it
+    sets the density of cells, so state it. Surroundings as in `section_dose`, from a 25-um map of the label.
+    Raises `BadInput` for wrong shapes, negative values, and sections too large for one grid.
+    """
+    check_radii(cell_radius_um, nucleus_radius_um)
+    where, label = _checked(positions_um, surface_decays, internal_decays, target)
+    layer = _layer_um(geometry, layer_um)
+    name = canonical_name(nuclide)
+    keys = tuple(KernelKey(name, q, daughters, float("inf")) for q in charged_qualities(name, daughters))
+    if not keys:
+        raise BadInput(f"{name} emits no charged particles; the dose to its cells cannot be computed.")
+    repeats = int(0.5 * geometry.thickness_um / layer) if geometry.along_z == "slab" else 0
+    radii = float(cell_radius_um), float(nucleus_radius_um)
+    profiles = [[_layered(_profile(key, *radii, target, source), layer, repeats) for source in _SOURCES]
+                for key in keys]
+    cross = _near(where, label, profiles, repeats) + _far(where, label, profiles)
+    around = _around(where, label, keys, geometry, layer)
+    own = {}
+    for key in keys:
+        s = cell_s_values(name, *radii, daughters, key.quality)
+        own[key.quality] = np.asarray(label @ np.array([s[target, source] for source in _SOURCES]))
+    return CellsDose(
+        own, {k.quality: np.maximum(c, 0.0) for k, c in zip(keys, cross, strict=True)},
+        {k.quality: a for k, a in zip(keys, around, strict=True)})
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """Dose per decay over the in-plane distance: ``s(rho)`` Gy up to ``end_um``, 0 beyond; ``column_Gy`` is what
+    the copies of a cell above and below it send to the cell."""
+
+    spline: PchipInterpolator
+    scale_um: float
+    end_um: float
+    column_Gy: float = 0.0
+
+    def __call__(self, distance_um: Array) -> Array:
+        inside = distance_um < self.end_um
+        at = np.minimum(distance_um, self.end_um)
+        # the spline holds s times (rho^2 + scale^2), which varies little
+        return np.asarray(np.where(inside, self.spline(at) / (at * at + self.scale_um**2), 0.0))
+
+
+@lru_cache(maxsize=64)
+def _profile(key: KernelKey, cell_um: float, nucleus_um: float, target: CellPart, source: CellPart) -> _Profile:
+    """Dose from one cell to another over the distance of their centres."""
+    end = key.kernel.reach_um + 2.0 * cell_um
+    near = np.concatenate([np.arange(0.0, 32.0, 0.25), np.arange(32.0, 128.0, 0.75)])
+    tail = np.geomspace(128.0, end, max(2, int(np.log(end / 128.0) / 0.03))) if end > 128.0 else np.array([end])
+    at = np.concatenate([near[near < min(end, tail[0])], tail])
+    s = cross_s_Gy(key.kernel, at, cell_um, nucleus_um, target, source)
+    return _Profile(PchipInterpolator(at, s * (at * at + cell_um**2)), cell_um, end)
+
+
+def _layered(one: _Profile, layer_um: float, repeats: int) -> _Profile:
+    """The profile of a column of cells: the layer and ``repeats`` copies above and below."""
+    heights = layer_um * np.arange(1, min(repeats, int(one.end_um / layer_um)) + 1)
+    if not len(heights):
+        return one
+    at = np.asarray(one.spline.x)
+    copies = 2.0 * one(np.hypot(at[:, None], heights)).sum(axis=1)
+    spline = PchipInterpolator(at, (one(at) + copies) * (at * at + one.scale_um**2))
+    return _Profile(spline, one.scale_um, one.end_um, float(copies[0]))
+
+
+def _near_share(distance_um: Array) -> Array:
+    """1 below the blend, 0 above, smooth to the second derivative."""
+    x = np.clip((distance_um - _NEAR_FROM_UM) / (_NEAR_TO_UM - _NEAR_FROM_UM), 0.0, 1.0)
+    return np.asarray(1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x * x))
+
+
+def _near(where: Array, label: Array, profiles: list[list[_Profile]], repeats: int) -> Array:
+    """Cross-fire of near cells, pair by pair, and of a cell's own copies in other layers, (n_key, n)."""
+    from nichedose.dose._pairs import near_sums  # compiles; only who needs it waits
+
+    at = np.arange(0.0, _NEAR_TO_UM + _NEAR_STEP_UM, _NEAR_STEP_UM)
+    table = np.array([[p(at) * _near_share(at) for p in of_source] for of_source in profiles])
+    column = np.array([[p.column_Gy for p in of_source] for of_source in profiles])
+    return np.asarray(near_sums(where, label, table, _NEAR_STEP_UM) + column @ label.T)
+
+
+def _far(where: Array, label: Array, profiles: list[list[_Profile]]) -> Array:
+    """Cross-fire of far cells by convolution on a grid, (n_key, n).
+
+    Label is spread over the four corners around a cell and dose gathered from them; dividing the kernel's spectrum by
+    the spectra of both tents leaves the kernel itself, as in particle-mesh methods.
+    """
+    out = np.zeros((len(profiles), len(where)))
+    live = [i for i, of_source in enumerate(profiles) if max(p.end_um for p in of_source) > _NEAR_FROM_UM]
+    extent = where.max(axis=0) - where.min(axis=0)
+    if not live or float(np.hypot(*extent)) < _NEAR_FROM_UM:
+        return out
+    place = (where - where.min(axis=0)) / _GRID_UM
+    size = tuple(int(n) + 2 for n in place.max(axis=0))
+    end = max(max(p.end_um for p in profiles[i]) for i in live)
+    half = [min(int(end / _GRID_UM) + 1, n - 1) for n in size]
+    period = tuple(fft.next_fast_len(n + h, real=True) for n, h in zip(size, half, strict=True))
+    _refuse_large(period)
+    spectra = [fft.rfft2(_spread(place, x, size), s=period) for x in label.T]
+    for i in live:
+        product = np.zeros_like(spectra[0])
+        for profile, spectrum in zip(profiles[i], spectra, strict=True):
+            product += _far_spectrum(profile, period, half) * spectrum
+        out[i] = _gather(place, fft.irfft2(product, s=period))
+    return out
+
+
+def _far_spectrum(profile: _Profile, period: tuple[int, ...], half: list[int]) -> Array:
+    offsets = [np.minimum(np.arange(n), n - np.arange(n)) for n in period]
+    distance = _GRID_UM * np.hypot(offsets[0][:, None], offsets[1][None, :])
+    kernel = profile(distance) * (1.0 - _near_share(distance))
+    for axis, (offset, widest) in enumerate(zip(offsets, half, strict=True)):
+        kernel *= np.expand_dims(offset <= widest, 1 - axis)
+    tents = np.sinc(fft.fftfreq(period[0]))[:, None] * np.sinc(fft.rfftfreq(period[1]))[None, :]
+    return np.asarray(fft.rfft2(kernel).real / tents**4)
+
+
+def _corners(place: Array) -> list[tuple[_Index, _Index, Array]]:
+    """Row, column and share of the four grid points around each place."""
+    low = place.astype(np.int64)
+    part = place - low
+    return [(low[:, 0] + a, low[:, 1] + b,
+             np.abs(1 - a - part[:, 0]) * np.abs(1 - b - part[:, 1])) for a in (0, 1) for b in (0, 1)]
+
+
+def _spread(place: Array, label: Array, size: tuple[int, ...]) -> Array:
+    grid = np.zeros(size)
+    for row, column, share in _corners(place):
+        np.add.at(grid, (row, column), share * label)
+    return grid
+
+
+def _gather(place: Array, grid: Array) -> Array:
+    return np.asarray(sum(grid[row, column] * share for row, column, share in _corners(place)))
+
+
+def _around(
+    where: Array, label: Array, keys: tuple[KernelKey, ...], geometry: SectionGeometry, layer_um: float
+) -> Array:
+    """What the surroundings send to each cell, (n_key, n): as for a section map with this label."""
+    if geometry.surroundings == "isolated":
+        return np.zeros((len(keys), len(where)))
+    place = ((where - where.min(axis=0)) / _AROUND_UM).astype(np.int64)
+    y, x = place[:, 0], place[:, 1]
+    shape = int(y.max()) + 1, int(x.max()) + 1
+    counts = np.zeros(shape)
+    np.add.at(counts, (y, x), label.sum(axis=1))
+    held = np.zeros(shape, dtype=bool)
+    held[y, x] = True
+    mask = held | ndimage.binary_fill_holes(ndimage.binary_closing(held, np.ones((3, 3), dtype=np.bool_), 2))
+    tia = counts / (_AROUND_UM**2 * layer_um) * UM3_PER_L / DECAYS_PER_MBQ_H
+    plane = Plane(shape, _AROUND_UM, np.ascontiguousarray(mask, dtype=np.bool_).tobytes(), geometry)
+    inside = inside_dose(plane, tia[None], keys)
+    outside = dose_with_surroundings(plane, tia[None], keys, inside) - inside
+    return np.asarray(np.maximum(outside[:, 0], 0.0)[:, y, x])
+
+
+def _checked(positions: ArrayLike, surface: ArrayLike, internal: ArrayLike, target: str) -> tuple[Array, Array]:
+    """Positions (n, 2) and label (n, 2: surface, internal)."""
+    where = np.asarray(positions, dtype=float)
+    if where.ndim != 2 or where.shape[1] != 2 or not len(where) or not bool(np.isfinite(where).all()):
+        raise BadInput(f"positions_um has shape {where.shape}; it must be (cells, 2), finite, with at least one cell.")
+    label = []
+    for name, values in (("surface_decays", surface), ("internal_decays", internal)):
+        array = np.asarray(values, dtype=float)
+        if array.shape != (len(where),):
+            raise BadInput(f"{name} has shape {array.shape}; it must be ({len(where)},).")
+        if not (array.min() >= 0.0 and array.max() < np.inf):  # False for NaN
+            raise BadInput(f"{name} holds NaN, infinite or negative values.")
+        label.append(array)
+    if target not in ("nucleus", "cell"):
+        raise BadInput(f"target = '{target}'; it must be 'nucleus' or 'cell'.")
+    return where, np.stack(label, axis=1)
+
+
+def _layer_um(geometry: SectionGeometry, layer_um: float | None) -> float:
+    if geometry.along_z not in ("section", "slab") or geometry.surroundings not in ("isolated", "mirror", "uniform"):
+        raise BadInput(f"geometry: along_z = '{geometry.along_z}', surroundings = '{geometry.surroundings}'; allowed "
+                       "are section or slab, and isolated, mirror or uniform.")
+    for name, size in (("thickness_um", geometry.thickness_um), ("lesion_diameter_um", geometry.lesion_diameter_um)):
+        if not (np.isfinite(size) and size > 0.0):
+            raise BadInput(f"geometry.{name} = {size}; it must be above 0 um.")
+    if layer_um is None:
+        if geometry.along_z == "slab":
+            raise BadInput("layer_um is missing: with along_z = 'slab' state the thickness of tissue whose cells one "
+                           "layer shows; it sets how many cells there are per volume.")
+        return float(geometry.thickness_um)
+    if not (np.isfinite(layer_um) and layer_um > 0.0):
+        raise BadInput(f"layer_um = {layer_um}; it must be above 0 um.")
+    return float(layer_um)
+
+
+def _refuse_large(period: tuple[int, ...]) -> None:
+    points = period[0] * period[1]
+    if points > _MOST_POINTS:
+        side = " x ".join(f"{n * _GRID_UM * 1e-3:.1f}" for n in period)
+        raise BadInput(f"The section with its margins is {side} mm: {points / 1e6:.0f} million grid points, "
+                       f"{points * 32 / 1e9:.1f} GB. Compute it in tiles that overlap by the particles' range.")
