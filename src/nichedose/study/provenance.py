@@ -10,6 +10,7 @@ from typing import Any
 
 from nichedose.case import Case
 from nichedose.io import hash_inputs
+from nichedose.nuclide import chosen_source
 from nichedose.tissue.assay import SpatialAssay
 
 __all__ = ["provenance"]
@@ -24,7 +25,8 @@ def provenance(case: Case, assays: Sequence[SpatialAssay], *, seconds: float) ->
     """Versions, input hashes, seed and run time, ready for JSON."""
     return {
         "software": "nichedose",
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "decay_data": chosen_source(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -34,3 +36,10 @@ def provenance(case: Case, assays: Sequence[SpatialAssay], *, seconds: float) ->
         "inputs": hash_inputs(assays),
         "not_a_medical_device": "Research software. Not a medical device; not for clinical decisions.",
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # the ICRP packages can be left out
+        return "not installed"
