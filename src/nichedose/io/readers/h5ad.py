@@ -79,7 +79,8 @@ def _open(path: Path) -> Any:
 
 def _choose_counts(data: Any, options: ReadOptions, where: str) -> tuple[Any, Any, str]:
     """The matrix that should hold raw counts, its var table, and a hint where else raw counts are."""
-    others = [name for name in data.layers if name != options.layer and holds_raw_counts(data.layers[name])]
+    layers = [str(name) for name in data.layers if name is not None]  # anndata 0.13 lists X as None
+    others = [name for name in layers if name != options.layer and holds_raw_counts(data.layers[name])]
     if data.raw is not None and options.layer != "raw" and holds_raw_counts(data.raw.X):
         others.append("raw")
     hint = "" if not others else f" Whole numbers were found in {', '.join(others)}: set layer = \"{others[0]}\"."
@@ -91,7 +92,7 @@ def _choose_counts(data: Any, options: ReadOptions, where: str) -> tuple[Any, An
         return data.layers[options.layer], data.var, hint
     if options.layer == "raw" and data.raw is not None:
         return data.raw.X, data.raw.var, hint
-    raise BadInput(f"{where}: no layer '{options.layer}'.{near_miss(options.layer, list(data.layers))}")
+    raise BadInput(f"{where}: no layer '{options.layer}'.{near_miss(options.layer, layers)}")
 
 
 def _symbols(var: Any, where: str) -> tuple[tuple[str, ...], BoolArray | None, tuple[Flag, ...]]:
