@@ -82,7 +82,7 @@ def test_short_tracks_stay() -> None:
 
 
 def test_independent_hits_are_poisson() -> None:
-    """One alpha per decay: compound Poisson, P(0) = exp(-n), variance = n <z^2>, survival from the Laplace transform."""
+    """One alpha per decay: compound Poisson, P(0) = exp(-n), variance = n <z^2>, survival by Laplace transform."""
     hits = hit_statistics("211At", {"surface": 4.0, "cytoplasm": 2.0}, CELL_UM, NUCLEUS_UM, "equilibrium", 1e-4)
     z, p = hits.specific_energy_Gy, hits.probability
     assert hits.zero_hit_probability == pytest.approx(np.exp(-hits.mean_hits), rel=1e-9)
