@@ -13,6 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from nichedose.dose.alphas import alpha_range_um, fold_alphas
 from nichedose.dose.electrons import csda_range_um, fold_electrons
+from nichedose.dose.photons import fold_photons, photon_density, photon_radii
 from nichedose.dose.result import QUALITIES, Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
@@ -20,8 +21,8 @@ from nichedose.fields.grid import Array
 from nichedose.nuclide import ChainMember, Lines, beta_bins, canonical_name, chain, emissions
 
 __all__ = [
-    "CHARGED", "Daughters", "RadialKernel", "charged_qualities", "energy_MeV_per_decay", "point_kernel",
-    "radial_kernel",
+    "CHARGED", "Daughters", "RadialKernel", "charged_qualities", "emitted_qualities", "energy_MeV_per_decay",
+    "point_kernel", "radial_density_MeV_per_um", "radial_kernel",
 ]
 
 Daughters = Literal["none", "equilibrium"]
@@ -62,6 +63,20 @@ def charged_qualities(
     return tuple(q for q in CHARGED if energies[q] > 0.0)
 
 
+def emitted_qualities(
+    nuclide: str, daughters: Daughters = "none", quality: Quality | None = None
+) -> tuple[Quality, ...]:
+    """The qualities that the nuclide (with its progeny) emits, photons included; ``quality`` picks one of all.
+
+    Raises `BadInput` for unknown names.
+    """
+    if quality is not None:
+        canonical_name(nuclide)
+        return (_known(quality),)
+    energies = energy_MeV_per_decay(nuclide, daughters)
+    return tuple(q for q in QUALITIES if energies[q] > 0.0)
+
+
 def energy_MeV_per_decay(
     nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf
 ) -> dict[Quality, float]:
@@ -77,31 +92,44 @@ def energy_MeV_per_decay(
 def radial_kernel(
     nuclide: str, quality: Quality, daughters: Daughters = "none", longest_half_life_h: float = math.inf
 ) -> RadialKernel:
-    """The kernel of one charged quality; progeny decay in place. Raises `BadInput` for photons and unknown names."""
-    if quality not in CHARGED:
-        raise BadInput(f"No kernel for quality '{quality}'.{near_miss(quality, CHARGED)} Photons are not deposited.")
-    return _radial_kernel(canonical_name(nuclide), quality, _checked(daughters), longest_half_life_h)
+    """The kernel of one quality; progeny decay in place. Raises `BadInput` for unknown names."""
+    return _radial_kernel(canonical_name(nuclide), _known(quality), _checked(daughters), longest_half_life_h)
 
 
 def point_kernel(
     nuclide: str, radius_um: ArrayLike, quality: Quality | None = None, daughters: Daughters = "none"
 ) -> Array:
-    """Dose at a distance from a point source in water, Gy per decay of the parent; photons not included.
+    """Dose at a distance from a point source in water, Gy per decay of the parent.
 
-    ``radius_um`` above 0, any shape; ``quality`` None sums the charged qualities. Recoils stop within 0.1 um and are
+    ``radius_um`` above 0, any shape; ``quality`` None sums all, photons included. Recoils stop within 0.1 um and are
     taken as deposited at the source: they add nothing here. Valid from about 1 um.
     """
     radius = np.asarray(radius_um, dtype=float)
     if not bool(np.all(np.isfinite(radius) & (radius > 0.0))):
         raise BadInput("radius_um must be above 0 and finite.")
-    wanted = charged_qualities(nuclide, daughters) if quality is None else (quality,)
     dose = np.zeros(radius.shape)
-    for q in wanted:
-        kernel = radial_kernel(nuclide, q, daughters)
-        slope = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()
-        inside = radius < kernel.radius_um[-1]
-        dose += np.where(inside, slope(np.minimum(radius, kernel.radius_um[-1])), 0.0)
+    for q in emitted_qualities(nuclide, daughters, quality):
+        dose += radial_density_MeV_per_um(nuclide, radius, q, daughters)
     return np.asarray(dose / (4.0 * np.pi * radius**2) * GY_PER_MEV_PER_UM3)
+
+
+def radial_density_MeV_per_um(
+    nuclide: str, radius_um: Array, quality: Quality, daughters: Daughters = "none"
+) -> Array:
+    """Energy per radial distance at radii above 0 of any shape, MeV per decay and um."""
+    if quality == "photon":
+        lines = _lines(nuclide, quality, daughters, math.inf)
+        return photon_density(lines.energy_MeV, lines.per_decay, radius_um)
+    kernel = radial_kernel(nuclide, quality, daughters)
+    slope = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()
+    last = kernel.radius_um[-1]
+    return np.asarray(np.where(radius_um < last, slope(np.minimum(radius_um, last)), 0.0))
+
+
+def _known(quality: str) -> Quality:
+    if quality not in QUALITIES:
+        raise BadInput(f"No radiation quality '{quality}'.{near_miss(quality, QUALITIES)}")
+    return quality
 
 
 def _checked(daughters: str) -> Daughters:
@@ -132,6 +160,11 @@ def _radial_kernel(nuclide: str, quality: Quality, daughters: Daughters, longest
     if quality == "recoil" or not len(lines.energy_MeV):
         total = lines.energy_MeV_per_decay
         return RadialKernel(np.array([0.0, _SMALLEST_UM]), np.array([total, total]), _SMALLEST_UM)
+    if quality == "photon":
+        radius = photon_radii(lines.energy_MeV)
+        cumulative = fold_photons(lines.energy_MeV, lines.per_decay, radius)
+        enough = (1.0 - _CORE_LEFT_OUT) * float(cumulative[-1])
+        return RadialKernel(radius, cumulative, float(radius[np.searchsorted(cumulative, enough)]))
     longest = np.array([float(lines.energy_MeV.max())])
     if quality == "alpha":
         reach = float(alpha_range_um(longest)[0])

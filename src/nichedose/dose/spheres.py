@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.dose.geometry import deposited_MeV, sphere_overlap_um3, sphere_volume_um3
-from nichedose.dose.kernels import Daughters, RadialKernel, charged_qualities, radial_kernel
+from nichedose.dose.kernels import Daughters, RadialKernel, emitted_qualities, radial_kernel
+from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 
@@ -18,8 +19,12 @@ def absorbed_MeV_in_sphere(kernel: RadialKernel, radius_um: float) -> float:
     return deposited_MeV(kernel, lambda x: sphere_overlap_um3(radius_um, radius_um, x) / volume)
 
 
-def sphere_s_value(nuclide: str, diameter_um: float, daughters: Daughters = "none") -> float:
-    """Mean dose in a water sphere with a uniform source in unbounded water, Gy per decay; photons not included.
+def sphere_s_value(
+    nuclide: str, diameter_um: float, daughters: Daughters = "none", quality: Quality | None = None
+) -> float:
+    """Mean dose in a water sphere with a uniform source in unbounded water, Gy per decay.
+
+    ``quality`` None sums all, photons included.
 
     >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
     '3.01e-08'
@@ -27,6 +32,6 @@ def sphere_s_value(nuclide: str, diameter_um: float, daughters: Daughters = "non
     if not (np.isfinite(diameter_um) and diameter_um > 0.0):
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
     radius = 0.5 * float(diameter_um)
-    kernels = [radial_kernel(nuclide, q, daughters) for q in charged_qualities(nuclide, daughters)]
+    kernels = [radial_kernel(nuclide, q, daughters) for q in emitted_qualities(nuclide, daughters, quality)]
     energy = sum(absorbed_MeV_in_sphere(kernel, radius) for kernel in kernels)
     return float(energy / sphere_volume_um3(radius) * GY_PER_MEV_PER_UM3)
