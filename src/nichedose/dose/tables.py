@@ -1,0 +1,122 @@
+"""Kernels and S values as small tables with units, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nichedose.dose.cells import cell_s_values
+from nichedose.dose.kernels import Daughters, emitted_qualities, point_kernel
+from nichedose.dose.result import Quality
+from nichedose.dose.spheres import sphere_s_value
+from nichedose.dose.voxels import voxel_s_values
+from nichedose.errors import BadInput
+from nichedose.nuclide import canonical_name
+from nichedose.quantities import parse_quantity
+
+__all__ = ["DoseTable", "cell_table", "kernel_table", "sphere_table", "voxel_table"]
+
+
+@dataclass(frozen=True)
+class DoseTable:
+    """``rows`` under ``columns`` (names with units); ``title`` says of what, ``note`` what is in the numbers."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float, ...], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"title": self.title, "note": self.note, "rows": [dict(zip(self.columns, r, strict=True))
+                                                                 for r in self.rows]}
+
+    def as_text(self) -> str:
+        body = [self.columns, *(tuple(_text(value) for value in row) for row in self.rows)]
+        widths = [max(len(row[i]) for row in body) for i in range(len(self.columns))]
+        lines = ["  ".join(value.rjust(width) for value, width in zip(row, widths, strict=True)) for row in body]
+        return "\n".join([self.title, *lines, self.note])
+
+
+def kernel_table(nuclide: str, radii: str, quality: str | None, daughters: str) -> DoseTable:
+    """Dose at distances such as ``"10um,1mm"`` from a point source, one column for each quality and their sum."""
+    radius = [_length(part, "um", "--radii") for part in radii.split(",")]
+    names = _qualities(nuclide, quality, daughters)
+    doses = [point_kernel(nuclide, radius, q, _daughters(daughters)) for q in names if q != "recoil"]
+    shown = [q for q in names if q != "recoil"]
+    rows = tuple((r, *(float(d[i]) for d in doses), float(sum(d[i] for d in doses))) for i, r in enumerate(radius))
+    return DoseTable(
+        f"{canonical_name(nuclide)}: dose at a distance from a point source in water, Gy per decay",
+        _note(nuclide, daughters, names), ("radius_um", *(f"{q}_Gy" for q in shown), "total_Gy"), rows)
+
+
+def sphere_table(nuclide: str, diameter: str, quality: str | None, daughters: str) -> DoseTable:
+    """Mean dose in a sphere that holds the source evenly, by quality."""
+    size = _length(diameter, "um", "--sphere")
+    names = _qualities(nuclide, quality, daughters)
+    doses = [sphere_s_value(nuclide, size, _daughters(daughters), q) for q in names]
+    return DoseTable(
+        f"{canonical_name(nuclide)}: water sphere of {size:g} um diameter with an even source, Gy per decay",
+        _note(nuclide, daughters, names), ("quality", "dose_Gy"),
+        (*zip(names, doses, strict=True), ("total", sum(doses))))
+
+
+def voxel_table(nuclide: str, voxel: str, shape: int, quality: str | None, daughters: str) -> DoseTable:
+    """Dose to voxels from the central one; by symmetry one of each eight is listed."""
+    sides = [_length(part, "mm", "--voxel") for part in voxel.split(",")]
+    if len(sides) not in (1, 3):
+        raise BadInput(f"--voxel = '{voxel}'; give one length, or three for z, y and x.")
+    names = _qualities(nuclide, quality, daughters)
+    size = (sides[0], sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1], sides[2])
+    total = voxel_s_values(nuclide, size, shape, _daughters(daughters), names[0] if quality else None)
+    half = shape // 2
+    rows = tuple((float(i), float(j), float(k), float(total[half + i, half + j, half + k]))
+                 for i, j, k in np.ndindex(half + 1, half + 1, half + 1)
+                 if len(sides) == 3 or i <= j <= k)
+    text = " x ".join(f"{side:g}" for side in size)
+    return DoseTable(
+        f"{canonical_name(nuclide)}: dose to water voxels of {text} mm from the central one, Gy per decay",
+        _note(nuclide, daughters, names), ("z", "y", "x", "dose_Gy"), rows)
+
+
+def cell_table(nuclide: str, cell: str, nucleus: str, quality: str | None, daughters: str) -> DoseTable:
+    """Dose between the parts of one cell, charged particles."""
+    radii = _length(cell, "um", "--cell"), _length(nucleus, "um", "--nucleus")
+    names = _qualities(nuclide, quality, daughters)
+    values = cell_s_values(nuclide, *radii, _daughters(daughters), names[0] if quality else None)
+    charged = tuple(q for q in names if q != "photon") or names
+    return DoseTable(
+        f"{canonical_name(nuclide)}: cell of {radii[0]:g} um radius, nucleus of {radii[1]:g} um, Gy per decay",
+        _note(nuclide, daughters, charged), ("target", "source", "dose_Gy"),
+        tuple((target, source, value) for (target, source), value in values.items()))
+
+
+def _length(text: str, unit: str, option: str) -> float:
+    try:
+        value = parse_quantity(text.strip(), unit)
+    except BadInput as error:
+        raise BadInput(f"{option}: {error}") from None
+    if value <= 0.0:
+        raise BadInput(f"{option}: '{text}' must be above 0.")
+    return value
+
+
+def _daughters(text: str) -> Daughters:
+    if text not in ("none", "equilibrium"):
+        raise BadInput(f"--daughters = '{text}'; it must be 'none' or 'equilibrium'.")
+    return "none" if text == "none" else "equilibrium"
+
+
+def _qualities(nuclide: str, quality: str | None, daughters: str) -> tuple[Quality, ...]:
+    return emitted_qualities(nuclide, _daughters(daughters), quality)  # type: ignore[arg-type]  # checked there
+
+
+def _note(nuclide: str, daughters: str, qualities: Iterable[str]) -> str:
+    who = "the nuclide alone" if daughters == "none" else "with all progeny in place, per decay of the parent"
+    return f"Included: {', '.join(qualities)}; {who}. Physical dose, no weights."
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"

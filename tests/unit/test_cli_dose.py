@@ -1,0 +1,80 @@
+"""`nichedose kernel` and `nichedose svalue`: tables with units, JSON, mistakes named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from nichedose.cli import app
+from nichedose.dose import cell_s_values, point_kernel, sphere_s_value, voxel_s_values
+from nichedose.errors import BadInput
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_kernel_prints_a_table_with_units() -> None:
+    said = run("kernel", "Lu-177", "--radii", "10um,1mm,5cm")
+    assert "177Lu: dose at a distance from a point source in water, Gy per decay" in said
+    assert "radius_um" in said and "photon_Gy" in said
+    assert "the nuclide alone" in said
+    assert f"{float(point_kernel('177Lu', 1000.0)):.4g}" in said
+
+
+def test_kernel_json() -> None:
+    said = json.loads(run("kernel", "225Ac", "--radii", "20 um", "--quality", "alpha", "--daughters", "equilibrium",
+                          "--json"))
+    assert said["rows"] == [{"radius_um": 20.0, "alpha_Gy": pytest.approx(
+        float(point_kernel("225Ac", 20.0, "alpha", "equilibrium"))), "total_Gy": pytest.approx(
+        float(point_kernel("225Ac", 20.0, "alpha", "equilibrium")))}]
+    assert "all progeny in place" in said["note"]
+
+
+def test_sphere() -> None:
+    rows = json.loads(run("svalue", "177Lu", "--sphere", "100um", "--json"))["rows"]
+    assert rows[-1] == {"quality": "total", "dose_Gy": pytest.approx(sphere_s_value("177Lu", 100.0))}
+    assert [r["quality"] for r in rows] == ["beta", "conversion", "auger", "photon", "total"]
+
+
+def test_voxel() -> None:
+    rows = json.loads(run("svalue", "90Y", "--voxel", "3mm", "--shape", "5", "--json"))["rows"]
+    assert len(rows) == 10  # one of each kind under the symmetries of a cube
+    s = voxel_s_values("90Y", 3.0, 5)
+    for row in rows:
+        assert row["dose_Gy"] == pytest.approx(s[2 + int(row["z"]), 2 + int(row["y"]), 2 + int(row["x"])])
+    oblong = json.loads(run("svalue", "90Y", "--voxel", "4mm,3mm,3mm", "--shape", "3", "--json"))["rows"]
+    assert len(oblong) == 8
+    assert "4 x 3 x 3 mm" in run("svalue", "90Y", "--voxel", "4mm,3mm,3mm", "--shape", "3")
+
+
+def test_cell() -> None:
+    rows = json.loads(run("svalue", "177Lu", "--cell", "7um", "--nucleus", "5um", "--json"))["rows"]
+    values = {(r["target"], r["source"]): r["dose_Gy"] for r in rows}
+    assert values == pytest.approx(cell_s_values("177Lu", 7.0, 5.0))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("kernel", "177Lx", "--radii", "1mm"), "Did you mean '177Lu'"),
+    (("kernel", "177Lu", "--radii", "1"), "--radii: '1' has no unit"),
+    (("kernel", "177Lu", "--radii", "1mm,"), "--radii"),
+    (("kernel", "177Lu", "--radii", "0mm"), "must be above 0"),
+    (("kernel", "177Lu", "--radii", "1h"), "measures time"),
+    (("kernel", "177Lu", "--radii", "1mm", "--quality", "bta"), "Did you mean 'beta'"),
+    (("kernel", "177Lu", "--radii", "1mm", "--daughters", "all"), "'none' or 'equilibrium'"),
+    (("svalue", "177Lu"), "found none"),
+    (("svalue", "177Lu", "--sphere", "1mm", "--voxel", "1mm"), "found --sphere, --voxel"),
+    (("svalue", "177Lu", "--cell", "7um"), "go together"),
+    (("svalue", "177Lu", "--cell", "5um", "--nucleus", "7um"), "smaller than the cell"),
+    (("svalue", "177Lu", "--voxel", "3mm", "--shape", "4"), "odd"),
+    (("svalue", "177Lu", "--voxel", "3mm,3mm"), "three for z, y and x"),
+    (("svalue", "177Lu", "--sphere=-1mm"), "must be above 0"),
+])
+def test_mistakes_are_named(arguments: tuple[str, ...], message: str) -> None:
+    done = CliRunner().invoke(app, list(arguments))
+    assert isinstance(done.exception, BadInput)
+    assert message in str(done.exception)
