@@ -10,7 +10,10 @@ from nichedose.check.row import CheckRow
 __all__ = ["ROOMS", "collect"]
 
 # One module of this package for each; a test fails when one with `rows()` is missing here.
-ROOMS: tuple[str, ...] = ("nuclide", "nuclide_sources", "fields", "tissue", "transport", "dose", "dose_photons", "dose_cells", "effect", "decide")
+ROOMS: tuple[str, ...] = (
+    "nuclide", "nuclide_sources", "fields", "tissue", "transport", "dose", "dose_photons", "dose_cells", "effect",
+    "decide",
+)
 
 
 def collect(rooms: Sequence[str] = ROOMS) -> list[CheckRow]:

@@ -1,0 +1,79 @@
+"""Dose: photons and voxels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nichedose.check.row import CheckRow
+from nichedose.dose import energy_MeV_per_decay, voxel_s_values
+from nichedose.dose.kernels import radial_kernel
+from nichedose.dose.photons import photon_table
+from nichedose.dose.units import GY_PER_MEV_PER_UM3
+
+__all__ = ["rows"]
+
+_MIRD = "Bolch et al., MIRD Pamphlet 17"
+_NIST = "Hubbell and Seltzer, NIST Standard Reference Database 126"
+# (nuclide, mm): S(000), its tolerance, S(555), its tolerance; mGy/(MBq s)
+_VOXELS = {
+    ("32P", 3.0): (1.65, 0.02, None, 0.0), ("32P", 6.0): (0.319, 0.02, None, 0.0),
+    ("90Y", 3.0): (1.61, 0.02, None, 0.0), ("90Y", 6.0): (0.346, 0.02, None, 0.0),
+    ("99mTc", 3.0): (9.02e-2, 0.03, 9.12e-6, 0.13), ("99mTc", 6.0): (1.20e-2, 0.02, 2.33e-6, 0.10),
+    ("131I", 3.0): (0.92, 0.02, 2.63e-5, 0.10), ("131I", 6.0): (0.129, 0.02, 6.1e-6, 0.10),
+}
+_LANCONELLI = {3.0: 0.693, 6.0: 0.0925}
+_COEFFICIENTS = {10: (5.329, 4.944), 30: (0.3756, 0.1557), 100: (0.1707, 0.02546), 500: (0.09687, 0.03299),
+                 3000: (0.03969, 0.02281)}
+
+
+def rows() -> list[CheckRow]:
+    """All comparisons of photons and voxels."""
+    return [*_voxels(), *_beta_voxels(), *_coefficients(), *_energy()]
+
+
+def _voxels() -> list[CheckRow]:
+    out = []
+    for (nuclide, side), (centre, tolerance, corner, corner_tolerance) in _VOXELS.items():
+        s = voxel_s_values(nuclide, side, 11, density_g_per_mL=1.04) * 1e9
+        out.append(CheckRow(
+            id=f"dose.voxel_s000.{nuclide}.{side:g}mm", source=_MIRD, kind="published", ours=float(s[5, 5, 5]),
+            reference=centre, tolerance=tolerance, unit="mGy/(MBq s)", note="water at 1.04 g/mL for soft tissue"))
+        if corner is not None:
+            out.append(CheckRow(
+                id=f"dose.voxel_s555.{nuclide}.{side:g}mm", source=_MIRD, kind="published", ours=float(s[0, 0, 0]),
+                reference=corner, tolerance=corner_tolerance, unit="mGy/(MBq s)",
+                note="photons" if corner_tolerance <= 0.1 else "photons; see docs/theory/photons.md"))
+    return out
+
+
+def _beta_voxels() -> list[CheckRow]:
+    return [CheckRow(
+        id=f"dose.voxel_s000.177Lu.{side:g}mm", source="Lanconelli et al. 2012", kind="published",
+        ours=float(voxel_s_values("177Lu", side, 1, quality="beta")[0, 0, 0]) * 1e9, reference=value, tolerance=0.02,
+        unit="mGy/(MBq s)", note="beta particles alone") for side, value in _LANCONELLI.items()]
+
+
+def _coefficients() -> list[CheckRow]:
+    table, out = photon_table(), []
+    for energy, (attenuation, absorbed) in _COEFFICIENTS.items():
+        at = int(np.argmin(np.abs(table.energy_MeV - energy * 1e-3)))
+        out.append(CheckRow(
+            id=f"dose.photon_attenuation.{energy}keV", source=_NIST, kind="published", tolerance=0.005, unit="cm2/g",
+            ours=float(table.attenuation_cm2_per_g[at] + table.coherent_cm2_per_g[at]), reference=attenuation))
+        out.append(CheckRow(
+            id=f"dose.photon_absorption.{energy}keV", source=_NIST, kind="published", tolerance=0.015, unit="cm2/g",
+            ours=float(table.deposited_cm2_per_g[at]), reference=absorbed))
+    return out
+
+
+def _energy() -> list[CheckRow]:
+    out = [CheckRow(
+        id=f"dose.kernel_photon_energy.{nuclide}", source="energy emitted as photons", kind="self-test",
+        ours=radial_kernel(nuclide, "photon").total_MeV, reference=energy_MeV_per_decay(nuclide)["photon"],
+        tolerance=1e-4, unit="MeV") for nuclide in ("99mTc", "131I", "177Lu")]
+    side_um, s = 1.0e4, voxel_s_values("125I", 10.0, 61, quality="photon")
+    out.append(CheckRow(
+        id="dose.voxel_energy.125I", source="energy emitted as photons", kind="self-test", tolerance=3e-3, unit="MeV",
+        ours=float(s.sum()) * side_um**3 / GY_PER_MEV_PER_UM3, reference=energy_MeV_per_decay("125I")["photon"],
+        note="summed over 61 x 61 x 61 voxels of 1 cm"))
+    return out
