@@ -25,6 +25,8 @@ __all__ = ["Candidate", "Case", "PriorDose", "Section", "parse_case"]
 Surroundings = Literal["uniform", "mirror", "isolated"]
 Mode = Literal["as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity"]
 
+MAX_MEAN_DOSE_GY = 200.0  # far above any lesion's dose; beyond, survival models say nothing
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +54,15 @@ class Lesion(_Part):
     section_thickness: LengthUm = 10.0
     surroundings: Surroundings = "uniform"
     clonogen_density: DensityPerMm3 | None = Field(default=None, description="without it no TCP is printed")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.slab_thickness is not None and self.along_z == "section":
+            raise ValueError("slab_thickness goes with along_z = 'slab'; with 'section' drop it")
+        if self.slab_thickness is not None and self.slab_thickness > self.diameter:
+            raise ValueError(f"slab_thickness ({self.slab_thickness:g} mm) exceeds the lesion's diameter "
+                             f"({self.diameter:g} mm)")
+        return self
 
 
 class Patient(_Part):
@@ -87,8 +98,8 @@ class Comparison(_Part):
     def _decide_by_a_mode(self) -> Self:
         if self.decide_by not in self.modes:
             raise ValueError(f"decide_by = '{self.decide_by}' is not among modes {list(self.modes)}; add it there")
-        if self.equal_mean_dose == 0.0:
-            raise ValueError("equal_mean_dose must be above zero")
+        if not 0.0 < self.equal_mean_dose <= MAX_MEAN_DOSE_GY:
+            raise ValueError(f"equal_mean_dose must be above 0 and at most {MAX_MEAN_DOSE_GY:g} Gy")
         return self
 
 
@@ -143,7 +154,10 @@ def parse_case(text: str, *, origin: str = "case") -> Case:
     try:
         return Case.model_validate(raw)
     except ValidationError as error:
-        raise BadInput(f"{origin}: " + "\n".join(_explain(e, raw) for e in error.errors())) from error
+        found = error.errors()
+        # an item that is wrong makes its list look empty: that second complaint is noise
+        causes = [e for e in found if e["type"] != "too_short" or len(found) == 1]
+        raise BadInput(f"{origin}: " + "\n".join(_explain(e, raw) for e in causes)) from error
 
 
 def _explain(error: Any, raw: dict[str, Any]) -> str:

@@ -70,7 +70,10 @@ class ModeResult:
 
 @dataclass(frozen=True)
 class CandidateSummary:
-    """One candidate: what it is, whether it could be evaluated, and how it fared in each mode."""
+    """One candidate: what it is, whether it could be evaluated, and how it fared in each mode.
+
+    ``target_shown``: the section has enough transcripts of its target for a map, or an anchor gives its density.
+    """
 
     name: str
     agent: str
@@ -83,6 +86,7 @@ class CandidateSummary:
     reasons: tuple[str, ...]
     sentence: str
     modes: Mapping[str, ModeResult]
+    target_shown: bool = True
     escaped_fraction: float | None = None
     entered_fraction: float | None = None
     ledger_closure: float | None = None

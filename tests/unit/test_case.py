@@ -60,7 +60,7 @@ def test_a_case_is_frozen() -> None:
         ("[output]", "[sampling]\ndraws = -1\n[output]", r"'sampling.draws'"),
         ("[output]", '[[candidates]]\nagent = "177Lu-PSMA-617"\n[output]', r"named twice.*label"),
         ("[output]", '[comparison]\nmodes = ["equal_activity"]\n[output]', r"decide_by.*not among"),
-        ("[output]", '[comparison]\nequal_mean_dose = "0 Gy"\n[output]', r"equal_mean_dose must be above zero"),
+        ("[output]", '[comparison]\nequal_mean_dose = "0 Gy"\n[output]', r"equal_mean_dose must be above 0"),
     ],
 )
 def test_a_wrong_case_names_the_field_the_value_and_the_rule(old: str, new: str, complaint: str) -> None:

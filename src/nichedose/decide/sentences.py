@@ -111,8 +111,12 @@ def _reasons(facts: CandidateFacts) -> str:
 
 def _for(facts: CandidateFacts) -> list[str]:
     found = []
-    if facts.target_on_tumour_fraction is not None and facts.target_on_tumour_fraction >= _STAYS:
-        found.append("the target sits on tumour cells")
+    on_tumour = facts.target_on_tumour_fraction
+    if on_tumour is not None and not facts.shape_unknown:
+        if on_tumour >= _STAYS:
+            found.append("the target sits on tumour cells")
+        elif on_tumour < _NONE:
+            found.append("the target sits on stroma, from where its radiation reaches tumour cells")
     if facts.alpha_dose_fraction is not None and facts.alpha_dose_fraction >= _MOST:
         found.append(f"alpha particles give {_percent(facts.alpha_dose_fraction)} of the dose")
     if facts.escaped_fraction is not None and 1.0 - facts.escaped_fraction >= _STAYS:

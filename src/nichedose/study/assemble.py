@@ -17,7 +17,7 @@ from nichedose.study.evaluate import Metrics, tcp_from_log_kill
 from nichedose.study.maps import section_results
 from nichedose.study.samples import QUANTITIES, Samples, correct_draws, quantiles
 from nichedose.study.setup import ResolvedCandidate, Setup
-from nichedose.study.standing import standing
+from nichedose.study.standing import standing, target_shown
 from nichedose.study.words import answer, assumptions, sentences
 from nichedose.tissue import TissueMap
 from nichedose.tissue.assay import SpatialAssay
@@ -116,7 +116,7 @@ def _organs(
 ) -> tuple[OrganDose, ...]:
     return organ_doses(
         candidate.form, candidate.radionuclide, setup.library.limits, candidate.cycles, setup.prior_doses, Draw(),
-        entry.metrics[mode].activity_MBq, emits_alpha=candidate.emits_alpha)
+        entry.metrics[mode].activity_MBq / setup.weight_ratio, emits_alpha=candidate.emits_alpha)
 
 
 def _why_not(
@@ -147,7 +147,8 @@ def _summary(
     samples: Samples,
     surroundings: Mapping[str, Mapping[str, int | None]],
 ) -> CandidateSummary:
-    status, reasons = standing(setup, maps, candidate, entry)
+    tolerated = modes["equal_toxicity"][candidate.name].activity_MBq if "equal_toxicity" in modes else None
+    status, reasons = standing(setup, maps, candidate, entry, None if tolerated is None else tolerated.typical)
     return CandidateSummary(
         name=candidate.name,
         agent=candidate.agent.name,
@@ -160,6 +161,7 @@ def _summary(
         reasons=reasons,
         sentence=sentence,
         modes={mode: results[candidate.name] for mode, results in modes.items()},
+        target_shown=entry is not None and target_shown(setup, maps, candidate.form.target),
         escaped_fraction=None if entry is None else entry.escaped_fraction,
         entered_fraction=None if entry is None else entry.entered_fraction,
         ledger_closure=None if entry is None else max(ledger.closure for ledger in entry.ledgers),

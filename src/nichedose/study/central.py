@@ -11,7 +11,7 @@ from nichedose.case import Mode, Surroundings
 from nichedose.decide import Tolerance
 from nichedose.dose import Quality
 from nichedose.fields.grid import Array
-from nichedose.study.evaluate import Metrics, log_survival_by_class
+from nichedose.study.evaluate import CandidateDose, Metrics, log_survival_by_class
 from nichedose.study.place import TargetPlace, target_place
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.study.world import World
@@ -42,6 +42,7 @@ class CentralCandidate:
     photon_energy_fraction: float
     ledgers: tuple[LabelLedger, ...]
     occupancy_at_end: float
+    dose_after_next_cycle: float
     mode: Mode
     place: TargetPlace
 
@@ -81,6 +82,7 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
         photon_energy_fraction=max(s.dose.photon_energy_fraction for s in dose.sections),
         ledgers=tuple(run.solution.ledgers[candidate.radionuclide] for run in runs),
         occupancy_at_end=max(run.solution.max_occupancy_at_end for run in runs),
+        dose_after_next_cycle=_dose_after(dose, candidate),
         mode=mode,
         place=target_place(dose, candidate.form.target, survival),
     )
@@ -95,3 +97,15 @@ def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, 
     top = np.where(np.isfinite(top), top, 0.0)
     mean = (weights * np.exp(np.minimum(logs - top, 0.0))).sum(axis=0) / np.where(total > 0.0, total, 1.0)
     return np.where(total > 0.0, (top + np.log(np.where(mean > 0.0, mean, 1.0))) / np.log(10.0), 0.0)
+
+
+def _dose_after(dose: CandidateDose, candidate: ResolvedCandidate) -> float:
+    """Share of one cycle's dose that falls after the interval to the next; 0 for a single cycle."""
+    if candidate.cycles == 1:
+        return 0.0
+    shares = []
+    for section in dose.sections:
+        times, rate = section.dose.history.times_h, section.dose.history.base_per_h
+        total = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times))])
+        shares.append(1.0 - float(np.interp(candidate.interval_h, times, total)) / float(total[-1]))
+    return max(0.0, *shares)

@@ -33,6 +33,7 @@ __all__ = ["PlanRun", "run_plan"]
 Progress = Callable[[str, int, int], None]
 
 DRAW_PAIRS = 3  # pairs of the dose-rate history in a draw; the central run decides its own number by error
+SMALLEST_LESION = 0.5  # of the section's extent; sections hold normal tissue too
 MAX_DRAW_VOXELS = 3600  # a draw costs about a second per dozen agents at this size
 
 
@@ -68,6 +69,7 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
     central_draw = Draw(seed=case.sampling.seed)
     maps = tissue_maps(setup, central_draw, case.sampling.grid_spacing)
     progress("tissue", 1, 1)
+    check_lesion_size(case, maps)
     used: dict[str, Value] = dict(central_draw.used)
 
     central: list[CentralCandidate] = []
@@ -114,6 +116,14 @@ def draw_spacing_um(case: Case, maps: Sequence[TissueMap]) -> float:
         return case.sampling.draw_grid_spacing
     largest = max(m.grid.shape[0] * m.grid.shape[1] for m in maps)
     return case.sampling.grid_spacing * max(1, int(np.ceil(np.sqrt(largest / MAX_DRAW_VOXELS))))
+
+
+def check_lesion_size(case: Case, maps: Sequence[TissueMap]) -> None:
+    """A lesion much smaller than its section is a slip of the unit; raises `BadInput`."""
+    extent_mm = max(max(m.grid.shape) * m.grid.spacing_um for m in maps) * 1e-3
+    if case.lesion.diameter < SMALLEST_LESION * extent_mm:
+        raise BadInput(f"'lesion.diameter' is {case.lesion.diameter:g} mm, but the section is {extent_mm:.1f} mm "
+                       "across; is the unit right?")
 
 
 def _read_sections(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -24,6 +26,20 @@ _shared: Any = None
 def _initialise(shared: Any) -> None:
     global _shared
     _shared = shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes started inside inherit a blocked SIGINT, so that Ctrl-C during their start prints no traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _call(job: tuple[Callable[[Any, Task], Outcome], Task]) -> Outcome:
@@ -52,7 +68,9 @@ def run_tasks(
     pool = ProcessPoolExecutor(
         count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise, initargs=(shared,))
     try:
-        yield from pool.map(_call, [(function, task) for task in tasks])
+        with _interrupts_held():
+            outcomes = pool.map(_call, [(function, task) for task in tasks])
+        yield from outcomes
     except BrokenProcessPool as error:
         raise NichedoseError(
             "A worker process ended abruptly, most often for want of memory. Use fewer workers "

@@ -15,6 +15,8 @@ from nichedose.tissue import SpotModel
 
 __all__ = ["ResolvedCandidate", "Setup", "resolve"]
 
+REFERENCE_WEIGHT_KG = 70.0  # for which organ doses per activity are published
+
 
 @dataclass(frozen=True)
 class ResolvedCandidate:
@@ -68,6 +70,11 @@ class Setup:
             prior[p.organ, p.quantity] = prior.get((p.organ, p.quantity), 0.0) + p.dose
         return prior
 
+    @property
+    def weight_ratio(self) -> float:
+        """Body weight over the weight for which the library's organ doses and activities are stated."""
+        return self.case.patient.weight_kg / REFERENCE_WEIGHT_KG
+
     def forms(self) -> tuple[str, ...]:
         """Labelled forms of the evaluable candidates, in order of first appearance."""
         return tuple(dict.fromkeys(c.form.name for c in self.evaluable))
@@ -88,6 +95,11 @@ def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setu
             known = near_miss(prior.organ, organs)
             raise BadInput(f"'prior_doses': no limit is known for organ '{prior.organ}'.{known}")
     candidates = tuple(_resolve_candidate(c, library) for c in case.candidates)
+    names = [c.name for c in candidates]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(f"'candidates': {twice[0]} is named twice, perhaps once by another of its names; give each its "
+                       "own label, or drop one.")
     return Setup(case, library, library.radiobiology[case.tumour], candidates, tuple(sections))
 
 

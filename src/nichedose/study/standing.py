@@ -9,15 +9,26 @@ from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap
 
-__all__ = ["UNTRIED_ABOVE", "standing"]
+__all__ = ["UNTRIED_ABOVE", "standing", "target_shown"]
 
 Status = Literal["evaluable", "flagged", "not evaluable"]
 
+OVERLAP_NOTED = 0.1  # share of a cycle's dose that falls into the next
+LQ_TRUSTED_TO_LOG_KILL = 10.0  # survival curves end well before one cell in 10^10, and few lesions hold more cells
 UNTRIED_ABOVE = 3.0  # times the prescribed activity: organ limits may allow it, but nobody has been there
 
 
+def target_shown(setup: Setup, maps: Sequence[TissueMap], target: str) -> bool:
+    """Whether the lesion itself says something of the target: a map in every section, or an anchor."""
+    return target in setup.case.anchors or all(tissue.targets[target].shape_known for tissue in maps)
+
+
 def standing(
-    setup: Setup, maps: Sequence[TissueMap], candidate: ResolvedCandidate, entry: CentralCandidate | None
+    setup: Setup,
+    maps: Sequence[TissueMap],
+    candidate: ResolvedCandidate,
+    entry: CentralCandidate | None,
+    tolerated_MBq: float | None,
 ) -> tuple[Status, tuple[str, ...]]:
     """Status and reasons.
 
@@ -26,7 +37,7 @@ def standing(
     reason = setup.reason_not_evaluable(candidate)
     if reason is not None or entry is None:
         return "not evaluable", (reason or "not computed",)
-    doubts = (*_target_doubts(setup, maps, candidate.form.target), *_activity_doubts(candidate, entry))
+    doubts = (*_target_doubts(setup, maps, candidate.form.target), *_activity_doubts(candidate, entry, tolerated_MBq))
     told = [setup.library.targets[candidate.form.target].caution, candidate.form.caution]
     return "flagged" if doubts else "evaluable", (*doubts, *(text for text in told if text))
 
@@ -46,14 +57,22 @@ def _target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list
     return found
 
 
-def _activity_doubts(candidate: ResolvedCandidate, entry: CentralCandidate) -> list[str]:
+def _activity_doubts(
+    candidate: ResolvedCandidate, entry: CentralCandidate, tolerated_MBq: float | None
+) -> list[str]:
     found = []
     if candidate.agent.status == "hypothetical":
         found.append("a hypothetical agent: nobody has given it")
     if not entry.tolerance.evaluable:
         found.append(entry.tolerance.reason)
-    tolerated = entry.tolerance.activity_MBq
-    if tolerated is not None and tolerated > UNTRIED_ABOVE * candidate.activity_MBq:
-        found.append(f"organ limits alone would allow {tolerated / candidate.activity_MBq:.0f} times the prescribed "
-                     "activity; that has not been tried")
+    if tolerated_MBq is not None and tolerated_MBq > UNTRIED_ABOVE * candidate.activity_MBq:
+        found.append(f"organ limits alone would allow {tolerated_MBq / candidate.activity_MBq:.1f} times the "
+                     "prescribed activity; that has not been tried")
+    if entry.dose_after_next_cycle > OVERLAP_NOTED:
+        found.append(f"{entry.dose_after_next_cycle:.0%} of a cycle's dose falls after the next cycle begins; cycles "
+                     "are computed as if each were over")
+    kill = entry.metrics[entry.mode].log_kill if entry.mode in entry.metrics else 0.0
+    if kill > LQ_TRUSTED_TO_LOG_KILL:
+        found.append(f"its log kill at the medians is above {LQ_TRUSTED_TO_LOG_KILL:.0f}, where the linear-quadratic "
+                     "model has never been measured: read it as 'very high', not as a number")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nichedose.case import Mode
+from nichedose.case import Lesion, Mode
 from nichedose.decide import CandidateFacts, sentence
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
@@ -26,21 +26,46 @@ def answer(setup: Setup, candidates: Sequence[CandidateSummary], mode: Mode) -> 
     """A few sentences: who is first, how sure, what is untried about it, and who would be first as prescribed."""
     placed = _placed(candidates, mode)
     if not placed:
-        reasons = "; ".join(f"{c.name}: {c.reasons[0] if c.reasons else c.modes[mode].reason}" for c in candidates)
+        reasons = "; ".join(f"{c.name}: {c.modes[mode].reason}" for c in candidates)
         return f"No candidate could be evaluated {MODE_TEXT[mode]}. {reasons}."
     first = placed[0]
-    text = f"{MODE_TEXT[mode][0].upper()}{MODE_TEXT[mode][1:]}, {first.name} ranks first of {len(placed)}"
-    probability = first.modes[mode].probability_best
-    if probability is not None:
-        text += f": best in {probability:.0%} of {setup.case.sampling.draws} draws"
-    if len(placed) > 1 and (probability is None or probability < CLEAR_WIN):
-        rivals = sorted(placed[1:], key=lambda c: -(c.modes[mode].probability_best or 0.0))
-        rival = rivals[0] if probability is not None else placed[1]
-        share = rival.modes[mode].probability_best
-        text += f"; the closest rival is {rival.name}" + (f" ({share:.0%})" if share is not None else "")
-        if probability is not None and probability < 0.5:
-            text += ". These data do not settle the choice"
-    return f"{text}.{_untried(setup, first, mode)}{_as_prescribed(candidates, first, mode)}"
+    start = f"{MODE_TEXT[mode][0].upper()}{MODE_TEXT[mode][1:]}, {first.name}"
+    if len(placed) == 1:
+        return f"{start} is the only candidate that could be ranked.{_unshown(first, placed)}"
+    return (
+        f"{start} {_place_and_rival(setup, placed, mode)}.{_unshown(first, placed)}{_untried(setup, first, mode)}"
+        f"{_as_prescribed(candidates, first, mode)}"
+    )
+
+
+def _place_and_rival(setup: Setup, placed: Sequence[CandidateSummary], mode: Mode) -> str:
+    """How clear the first place is. Places go by the median log kill; the share of draws won is another measure."""
+    first, rest = placed[0], placed[1:]
+    n, probability = len(placed), first.modes[mode].probability_best
+    if probability is None:
+        return f"ranks first of {n}; next comes {rest[0].name}"
+    draws = f"{setup.case.sampling.draws} draws"
+    rival = max(rest, key=lambda c: c.modes[mode].probability_best or 0.0)
+    share = rival.modes[mode].probability_best or 0.0
+    if share > probability:
+        return (f"has the highest median log kill of {n}, but {rival.name} is best in more of the {draws} "
+                f"({share:.0%} against {probability:.0%}): there is no clear first")
+    text = f"ranks first of {n}: best in {probability:.0%} of {draws}"
+    if probability < CLEAR_WIN:
+        text += f"; the closest rival is {rival.name} ({share:.0%})"
+    return text + (". These data do not settle the choice" if probability < 0.5 else "")
+
+
+def _unshown(first: CandidateSummary, placed: Sequence[CandidateSummary]) -> str:
+    """A winner whose target the section hardly shows wins by the library's density, and the answer must say so."""
+    if first.target_shown:
+        return ""
+    text = (f" But the section hardly shows {first.target}, and no anchor gives its density: measure it, by PET or "
+            "immunohistochemistry, before this place means anything.")
+    shown = next((c for c in placed if c.target_shown), None)
+    if shown is not None:
+        return text + f" Among candidates whose target the section shows, {shown.name} ranks first."
+    return text + " The same holds for every other candidate."
 
 
 def _placed(candidates: Sequence[CandidateSummary], mode: Mode) -> list[CandidateSummary]:
@@ -118,29 +143,37 @@ def _typical(quantiles: Quantiles | None) -> float | None:
     return None if quantiles is None else quantiles.typical
 
 
+def _space(lesion: Lesion) -> tuple[str, str]:
+    """What repeats along z, and what lies around."""
+    if lesion.along_z == "slab":
+        depth = f"The section is taken to repeat along z over {lesion.slab_thickness or lesion.diameter:g} mm."
+        place = "Around it"
+    else:
+        depth = f"The pattern of the section is {lesion.section_thickness:g} um thick."
+        alone = "Above and below it there is no activity; beside it"
+        place = "Above, below and around it" if lesion.surroundings == "uniform" else alone
+    around = {
+        "uniform": f"{place} the lesion, {lesion.diameter:g} mm across, holds the section's mean activity.",
+        "mirror": f"{place} the tissue mirrors the section.",
+        "isolated": f"{place} there is no activity.",
+    }[lesion.surroundings]
+    return depth, around
+
+
 def assumptions(setup: Setup, draw_spacing_um: float) -> tuple[str, ...]:
     """What was taken for granted, in plain words."""
     case = setup.case
     lesion, comparison = case.lesion, case.comparison
-    depth = (
-        f"The section is taken to repeat along z over {lesion.slab_thickness or lesion.diameter:g} mm."
-        if lesion.along_z == "slab"
-        else f"The section stands alone, {lesion.section_thickness:g} um thick, with nothing above or below."
-    )
-    around = {
-        "uniform": f"Around the section the lesion, {lesion.diameter:g} mm across, holds the section's mean activity.",
-        "mirror": "Around the section the tissue mirrors it.",
-        "isolated": "Around the section there is no activity.",
-    }[lesion.surroundings]
     scaling = (
         "Changing the activity leaves the ligand mass as it is."
         if comparison.scaling == "fixed_ligand_mass"
         else "The ligand mass scales with the activity (fixed molar activity)."
     )
     return (
-        depth,
-        around,
+        *_space(lesion),
         scaling,
+        f"Plasma concentrations and organ doses per activity fall with body weight ({case.patient.weight_kg:g} kg "
+        "here, 70 kg in the library); prescribed activities are not scaled.",
         "Expression sets the shape of a target map; the mean comes from an anchor or the library.",
         "Free ligand reaches tissue by permeation from vessels and diffuses; convection is left out.",
         "Vessels are a smooth density; oxygen and ligand are means over a voxel, and gradients between single "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -97,8 +98,8 @@ class World:
         ])
 
     def tolerance(self, candidate: ResolvedCandidate) -> Tolerance:
-        """The activity that the organ limits leave in this draw."""
-        return max_tolerated_activity(
+        """The activity that the organ limits leave in this draw; organ doses per activity fall with body weight."""
+        found = max_tolerated_activity(
             candidate.form,
             candidate.radionuclide,
             self.setup.library.limits,
@@ -107,6 +108,9 @@ class World:
             self.draw,
             emits_alpha=candidate.emits_alpha,
         )
+        if found.activity_MBq is None:
+            return found
+        return dataclasses.replace(found, activity_MBq=found.activity_MBq * self.setup.weight_ratio)
 
     def evaluate(
         self, candidate: ResolvedCandidate, surroundings: Surroundings | None = None
