@@ -59,7 +59,7 @@ def plan(
     case_file: Annotated[Path, typer.Argument(metavar="CASE.toml", help="`nichedose new` writes a template.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder, instead of the case's.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in that folder.")] = False,
-    draws: Annotated[int | None, typer.Option(min=0, help="Joint draws, instead of the case's.")] = None,
+    draws: Annotated[int | None, typer.Option(min=0, max=4096, help="Joint draws, instead of the case's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed, instead of the case's.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; results do not depend on it.")] = None,
     quiet: Quiet = False,
@@ -93,7 +93,7 @@ def _plan(
     except KeyboardInterrupt:
         _fail("interrupted; earlier results are as they were.")
         raise
-    evaluated = [c for c in run.result.candidates if c.status != "not evaluable"]
+    evaluated = [c for c in run.result.candidates if c.modes[run.result.decide_by].evaluable]
     if as_json:
         print(json.dumps(_summary(run.result, folder)))
     else:
