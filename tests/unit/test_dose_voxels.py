@@ -117,3 +117,11 @@ def test_bad_input(arguments: tuple[object, ...], message: str) -> None:
 def test_densities_that_water_cannot_stand_for(density: float) -> None:
     with pytest.raises(OutOfValidity, match="g/mL"):
         voxel_s_values("177Lu", 3.0, 1, density_g_per_mL=density)
+
+
+def test_bone_is_for_charged_particles() -> None:
+    with pytest.raises(OutOfValidity, match="charged qualities"):
+        voxel_s_values("177Lu", 3.0, 1, density_g_per_mL=1.9)
+    light, dense = (voxel_s_values("177Lu", 3.0, 1, quality="beta", density_g_per_mL=d) for d in (1.0, 1.9))
+    assert float(dense[0, 0, 0]) < float(light[0, 0, 0])  # more mass, and nearly all absorbed in either
+    assert float(voxel_s_values("90Y", 3.0, 1, density_g_per_mL=1.9)[0, 0, 0]) > 0.0  # no photons to speak of

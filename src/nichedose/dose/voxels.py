@@ -16,6 +16,7 @@ from nichedose.dose.kernels import (
     Daughters,
     RadialKernel,
     emitted_qualities,
+    energy_MeV_per_decay,
     radial_density_MeV_per_um,
     radial_kernel,
 )
@@ -28,6 +29,8 @@ __all__ = ["voxel_s_values"]
 
 _LARGEST_GIB = 2.0
 _DENSITY_RANGE = (0.1, 2.0)
+_BONE_G_PER_ML = 1.2
+_FEW_PHOTONS = 0.01  # of the energy: too few to matter, whatever bone does to them
 _NEAR_VOXELS = 3
 # Points and weights with the first five moments of a tent of half-width 1 (variance 1/6, fourth moment 1/15).
 _TENT_POINTS = np.sqrt(0.4) * np.array([-1.0, 0.0, 1.0])
@@ -47,9 +50,9 @@ def voxel_s_values(
 
     ``voxel_mm`` is one length or (z, y, x); ``shape`` one odd number or three; ``quality`` None sums all, photons
     included. The whole space has the composition of water and ``density_g_per_mL``: right for soft tissue, good
-    for lung, and for bone good for charged particles alone (docs/theory/photons.md). Raises `BadInput` for lengths not
+    for lung, and for bone fair for charged particles alone (docs/theory/photons.md). Raises `BadInput` for lengths not
     above 0, even shapes, names that are not known, and arrays above 2 GiB; `OutOfValidity` for densities that are not
-    between 0.1 and 2 g/mL.
+    between 0.1 and 2 g/mL, and for photons above 1.2 g/mL.
 
     >>> f"{voxel_s_values('90Y', 3.0, 3)[1, 1, 1] * 1e9:.2f} mGy/(MBq s)"
     '1.60 mGy/(MBq s)'
@@ -57,15 +60,25 @@ def voxel_s_values(
     size_um = _size_um(voxel_mm)
     counts = _shape(shape)
     density = float(density_g_per_mL)
-    if not _DENSITY_RANGE[0] <= density <= _DENSITY_RANGE[1]:
-        raise OutOfValidity(f"density_g_per_mL = {density_g_per_mL}; scaling water holds from {_DENSITY_RANGE[0]} to "
-                            f"{_DENSITY_RANGE[1]} g/mL.")
+    qualities = emitted_qualities(nuclide, daughters, quality)
+    _check_density(density, energy_MeV_per_decay(nuclide, daughters), qualities)
     scaled = size_um * density  # distances in g/cm2 decide
     octant = np.zeros(tuple(n // 2 + 1 for n in counts))
-    for q in emitted_qualities(nuclide, daughters, quality):
+    for q in qualities:
         octant += _octant_MeV(nuclide, q, daughters, scaled, octant.shape)
     mirrored = octant[np.ix_(*(np.abs(np.arange(n) - n // 2) for n in counts))]
     return np.asarray(mirrored * (GY_PER_MEV_PER_UM3 / (density * float(np.prod(size_um)))))
+
+
+def _check_density(density: float, energy_MeV: dict[Quality, float], qualities: tuple[Quality, ...]) -> None:
+    low, high = _DENSITY_RANGE
+    if not low <= density <= high:
+        raise OutOfValidity(f"density_g_per_mL = {density:g}; scaling water holds from {low} to {high} g/mL.")
+    photons = energy_MeV["photon"] if "photon" in qualities else 0.0
+    if density > _BONE_G_PER_ML and photons > _FEW_PHOTONS * sum(energy_MeV[q] for q in qualities):
+        raise OutOfValidity(
+            f"density_g_per_mL = {density:g}: above {_BONE_G_PER_ML} g/mL tissue is bone, which absorbs photons below "
+            "0.15 MeV several times better than dense water. Ask for the charged qualities one by one.")
 
 
 def _size_um(voxel_mm: float | tuple[float, float, float]) -> Array:
