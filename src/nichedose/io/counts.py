@@ -49,16 +49,13 @@ def raw_counts(matrix: Any, where: str, hint: str = "") -> sp.csr_matrix:
 
 
 def total_flags(counts: sp.csr_matrix) -> tuple[Flag, ...]:
-    """What the totals per spot give away: empty spots, and totals that are all the same."""
+    """What the totals per spot give away: totals that are all the same, empty spots aside."""
     totals = np.asarray(counts.sum(axis=1)).ravel()
-    flags = []
-    if (totals == 0).any():
-        flags.append(Flag("note", "tissue data", f"{int((totals == 0).sum())} spots in tissue have no counts at all; "
-                                                 "kept."))
-    if totals.size >= 20 and totals[0] > 0 and (totals == totals[0]).all():
-        flags.append(Flag("caution", "tissue data", f"Every spot has the same total, {int(totals[0])} counts: the data "
-                                                    "may have been down-sampled or normalised and rounded."))
-    return tuple(flags)
+    totals = totals[totals > 0]
+    if totals.size < 20 or (totals != totals[0]).any():
+        return ()
+    return (Flag("caution", "tissue data", f"Every spot has the same total, {int(totals[0])} counts: the data may have "
+                                           "been down-sampled or normalised and rounded."),)
 
 
 def _stored(matrix: Any) -> Any:

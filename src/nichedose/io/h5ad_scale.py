@@ -19,6 +19,7 @@ from nichedose.io.scale import (
     is_unit_lattice,
     lattice_of,
     nearest_spacing,
+    refuse_lost_positions,
     scale_caution,
     visium_scale,
 )
@@ -43,6 +44,7 @@ def h5ad_scale(
     In order: what the user states; Visium's lattice when ``array_row`` and ``array_col`` are there; what the file
     declares in ``uns["spatial_units"]``. Otherwise `BadInput` asks.
     """
+    refuse_lost_positions(xy, where)
     spacing, _ = nearest_spacing(xy)
     unit = options.coordinate_unit
     if unit == "um":

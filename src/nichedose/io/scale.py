@@ -22,7 +22,7 @@ from nichedose.values import Flag
 
 __all__ = [
     "LEGACY_ST_DIAMETER_UM", "LEGACY_ST_PITCH_UM", "VISIUM_DIAMETER_UM", "VISIUM_PITCH_UM", "LatticeFit", "Scale",
-    "fit_hexagonal", "fit_square", "is_unit_lattice", "lattice_of", "nearest_spacing", "refuse_shared_positions",
+    "fit_hexagonal", "fit_square", "is_unit_lattice", "lattice_of", "nearest_spacing", "refuse_lost_positions",
     "scale_caution", "visium_scale",
 ]
 
@@ -35,6 +35,7 @@ LEGACY_ST_PITCH_UM = 200.0
 LEGACY_ST_DIAMETER_UM = 100.0
 _FULLRES_DIAMETER_UM = 65.0  # what spot_diameter_fullres spans; measured on Space Ranger output
 _TOLERANCE = 0.03
+_FEWEST_SPOTS = 4  # fewer fix no lattice, and have no neighbours to learn from
 
 Lattice = Literal["hexagonal", "square", "none"]
 
@@ -136,8 +137,15 @@ def is_unit_lattice(xy: Array) -> bool:
     return bool(np.median(off) < 0.15 and 0.7 < spacing < 2.3 and np.ptp(xy, axis=0).max() < 400)
 
 
-def refuse_shared_positions(xy: Array, where: str) -> None:
-    """Raise `BadInput` when spots lie on one another: several samples in one file, or positions that were lost."""
+def refuse_lost_positions(xy: Array, where: str) -> None:
+    """Raise `BadInput` for too few spots, and when spots lie on one another: several samples, or positions lost."""
+    if len(xy) < _FEWEST_SPOTS:
+        raise BadInput(f"{where}: {len(xy)} spot{'' if len(xy) == 1 else 's'} in tissue; a section needs "
+                       f"several spots, {_FEWEST_SPOTS} at the very least. Check the sample chosen and in_tissue.")
+    if not np.ptp(xy, axis=0).any():
+        raise BadInput(f"{where}: all {len(xy)} spots stand at one position, ({xy[0, 0]:.4g}, {xy[0, 1]:.4g}); a "
+                       "section needs several spots, each at its own place. The positions were lost or never filled "
+                       "in; give those of the spots.")
     shared = len(xy) - len(np.unique(np.round(xy, 6), axis=0))
     if shared:
         raise BadInput(f"{where}: {shared} of {len(xy)} spots stand at the position of another spot. Does the file "
