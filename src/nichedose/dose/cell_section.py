@@ -16,6 +16,7 @@ from nichedose.dose.clusters import cross_s_Gy
 from nichedose.dose.convolve import KernelKey, Plane, dose_with_surroundings, inside_dose
 from nichedose.dose.kernels import Daughters, charged_qualities
 from nichedose.dose.result import Quality, SectionGeometry
+from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -73,7 +74,8 @@ def cells_dose(
 
     ``positions_um`` (n, 2): centres, taken to lie in one plane; ``surface_decays``, ``internal_decays`` (n,): decays of
     the parent on each cell's surface and in its cytoplasm (1 MBq.h is 3.6e9). Equal spheres with concentric nuclei;
-    progeny decay in place. ``target``: "nucleus" or "cell".
+    progeny decay in place, those that live longer than a year left out, as in `section_dose`. ``target``: "nucleus" or
+    "cell".
 
     Along z: ``section`` holds these cells alone; ``slab`` repeats the layer every ``layer_um`` through the thickness.
     ``layer_um`` is the thickness of tissue whose cells one layer shows (default for ``section``: its thickness); it
@@ -84,7 +86,8 @@ def cells_dose(
     where, label = _checked(positions_um, surface_decays, internal_decays, target)
     layer = _layer_um(geometry, layer_um)
     name = canonical_name(nuclide)
-    keys = tuple(KernelKey(name, q, daughters, float("inf")) for q in charged_qualities(name, daughters))
+    longest = LONGEST_PROGENY_HALF_LIFE_H
+    keys = tuple(KernelKey(name, q, daughters, longest) for q in charged_qualities(name, daughters, longest))
     if not keys:
         raise BadInput(f"{name} emits no charged particles; the dose to its cells cannot be computed.")
     repeats = int(0.5 * geometry.thickness_um / layer) if geometry.along_z == "slab" else 0
@@ -95,7 +98,7 @@ def cells_dose(
     around = _around(where, label, keys, geometry, layer)
     own = {}
     for key in keys:
-        s = cell_s_values(name, *radii, daughters, key.quality)
+        s = cell_s_values(name, *radii, daughters, key.quality, longest_half_life_h=longest)
         own[key.quality] = np.asarray(label @ np.array([s[target, source] for source in _SOURCES]))
     return CellsDose(
         own, {k.quality: np.maximum(c, 0.0) for k, c in zip(keys, cross, strict=True)},

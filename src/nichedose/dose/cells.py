@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
@@ -35,21 +36,23 @@ def cell_s_values(
     daughters: Daughters = "none",
     quality: Quality | None = None,
     nucleus_offset_um: float = 0.0,
+    longest_half_life_h: float = math.inf,
 ) -> dict[tuple[CellPart, CellPart], float]:
     """Mean dose in a target part per decay spread evenly over a source part, Gy, keyed ``(target, source)``.
 
     Cell and nucleus are spheres in unbounded water, ``nucleus_offset_um`` between their centres; cytoplasm is the cell
     without nucleus; the surface is infinitely thin. ``("surface", "surface")`` is absent: dose on an infinitely thin
-    source has no limit. ``quality`` None sums the charged qualities. Raises `BadInput` unless the nucleus is smaller
-    than the cell and lies within it.
+    source has no limit. ``quality`` None sums the charged qualities. Progeny that live longer than
+    ``longest_half_life_h``, and what follows them, are left out. Raises `BadInput` unless the nucleus is smaller than
+    the cell and lies within it.
 
     >>> f"{cell_s_values('177Lu', 7.0, 5.0)['nucleus', 'surface']:.2e}"
     '1.90e-04'
     """
     check_radii(cell_radius_um, nucleus_radius_um, nucleus_offset_um)
-    qualities = charged_qualities(nuclide, daughters) if quality is None else (quality,)
+    qualities = charged_qualities(nuclide, daughters, longest_half_life_h) if quality is None else (quality,)
     geometry = float(cell_radius_um), float(nucleus_radius_um), float(nucleus_offset_um)
-    kernels = [radial_kernel(nuclide, q, daughters) for q in qualities]
+    kernels = [radial_kernel(nuclide, q, daughters, longest_half_life_h) for q in qualities]
     return {pair: sum(_s_value(kernel, *geometry, *pair) for kernel in kernels) for pair in PAIRS}
 
 
