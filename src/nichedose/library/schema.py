@@ -114,6 +114,8 @@ class Agent(_Entry):
     status: Literal["approved", "clinical trial", "compassionate use", "preclinical", "hypothetical"]
     regimen_source: str | None = None
     note: str | None = None
+    published_lesion_Gy_per_GBq: Value | None = Field(
+        default=None, description="lesion dose per activity in patients, set beside ours; no result depends on it")
     also_known_as: tuple[str, ...] = Field(default=(), description="product names by which a case may call it")
 
 

@@ -37,6 +37,7 @@ class CentralCandidate:
     clonogens: tuple[Mapping[str, Array], ...]
     g_mean: tuple[float, ...]
     g_error: float
+    mean_dose_Gy_per_GBq: float
     escaped_fraction: float
     entered_fraction: float
     photon_energy_fraction: float
@@ -77,6 +78,7 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
         clonogens=tuple(dict(s.clonogens) for s in dose.sections),
         g_mean=tuple(float(s.g[s.tissue.mask].mean()) for s in dose.sections),
         g_error=max(s.dose.history.g_error for s in dose.sections),
+        mean_dose_Gy_per_GBq=dose.mean_dose_Gy_per_MBq * 1e3,
         escaped_fraction=dose.escaped_fraction,
         entered_fraction=dose.entered_fraction,
         photon_energy_fraction=max(s.dose.photon_energy_fraction for s in dose.sections),

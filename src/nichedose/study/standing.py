@@ -38,8 +38,23 @@ def standing(
     if reason is not None or entry is None:
         return "not evaluable", (reason or "not computed",)
     doubts = (*_target_doubts(setup, maps, candidate.form.target), *_activity_doubts(candidate, entry, tolerated_MBq))
-    told = [setup.library.targets[candidate.form.target].caution, candidate.form.caution]
+    told = [
+        _lesion_dose(setup, candidate, entry),
+        setup.library.targets[candidate.form.target].caution,
+        candidate.form.caution,
+    ]
     return "flagged" if doubts else "evaluable", (*doubts, *(text for text in told if text))
+
+
+def _lesion_dose(setup: Setup, candidate: ResolvedCandidate, entry: CentralCandidate) -> str | None:
+    """Our dose per activity beside what lesions of patients had; the reader judges whether this one is like them."""
+    published = candidate.agent.published_lesion_Gy_per_GBq
+    if published is None:
+        return None
+    low, high = published.quantile(0.05), published.quantile(0.95)
+    ours = entry.mean_dose_Gy_per_GBq
+    return (f"this section gets {ours:.2g} Gy/GBq at the medians; published lesions had {published.central:.2g} "
+            f"({low:.1g} to {high:.2g}) Gy/GBq ({setup.library.sources[published.source or ''].citation})")
 
 
 def _target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list[str]:
