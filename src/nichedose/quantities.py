@@ -16,7 +16,7 @@ from nichedose.errors import BadInput, near_miss
 
 __all__ = [
     "ActivityMBq", "AmountNmol", "ConcentrationNmolPerL", "DensityPerMm3", "DoseGy", "LengthMm", "LengthUm",
-    "TimeH", "convert", "parse_quantity",
+    "TimeH", "convert", "parse_quantity", "split_unit", "unit_of_key",
 ]
 
 # unit -> (dimension, factor to the SI-like base of that dimension)
@@ -43,6 +43,19 @@ _ALIASES = {
     "µg": "ug", "μg": "ug", "µmol": "umol", "μmol": "umol", "cells/mm3": "1/mm3", "cells/mL": "1/mL",
     "/mm3": "1/mm3", "mm-3": "1/mm3",
 }
+# Endings of names that carry a unit, longer before shorter wherever one ends with another.
+_ENDINGS = {
+    "L_per_nmol_per_h": "L/(nmol.h)", "mL_per_min_per_mL": "mL/min/mL", "mmHg_per_s": "mmHg/s",
+    "um2_per_s": "um2/s", "um_per_s": "um/s", "nmol_per_L": "nmol/L", "Gy_per_GBq": "Gy/GBq",
+    "Gy_per_MBq": "Gy/MBq", "fraction_per_L": "1/L", "per_mm3": "1/mm3", "per_Gy": "1/Gy", "per_cm": "1/cm",
+    "per_L": "1/L", "per_h": "1/h", "mmHg": "mmHg", "MBq": "MBq", "GBq": "GBq", "nmol": "nmol", "kDa": "kDa",
+    "MiB": "MiB", "GiB": "GiB", "Gy": "Gy", "um": "um", "mm": "mm", "kg": "kg", "h": "h", "s": "s",
+}
+# Keys of library values that end in the name of an organ or of a quantity instead.
+_KEYS_WITHOUT_ENDING = (
+    (re.compile(r"[.]dose[.][^.]+$"), "Gy/GBq"),
+    (re.compile(r"^limit[.].*[.](absorbed_dose|bed|weighted_rbe5)$"), "Gy"),
+)
 _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$")
 
 
@@ -79,6 +92,31 @@ def parse_quantity(text: object, unit: str, *, minimum: float | None = None) -> 
     if minimum is not None and value < minimum:
         raise BadInput(f"'{text}' is below the smallest allowed value, {minimum:g} {unit}.")
     return value
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """A name and the unit at its end; the unit is empty where the name ends in none.
+
+    >>> split_unit("run_time_s"), split_unit("vessel_contrast")
+    (('run_time', 's'), ('vessel_contrast', ''))
+    """
+    for ending, unit in _ENDINGS.items():
+        if name.endswith(f"_{ending}"):
+            return name[: -len(ending) - 1], unit
+    return name, ""
+
+
+def unit_of_key(key: str) -> str:
+    """The unit of a library value by its key; empty for a pure number.
+
+    >>> unit_of_key("form.PSMA-617.plasma.fraction_per_L[0]"), unit_of_key("limit.kidney.bed")
+    ('1/L', 'Gy')
+    """
+    for pattern, unit in _KEYS_WITHOUT_ENDING:
+        if pattern.search(key):
+            return unit
+    last = re.sub(r"\[[^\]]*\]", "", key).rsplit(".", 1)[-1]
+    return _ENDINGS.get(last) or split_unit(last)[1]
 
 
 def _lookup(unit: str) -> tuple[str, float]:

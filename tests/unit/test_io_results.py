@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,28 @@ def test_load_refuses_what_is_no_result(tmp_path: Path, result: PlanResult, assa
     (folder / "ranking.csv").unlink()
     with pytest.raises(BadInput, match="not complete"):
         load_results(folder)
+
+
+def test_store_opens_with_plain_xarray_without_a_warning(
+    tmp_path: Path, result: PlanResult, assay: SpatialAssay
+) -> None:
+    store = write(tmp_path / "run", result, assay) / "results.zarr"
+    groups = ["draws", *(f"sections/section_{x}/{part}" for x in "AB" for part in ("tissue", "candidates"))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [xr.open_zarr(store, group=group).load() for group in groups]
+        tree = xr.open_datatree(store, engine="zarr")
+    assert set(tree["sections"].children) == {"section_A", "section_B"}
+    for group, dataset in zip(groups, found, strict=True):
+        assert all(v.attrs.get("units") for v in dataset.variables.values()), group  # coordinates too
+        assert dataset.equals(tree[group].to_dataset())
+
+
+def test_draws_say_the_unit_of_every_input(tmp_path: Path, result: PlanResult, assay: SpatialAssay) -> None:
+    keys = ["tissue.cell_density_per_mm3", "form.X.dissociation_constant_nmol_per_L", "tissue.vessel_contrast"]
+    draws = xr.Dataset(
+        {"input": (("key", "draw"), np.ones((3, 4)), {"units": "as named by the key"})},
+        coords={"key": keys, "draw": np.arange(4)})
+    back = load_results(write(tmp_path / "run", replace(result, draws=draws), assay)).draws
+    assert list(back["key_units"].values) == ["1/mm3", "nmol/L", "1"]
+    assert back["input"].attrs["units"] == "as named by the key" and back["key"].attrs["units"] == "1"

@@ -1,4 +1,7 @@
-"""The arrays of a result in one zarr store: ``sections/<sample>/{tissue,candidates}`` and ``draws``."""
+"""The arrays of a result in one zarr store: ``sections/<sample>/{tissue,candidates}`` and ``draws``.
+
+Metadata of all groups are gathered at the root, so that any group opens with one read.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nichedose.quantities import unit_of_key
 from nichedose.results import SCHEMA_VERSION, PlanResult
 
 if TYPE_CHECKING:
@@ -61,7 +65,16 @@ def write_store(path: Path, result: PlanResult) -> None:
                      "gene_coverage": json.dumps(jsonable(section.gene_coverage), sort_keys=True)}
             _write(section.tissue, path, f"sections/{name}/tissue", extra)
             _write(section.candidates, path, f"sections/{name}/candidates", {"sample": section.sample})
-        _write(result.draws, path, "draws", {})
+        _write(_with_key_units(result.draws), path, "draws", {})
+        zarr.consolidate_metadata(path, zarr_format=3)
+
+
+def _with_key_units(draws: xr.Dataset) -> xr.Dataset:
+    """``key_units`` beside ``key``: the unit of each input, which its key tells."""
+    if "key" not in draws.coords:
+        return draws
+    units = np.array([unit_of_key(str(key)) or "1" for key in draws["key"].values], dtype=object)
+    return draws.assign_coords(key_units=("key", units, {"units": "1", "long_name": "unit of each input"}))
 
 
 def read_store(path: Path) -> tuple[dict[str, Any], dict[str, xr.Dataset], dict[str, xr.Dataset], xr.Dataset]:
@@ -81,7 +94,7 @@ def _write(dataset: xr.Dataset, path: Path, group: str, extra: Mapping[str, Any]
         # object strings become zarr's variable-length strings; fixed-length ones have no zarr 3 specification
         values = variable.astype(object) if variable.dtype.kind == "U" else variable
         attributes = jsonable(variable.attrs)
-        if "units" not in attributes and variable.dtype.kind in "biufc":
+        if "units" not in attributes:
             if name in dataset.data_vars:
                 raise ValueError(f"{group}: variable '{name}' has no units; every variable of a result must say its "
                                  "unit.")

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from nichedose.quantities import split_unit, unit_of_key
 from nichedose.results import Quantiles
 from nichedose.values import Value
 
@@ -32,52 +33,6 @@ NOT_COMPUTED = "not computed"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\u202f"
 _LEAST_SHARE = 1e-12  # shares below are not told apart
-
-# Endings of names that carry a unit, longest first wherever one ends with another.
-_UNITS: tuple[tuple[str, str], ...] = (
-    ("L_per_nmol_per_h", "L/(nmol·h)"),
-    ("mL_per_min_per_mL", "mL/min/mL"),
-    ("mmHg_per_s", "mmHg/s"),
-    ("um2_per_s", "µm²/s"),
-    ("um_per_s", "µm/s"),
-    ("nmol_per_L", "nmol/L"),
-    ("Gy_per_GBq", "Gy/GBq"),
-    ("Gy_per_MBq", "Gy/MBq"),
-    ("fraction_per_L", "1/L"),
-    ("per_mm3", "1/mm³"),
-    ("per_Gy", "1/Gy"),
-    ("per_cm", "1/cm"),
-    ("per_L", "1/L"),
-    ("per_h", "1/h"),
-    ("mmHg", "mmHg"),
-    ("MBq", "MBq"),
-    ("GBq", "GBq"),
-    ("nmol", "nmol"),
-    ("kDa", "kDa"),
-    ("MiB", "MiB"),
-    ("GiB", "GiB"),
-    ("Gy", "Gy"),
-    ("um", "µm"),
-    ("mm", "mm"),
-    ("kg", "kg"),
-    ("h", "h"),
-    ("s", "s"),
-)
-# Keys that end in the name of an organ or a quantity instead.
-_PLACES = (
-    (re.compile(r"[.]dose[.][^.]+$"), "Gy/GBq"),
-    (re.compile(r"^limit[.].*[.](absorbed_dose|bed|weighted_rbe5)$"), "Gy"),
-)
-_UNIT_SIGNS = {
-    "1/mm3": "1/mm³",
-    "um2/s": "µm²/s",
-    "um/s": "µm/s",
-    "um": "µm",
-    "mm3": "mm³",
-    "mm2": "mm²",
-    "1": "",
-    "": "",
-}
 
 
 @dataclass(frozen=True)
@@ -178,21 +133,23 @@ def range_of(value: Value) -> str:
 
 
 def unit_of(name: str) -> str:
-    """The unit that stands at the end of a name, or an empty text for a number without one.
+    """The unit that stands at the end of a name, as printed, or an empty text for a number without one.
 
     >>> unit_of("ligand.PSMA-617.dissociation_constant_nmol_per_L"), unit_of("vessel_contrast")
     ('nmol/L', '')
     """
-    for pattern, unit in _PLACES:
-        if pattern.search(name):
-            return unit
-    last = re.sub(r"\[[^\]]*\]", "", name).rsplit(".", 1)[-1]
-    return next((unit for ending, unit in _UNITS if last == ending or last.endswith(f"_{ending}")), "")
+    return unit_sign(unit_of_key(name))
 
 
 def unit_sign(unit: str) -> str:
-    """A unit as printed: powers raised, the unit of a bare ratio dropped."""
-    return _UNIT_SIGNS.get(unit, unit)
+    """A unit as printed: powers raised, micrometres with their letter, the unit of a bare ratio dropped.
+
+    >>> unit_sign("1/mm3"), unit_sign("um2/s"), unit_sign("MBq.h/L"), unit_sign("1")
+    ('1/mm³', 'µm²/s', 'MBq·h/L', '')
+    """
+    if unit == "1":
+        return ""
+    return re.sub(r"(?<=m)[23]", lambda m: "²³"[int(m[0]) - 2], re.sub(r"\bum", "µm", unit)).replace(".", "·")
 
 
 def humanise(name: str) -> str:
@@ -201,10 +158,8 @@ def humanise(name: str) -> str:
     >>> humanise("run_time_s"), humanise("equal_toxicity")
     ('run time (s)', 'equal toxicity')
     """
-    for ending, unit in _UNITS:
-        if name.endswith(f"_{ending}"):
-            return f"{name[: -len(ending) - 1].replace('_', ' ')} ({unit})"
-    return name.replace("_", " ")
+    bare, unit = split_unit(name)
+    return bare.replace("_", " ") + (f" ({unit_sign(unit)})" if unit else "")
 
 
 def cell_words(name: str) -> str:
@@ -214,7 +169,7 @@ def cell_words(name: str) -> str:
 
 def bare_name(name: str) -> str:
     """A name in words without its unit: ``"mean_dose_Gy"`` becomes ``"mean dose"``."""
-    return humanise(name).partition(" (")[0]
+    return split_unit(name)[0].replace("_", " ")
 
 
 def as_sentence(text: str) -> str:
