@@ -15,7 +15,7 @@ from nichedose.nuclide.emissions import decay_per_h, half_life_h
 from nichedose.nuclide.names import canonical_name, database_name, known_nuclides
 from nichedose.nuclide.sources import Source, chosen_source
 
-__all__ = ["ChainMember", "chain", "chain_activities"]
+__all__ = ["ChainMember", "chain", "chain_activities", "progeny"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,15 @@ def _solved(parent: str, times_h: NDArray[np.float64]) -> dict[str, NDArray[np.f
     grown[0] += 1.0
     activity = np.clip(grown, 0.0, None) * rate[:, None] / rate[0]
     return dict(zip(names, activity, strict=True))
+
+
+def progeny(name: str, source: Source | None = None) -> tuple[tuple[str, float], ...]:
+    """Radioactive nuclides that one decay of ``name`` gives directly, with their branching fractions.
+
+    Raises `BadInput` for an unknown or stable nuclide.
+    """
+    chosen = chosen_source(source)
+    return _progeny(canonical_name(name, chosen), chosen)
 
 
 @lru_cache(maxsize=256)
