@@ -156,7 +156,8 @@ def _shells(kernel: RadialKernel, spacing_um: Spacing, half: Halves, start_um: f
     scale = np.array([unit / h for h in spacing_um])
     for r, step, share in zip(radius, np.diff(edges), energy, strict=True):
         if share > 0.0:
-            _spread(out, _octant_points(r, step) * scale[:, None], share / 8.0)
+            points, shares = _octant_points(r, step)
+            _spread(out, points * scale[:, None], shares * (share / 8.0))
     out[0, 0, 0] += kernel.cumulative_MeV[0] / 8.0
     for axis in range(3):  # planes receive from both sides
         np.moveaxis(out, axis, 0)[0] *= 2.0
@@ -175,32 +176,29 @@ def _shell_edges(end: float) -> Array:
     return np.asarray(np.unique(np.concatenate([edges[edges < end], [end]])))
 
 
-def _octant_points(radius: float, step: float) -> Array:
-    """Points of equal area on the octant of a sphere, about ``step`` apart, (3, n)."""
-    bands = max(32, int(np.ceil(radius / step)))
-    around = max(32, int(np.ceil(0.5 * np.pi * radius / step)))
-    mu = (np.arange(bands) + 0.5) / bands
-    turn = np.broadcast_to((np.arange(around) + 0.5) * (0.5 * np.pi / around), (bands, around))
-    across = np.sqrt(1.0 - mu * mu)[:, None]
-    points = np.stack([np.broadcast_to(mu[:, None], turn.shape), across * np.sin(turn), across * np.cos(turn)])
-    return np.asarray(radius * points.reshape(3, -1))
+def _octant_points(radius: float, step: float) -> tuple[Array, Array]:
+    """Points on the octant of a sphere, at most about ``step`` apart, (3, n), and their shares of its area, (n,)."""
+    bands = max(24, int(np.ceil(0.5 * np.pi * radius / step)))
+    edges = np.linspace(0.0, 0.5 * np.pi, bands + 1)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    cosine, sine = np.cos(middle), np.sin(middle)
+    turn = cosine, sine  # the same angles serve around the pole
+    points = np.stack(np.broadcast_arrays(cosine[:, None], sine[:, None] * turn[1], sine[:, None] * turn[0]))
+    share = np.repeat(-np.diff(np.cos(edges)) / bands, bands)
+    return np.asarray(radius * points.reshape(3, -1)), share
 
 
-def _spread(out: Array, points: Array, energy: float) -> None:
-    """Add ``energy``, shared evenly by ``points`` (3, n) in voxels, to the grid by linear interpolation."""
-    share = energy / points.shape[1]
+def _spread(out: Array, points: Array, energy: Array) -> None:
+    """Add ``energy`` (n,) of ``points`` (3, n), in voxels, to the grid by linear interpolation."""
     for start in range(0, points.shape[1], _BLOCK):
-        part = points[:, start : start + _BLOCK]
+        part, share = points[:, start : start + _BLOCK], energy[start : start + _BLOCK]
         inside = (part < np.array(out.shape)[:, None] - 1.0).all(axis=0)
         low = part[:, inside].astype(np.intp)
-        high = part[:, inside] - low
+        high, share = part[:, inside] - low, share[inside]
         flat, (_, ny, nx) = out.reshape(-1), out.shape
         base = (low[0] * ny + low[1]) * nx + low[2]
-        # the points of a shell fall into few voxels: count in the box around them only
-        first = int(base.min()) if len(base) else 0
         for dz, wz in ((0, 1.0 - high[0]), (1, high[0])):
             for dy, wy in ((0, 1.0 - high[1]), (1, high[1])):
                 for dx, wx in ((0, 1.0 - high[2]), (1, high[2])):
-                    at = base + ((dz * ny + dy) * nx + dx) - first
-                    count = np.bincount(at, weights=wz * wy * wx)
-                    flat[first : first + len(count)] += share * count
+                    count = np.bincount(base + ((dz * ny + dy) * nx + dx), weights=share * wz * wy * wx)
+                    flat[: len(count)] += count  # only as far as the shell reaches

@@ -32,7 +32,7 @@ def padded_length(size: int, half: int) -> int:
 
 
 def even_spectrum(octant: Array, periods: Shape, dtype: Any = np.float64) -> Real:
-    """Spectrum of an even kernel on a torus of ``periods``, shape ``periods // 2 + 1``; what overlaps wraps and adds."""
+    """Spectrum of an even kernel on a torus of ``periods``, shape ``periods // 2 + 1``; what overlaps adds."""
     out = octant
     for period in periods:
         size = out.shape[0]
@@ -79,7 +79,7 @@ def convolve_mirrored(field: Real, spectrum: Real, workers: int = 1) -> Real:
 
 
 def convolve_with(xp: ModuleType, field: Any, spectrum: Any, periods: Shape) -> Any:
-    """`convolve_padded` written for any namespace with NumPy's functions (numpy, jax.numpy, cupy): no writes in place."""
+    """`convolve_padded` for any namespace with NumPy's functions (numpy, jax.numpy, cupy): no writes in place."""
     (nz, ny, nx), (pz, py, px) = field.shape, periods
     half = xp.fft.fft(xp.fft.fft(xp.fft.rfft(field, n=px, axis=2), n=py, axis=1), n=pz, axis=0)
     for axis, period in ((0, pz), (1, py)):

@@ -44,8 +44,8 @@ def coarse_tail(kernel: RadialKernel, spacing_um: float, factor: int, field: Rea
 
 def core_octant(kernel: RadialKernel, spacing_um: float, factor: int, half: Shape) -> Array:
     """What the tail leaves near the source; ``half`` reaches the window's end or the grid's."""
-    sides = (spacing_um,) * 3
-    return np.asarray(cube_kernel(kernel, sides, half) - tent_average(kernel, sides, half, _window_um(sides[0], factor)))
+    sides, window = (spacing_um,) * 3, _window_um(spacing_um, factor)
+    return np.asarray(cube_kernel(kernel, sides, half) - tent_average(kernel, sides, half, window))
 
 
 def tail_octant(kernel: RadialKernel, spacing_um: float, factor: int, shape: Shape) -> Array:
@@ -59,20 +59,22 @@ def tail_octant(kernel: RadialKernel, spacing_um: float, factor: int, shape: Sha
 
 def interpolation_error(kernel: RadialKernel, spacing_um: float, factor: int) -> float:
     """Sum over all targets of the tail's absolute error, MeV per decay: a weighted sample of pairs of voxels."""
-    k, rng = kernel, np.random.default_rng(20)
-    window = _window_um(spacing_um, factor)
-    density, step = windowed_density(k, window)
-    radial = 4.0 * np.pi * (step * np.arange(len(density))) ** 2 * density
-    end = min(2.0 * window[1], k.reach_um)
-    by_energy = np.interp(rng.random(_SAMPLES) * radial.sum(), np.cumsum(radial), step * np.arange(len(density)))
+    rng, window = np.random.default_rng(20), _window_um(spacing_um, factor)
+    density, step = windowed_density(kernel, window)
+    if not density.any():
+        return 0.0
+    table = step * np.arange(len(density))
+    radial = 4.0 * np.pi * table**2 * density
+    end = min(2.0 * window[1], kernel.reach_um)
+    by_energy = np.interp(rng.random(_SAMPLES) * radial.sum(), np.cumsum(radial), table)
     distance = np.where(rng.random(_SAMPLES) < 0.5, by_energy, rng.random(_SAMPLES) * end)
     direction = rng.normal(size=(3, _SAMPLES))
     offset = np.rint(direction / np.linalg.norm(direction, axis=0) * distance / spacing_um).astype(int)
     at = np.maximum(spacing_um * np.linalg.norm(offset, axis=0), 0.5 * spacing_um)
-    chance = 0.5 * np.interp(at, step * np.arange(len(density)), radial) / (radial.sum() * step) + 0.5 * (at < end) / end
+    chance = 0.5 * (np.interp(at, table, radial) / (radial.sum() * step) + (at < end) / end)
     volume = 4.0 * np.pi * at**2 / spacing_um**3  # voxels per distance of one voxel
     half = int(np.abs(offset).max()) // factor + 2 * _NODES
-    coarse = tent_average(k, (spacing_um,) * 3, (half,) * 3, window, factor)
+    coarse = tent_average(kernel, (spacing_um,) * 3, (half,) * 3, window, factor)
     exact = pair_averages(density, step, offset, spacing_um)
     start = rng.integers(0, factor, size=(3, _SAMPLES))
     found = np.array([_interpolated(coarse, factor, s, s + o) for s, o in zip(start.T, offset.T, strict=True)])

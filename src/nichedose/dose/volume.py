@@ -70,12 +70,12 @@ def convolve(
 ) -> ConvolvedDose:
     """Dose from charged particles of time-integrated activity ``tia_map`` (nz, ny, nx), MBq.h/L, in water.
 
-    ``spacing_um``: one number or one per axis (z, y, x). ``quality`` None gives all charged qualities. ``tile``: convolve
-    in tiles of so many voxels, each with a margin as wide as the kernel: less memory, same numbers. ``coarsen`` n above
-    1: the kernel beyond 2 to 8 n voxels is convolved on an n times coarser grid (``coarse_error``; "auto": 4 where it
-    saves a third or more of the work). ``dtype`` float32 halves memory and time; its error is 1e-7 of the *peak* dose,
-    so cold voxels beside alpha hot spots lose digits. Raises `BadInput` for unknown names, negative or non-finite
-    values, wrong sizes, and grids that do not fit into memory.
+    ``spacing_um``: one number or one per axis (z, y, x). ``quality`` None gives all charged qualities. ``tile``:
+    convolve in tiles of so many voxels, each with a margin as wide as the kernel: less memory, same numbers.
+    ``coarsen`` n above 1: the kernel beyond 2 to 8 n voxels is convolved on an n times coarser grid, for voxels of
+    equal sides (see ``coarse_error``; "auto": 4 where that saves a third or more of the work). ``dtype`` float32
+    halves memory and time; its error is 1e-7 of the *peak* dose: cold voxels beside alpha hot spots lose digits.
+    Raises `BadInput` for unknown names, negative or non-finite values, wrong sizes, and grids too large for memory.
 
     >>> hot = np.zeros((7, 7, 7)); hot[3, 3, 3] = 1.0
     >>> round(convolve(hot, "211At", 20.0, quality="alpha").escaped_fraction, 6)
@@ -233,8 +233,8 @@ def _refuse_what_does_not_fit(field: Real, plans: list[_Plan], tiles: Shape | No
         largest = max(max(plan.half) for plan in plans)
         raise BadInput(
             f"Convolving {' x '.join(map(str, field.shape))} voxels needs {need / 2**30:.1f} GiB beside the map; this "
-            f"machine has {room / 2**30:.1f} GiB. Give tile={max(2 * largest, 64)} to work in tiles (the kernel reaches "
-            f"{largest} voxels), dtype=float32 to halve it, or wider voxels.")
+            f"machine has {room / 2**30:.1f} GiB. Give tile={max(2 * largest, 64)} to work in tiles (the kernel "
+            f"reaches {largest} voxels), dtype=float32 to halve it, or wider voxels.")
 
 
 def _memory_bytes() -> int | None:
