@@ -5,15 +5,18 @@ from nichedose.dose.cells import cell_s_values
 from nichedose.dose.clusters import cell_cross_s_value, cluster_s_values, cubic_cluster_um
 from nichedose.dose.kernels import Daughters, energy_MeV_per_decay, point_kernel
 from nichedose.dose.microdosimetry import HitStatistics, hit_statistics
+from nichedose.dose.migration import Migration, Mobility, migrate
 from nichedose.dose.organs import organ_dose
 from nichedose.dose.result import QUALITIES, DoseMap, DoseRateHistory, Quality, SectionGeometry
 from nichedose.dose.section import CellLabel, section_dose
+from nichedose.dose.section_migration import section_dose_with_migration
 from nichedose.dose.spheres import sphere_s_value
+from nichedose.dose.volume import ConvolvedDose, convolve
 from nichedose.dose.voxels import voxel_s_values
 
 __all__ = [
-    "QUALITIES", "CellLabel", "CellsDose", "Daughters", "DoseMap", "DoseRateHistory", "HitStatistics", "Quality",
-    "SectionGeometry", "cell_cross_s_value", "cell_s_values", "cells_dose", "cluster_s_values", "cubic_cluster_um",
-    "energy_MeV_per_decay", "hit_statistics", "organ_dose", "point_kernel", "section_dose", "sphere_s_value",
-    "voxel_s_values",
+    "QUALITIES", "CellLabel", "CellsDose", "ConvolvedDose", "Daughters", "DoseMap", "DoseRateHistory", "HitStatistics",
+    "Migration", "Mobility", "Quality", "SectionGeometry", "cell_cross_s_value", "cell_s_values", "cells_dose",
+    "cluster_s_values", "convolve", "cubic_cluster_um", "energy_MeV_per_decay", "hit_statistics", "migrate",
+    "organ_dose", "point_kernel", "section_dose", "section_dose_with_migration", "sphere_s_value", "voxel_s_values",
 ]
