@@ -1,0 +1,186 @@
+"""Dose in 3-D maps: energy, equivalences with the section, tiles, coarse tails, anisotropy, bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal
+
+import nichedose.dose.volume as volume
+from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L
+from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
+from nichedose.dose.kernels import radial_kernel
+from nichedose.dose.planar import voxel_kernel
+from nichedose.dose.spectral import convolve_padded, convolve_with, even_spectrum, padded_length
+from nichedose.dose.volume import convolve
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array
+
+RNG = np.random.default_rng(8)
+
+
+def _even(octant: Array) -> Array:
+    for axis in range(3):
+        octant = np.concatenate([np.flip(np.delete(octant, 0, axis), axis), octant], axis=axis)
+    return octant
+
+
+@pytest.mark.parametrize(("nuclide", "quality", "spacing"), [
+    ("211At", "alpha", (10.0, 10.0, 10.0)), ("211At", "alpha", (4.0, 10.0, 25.0)),
+    ("177Lu", "beta", (60.0, 20.0, 30.0)), ("161Tb", "auger", (20.0, 20.0, 20.0)),
+    ("225Ac", "recoil", (5.0, 5.0, 5.0)), ("90Y", "beta", (3e3, 3e3, 3e3))])
+def test_a_voxel_kernel_holds_the_energy(nuclide: str, quality: str, spacing: tuple[float, float, float]) -> None:
+    kernel = radial_kernel(nuclide, quality)  # type: ignore[arg-type]  # names of qualities
+    octant = cube_kernel(kernel, spacing, half_widths(kernel, spacing))
+    within = float(np.interp(kernel.reach_um, kernel.radius_um, kernel.cumulative_MeV))
+    assert (octant >= 0.0).all()
+    assert whole_sum(octant) == pytest.approx(within, rel=1e-6)
+
+
+def test_a_voxel_kernel_against_samples() -> None:
+    """400,000 sampled deposits from box to box of unequal sides: 4 standard deviations."""
+    rng, n, spacing = np.random.default_rng(2), 400_000, (10.0, 20.0, 30.0)
+    kernel = radial_kernel("225Ac", "alpha")
+    r = np.interp(rng.random(n) * kernel.total_MeV, kernel.cumulative_MeV, kernel.radius_um)
+    direction = rng.normal(size=(3, n))
+    direction /= np.linalg.norm(direction, axis=0)
+    ended = np.abs(np.rint(rng.uniform(-0.5, 0.5, (3, n)) + direction * r / np.array(spacing)[:, None])).astype(int)
+    octant = cube_kernel(kernel, spacing, (4, 4, 4)) / kernel.total_MeV
+    for at in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (2, 1, 1), (3, 0, 1)):
+        share = float((ended == np.array(at)[:, None]).all(axis=0).mean())
+        expected = 2.0 ** np.count_nonzero(at) * octant[at]
+        assert abs(share - expected) < 4.0 * np.sqrt(max(share, 1.0 / n) / n)
+
+
+def test_energy_where_nothing_leaves() -> None:
+    """Alphas of a spot: all of it stays, 1e-4; with mirrors of any nuclide too."""
+    field = np.zeros((25, 27, 30))
+    field[9:15, 10:14, 10:16] = RNG.random((6, 4, 6))
+    dose = convolve(field, "225Ac", (20.0, 15.0, 12.0), quality="alpha")
+    emitted = field.sum() * radial_kernel("225Ac", "alpha").total_MeV * GY_PER_MEV_MBQ_H_PER_L
+    assert float(dose.total_Gy.sum()) == pytest.approx(emitted, rel=1e-4)
+    assert dose.escaped_fraction < 1e-4 and dose.kernel_truncated_fraction < 1e-4
+    mirrored = convolve(RNG.random((8, 9, 10)), "90Y", 50.0, surroundings="mirror")
+    assert mirrored.escaped_fraction < 1e-9 < mirrored.kernel_truncated_fraction
+
+
+def test_what_leaves_is_reported() -> None:
+    """A small map of 177Lu betas: deposited + escaped = emitted, and the kernel is cut by the grid."""
+    field = np.ones((6, 6, 6))
+    dose = convolve(field, "177Lu", 20.0)
+    emitted = sum(radial_kernel("177Lu", q).total_MeV for q in dose.by_quality) * field.sum() * GY_PER_MEV_MBQ_H_PER_L
+    assert dose.escaped_fraction == pytest.approx(1.0 - float(dose.total_Gy.sum()) / emitted, abs=1e-12)
+    assert dose.escaped_fraction > dose.kernel_truncated_fraction > 0.3
+
+
+def test_uniform_with_mirrors_is_the_unbounded_medium() -> None:
+    """19.64 Gy per MBq/g of 177Lu until it has decayed; even to rounding."""
+    tia = np.full((5, 6, 7), 1e3 * 159.528 / np.log(2.0))
+    total = convolve(tia, "177Lu", (20.0, 30.0, 40.0), surroundings="mirror").total_Gy
+    np.testing.assert_allclose(total, 19.64, rtol=1e-3)
+    assert float(np.ptp(total)) < 1e-9 * float(total.max())
+
+
+def test_mirror_is_a_map_that_repeats_reflected() -> None:
+    """Against a map reflected explicitly, isolated, wider than the alphas' reach."""
+    field = RNG.random((6, 7, 8))
+    tiled = np.pad(field, 6, mode="symmetric")
+    wide = convolve(tiled, "211At", 10.0, quality="alpha").total_Gy[6:-6, 6:-6, 6:-6]
+    np.testing.assert_allclose(
+        convolve(field, "211At", 10.0, quality="alpha", surroundings="mirror").total_Gy, wide, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("nuclide", "quality", "h"), [("211At", "alpha", 10.0), ("177Lu", "beta", 80.0)])
+def test_slab_and_section_against_a_stack(nuclide: str, quality: str, h: float) -> None:
+    """The middle layer of a stack thicker than twice the range is the slab, a single layer the section: 0.5 %."""
+    kernel = radial_kernel(nuclide, quality)  # type: ignore[arg-type]  # names of qualities
+    half = half_widths(kernel, (h, h, h))[0]
+    layers = 2 * half + 1
+    plane = RNG.random((14, 15))
+    stack = np.broadcast_to(plane, (layers, 14, 15))
+    deep = convolve(stack, nuclide, h, quality=quality).total_Gy[half]  # type: ignore[arg-type]
+    thin = convolve(plane[None], nuclide, h, quality=quality).total_Gy[0]  # type: ignore[arg-type]
+    for found, along_z, thickness in ((deep, "slab", layers * h), (thin, "section", h)):
+        quarter = voxel_kernel(kernel, along_z, thickness, h, 14)
+        whole = np.block([[quarter[:0:-1, :0:-1], quarter[:0:-1]], [quarter[:, :0:-1], quarter]])
+        expected = signal.fftconvolve(plane, whole)[14:28, 14:29] * GY_PER_MEV_MBQ_H_PER_L
+        np.testing.assert_allclose(found, expected, rtol=5e-3)
+
+
+@pytest.mark.parametrize("tile", [5, (3, 40, 7)])
+def test_tiles_change_nothing(tile: int | tuple[int, int, int]) -> None:
+    field = np.where(RNG.random((13, 21, 16)) < 0.05, RNG.random((13, 21, 16)), 0.0)
+    whole = convolve(field, "177Lu", (100.0, 60.0, 80.0)).total_Gy
+    parts = convolve(field, "177Lu", (100.0, 60.0, 80.0), tile=tile).total_Gy
+    np.testing.assert_allclose(parts, whole, atol=1e-12 * float(whole.max()))
+
+
+def test_the_error_of_a_coarse_tail_is_what_it_says() -> None:
+    """Within ``coarse_error`` of the dose in a uniform medium of the highest activity, energy kept, 0.3 % per voxel."""
+    field = np.where(RNG.random((56, 56, 56)) < 1e-2, 1.0, 0.0)
+    exact = convolve(field, "177Lu", 20.0, quality="beta")
+    coarse = convolve(field, "177Lu", 20.0, quality="beta", coarsen=3)
+    uniform = radial_kernel("177Lu", "beta").total_MeV * GY_PER_MEV_MBQ_H_PER_L
+    assert exact.coarse_error == 0.0 < coarse.coarse_error < 2e-3
+    assert float(np.abs(coarse.total_Gy - exact.total_Gy).max()) < coarse.coarse_error * uniform
+    np.testing.assert_allclose(coarse.total_Gy, exact.total_Gy, rtol=3e-3)
+    assert coarse.escaped_fraction == pytest.approx(exact.escaped_fraction, abs=1e-4)
+    assert coarse.kernel_truncated_fraction == pytest.approx(exact.kernel_truncated_fraction, abs=5e-3)
+
+
+def test_auto_coarsens_only_where_it_pays() -> None:
+    field = RNG.random((40, 40, 40))
+    assert convolve(field, "225Ac", 20.0, quality="alpha", coarsen="auto").coarse_error == 0.0
+
+
+def test_single_precision() -> None:
+    """1e-6 of the peak dose."""
+    field = RNG.random((20, 21, 22))
+    double, single = (convolve(field, "211At", 10.0, dtype=d).total_Gy for d in (np.float64, np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, double, atol=1e-6 * float(double.max()))
+
+
+def test_pruned_transforms_against_a_direct_convolution() -> None:
+    octant, field = RNG.random((4, 3, 5)), RNG.random((7, 8, 9))
+    shape = field.shape
+    z, y, x = (padded_length(n, m - 1) for n, m in zip(shape, octant.shape, strict=True))
+    spectrum = even_spectrum(octant, (z, y, x))
+    expected = signal.convolve(field, _even(octant), mode="full", method="direct")[3:10, 2:10, 4:13]
+    for workers in (1, 2):
+        np.testing.assert_allclose(convolve_padded(field, spectrum, (z, y, x), workers), expected, rtol=1e-12)
+    np.testing.assert_allclose(convolve_with(np, field, spectrum, (z, y, x)), expected, rtol=1e-12)
+
+
+def test_memory_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volume, "_memory_bytes", lambda: 1 << 20)
+    with pytest.raises(BadInput, match=r"needs 0\.\d GiB .* tile=\d+"):
+        convolve(np.ones((40, 40, 40)), "177Lu", 20.0)
+    small = np.ones((10, 10, 10))
+    assert convolve(small, "211At", 40.0, quality="alpha").total_Gy.shape == small.shape
+
+
+def test_bad_input() -> None:
+    field = np.ones((3, 3, 3))
+    with pytest.raises(BadInput, match="above 0 um"):
+        convolve(field, "177Lu", 0.0)
+    with pytest.raises(BadInput, match="above 0 um"):
+        convolve(field, "177Lu", (1.0, 2.0))  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="section_dose"):
+        convolve(field[0], "177Lu", 20.0)
+    with pytest.raises(BadInput, match="negative"):
+        convolve(-field, "177Lu", 20.0)
+    with pytest.raises(BadInput, match="negative"):
+        convolve(np.where(field > 0.0, np.nan, 0.0), "177Lu", 20.0)
+    with pytest.raises(BadInput, match="177Lu"):
+        convolve(field, "177Lv", 20.0)
+    with pytest.raises(BadInput, match="Did you mean 'mirror'"):
+        convolve(field, "177Lu", 20.0, surroundings="miror")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="float64 or float32"):
+        convolve(field, "177Lu", 20.0, dtype=np.int32)
+    with pytest.raises(BadInput, match="tile = 0"):
+        convolve(field, "177Lu", 20.0, tile=0)
+    with pytest.raises(BadInput, match="isolated surroundings"):
+        convolve(field, "177Lu", 20.0, tile=2, surroundings="mirror")
+    with pytest.raises(BadInput, match="coarsen = 0"):
+        convolve(field, "177Lu", 20.0, coarsen=0)
