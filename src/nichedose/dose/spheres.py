@@ -27,7 +27,7 @@ def sphere_s_value(
     ``quality`` None sums all, photons included.
 
     >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
-    '3.01e-08'
+    '3.02e-08'
     """
     if not (np.isfinite(diameter_um) and diameter_um > 0.0):
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
