@@ -41,8 +41,8 @@ class ConvolvedDose:
     ``kernel_truncated_fraction``: the part of the emitted energy that the kernels on this grid do not hold: beyond
     their reach (bremsstrahlung) or, when the grid is shorter than the reach, beyond the grid; with mirrored
     surroundings it is spread evenly, otherwise it counts as escaped. ``coarse_error``: of a tail that was convolved on
-    a coarser grid, the sum of the kernel's absolute errors over its energy: no voxel is wrong by more than this times
-    the dose in a uniform medium with the map's highest activity (0 where nothing was coarsened).
+    a coarser grid, the sum of the kernel's absolute errors over its energy, from sampled pairs of voxels; times the
+    dose in a uniform medium with the map's highest activity it bounds any voxel's error (0: nothing was coarsened).
     """
 
     by_quality: Mapping[Quality, Real]
