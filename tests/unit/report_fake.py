@@ -153,6 +153,11 @@ def _maps(
         },
         coords={
             "candidate": [a[0] for a in agents],
+            "activity": (
+                "candidate",
+                [7.2 if a[2] in ("225Ac", "212Pb") else 7400.0 for a in agents],
+                {"units": "MBq"},
+            ),
             "quality": QUALITIES,
             "dose_bin": dose_bins,
             "log10_survival_bin": log_bins,

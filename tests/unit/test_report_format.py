@@ -13,14 +13,17 @@ from nichedose.report.format import (
     as_sentence,
     bare_name,
     cell_words,
+    chance,
     count,
     distribution,
     duration,
     humanise,
+    log_kill,
     number,
     percent,
     quantiles,
     range_of,
+    survival,
     unit_of,
     unit_sign,
 )
@@ -95,6 +98,26 @@ def test_percent_and_counts() -> None:
         NOT_COMPUTED,
     ]
     assert [count(x) for x in (7, 2525, 125000)] == ["7", "2525", "125\u202f000"]
+
+
+def test_log_kill_beyond_any_measurement_is_not_told_apart() -> None:
+    shown = [log_kill(Quantiles(c, *q)) for c, q in [
+        (2.0, ()), (10.0, ()), (26.0, ()), (26.0, (3.0, 12.0, 40.0)), (5.0, (2.0, 4.0, 11.0)),
+        (26.0, (11.0, 12.0, 40.0))]]
+    assert [(s.text, s.interval) for s in shown] == [
+        ("2.00", ""), ("10.0", ""), ("over 10", ""), ("over 10", "3.00 to over 10"), ("4.00", "2.00 to over 10"),
+        ("over 10", "over 10 at 5 % already")]
+    left = [survival(Quantiles(c, *q)) for c, q in [
+        (0.25, ()), (1e-10, ()), (1e-11, ()), (1e-30, (1e-40, 1e-20, 0.01)), (1e-30, (1e-40, 1e-20, 1e-12))]]
+    assert [(s.text, s.interval) for s in left] == [
+        ("25 %", ""), ("1.00 × 10⁻⁸ %", ""), ("below 10⁻¹⁰", ""), ("below 10⁻¹⁰", "below 10⁻¹⁰ to 1 %"),
+        ("below 10⁻¹⁰", "below 10⁻¹⁰ at 95 % still")]
+    assert not log_kill(None, why="x").computed and not survival(Quantiles(math.nan)).computed
+
+
+def test_probabilities_are_whole_per_cent() -> None:
+    assert [chance(p) for p in (0.0, 1e-4, 0.01, 0.3749, 0.99, 0.9999, 1.0, None)] == [
+        "0 %", "below 1 %", "1 %", "37 %", "99 %", "over 99 %", "100 %", NOT_COMPUTED]
 
 
 def test_words() -> None:

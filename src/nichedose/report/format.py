@@ -11,20 +11,24 @@ from nichedose.results import Quantiles
 from nichedose.values import Value
 
 __all__ = [
+    "LARGEST_LOG_KILL",
     "NOT_COMPUTED",
     "Shown",
     "activity",
     "as_sentence",
     "bare_name",
     "cell_words",
+    "chance",
     "count",
     "distribution",
     "duration",
     "humanise",
+    "log_kill",
     "number",
     "percent",
     "quantiles",
     "range_of",
+    "survival",
     "unit_of",
     "unit_sign",
 ]
@@ -32,6 +36,8 @@ __all__ = [
 NOT_COMPUTED = "not computed"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\u202f"
+# Beyond this the linear-quadratic model was never measured, and a lesion has no cells left to lose: not told apart.
+LARGEST_LOG_KILL = 10.0
 _LEAST_SHARE = 1e-12  # shares below are not told apart
 
 
@@ -76,6 +82,42 @@ def quantiles(value: Quantiles | None, unit: str = "", *, why: str = "") -> Show
         return Shown(NOT_COMPUTED, why=why, computed=False)
     suffix = f" {unit}" if unit else ""
     return Shown(number(value.typical) + suffix, _interval(value.q05, value.q95, number))
+
+
+def log_kill(value: Quantiles | None, *, why: str = "") -> Shown:
+    """Like `quantiles`, without telling numbers above `LARGEST_LOG_KILL` apart.
+
+    >>> log_kill(Quantiles(26.0, 3.0, 12.0, 40.0))
+    Shown(text='over 10', interval='3.00 to over 10', why='', computed=True)
+    """
+    if value is None or not math.isfinite(value.typical):
+        return Shown(NOT_COMPUTED, why=why, computed=False)
+    if value.q05 is not None and value.q05 > LARGEST_LOG_KILL:
+        return Shown(_kill(value.typical), f"{_kill(value.q05)} at 5 % already")
+    return Shown(_kill(value.typical), _interval(value.q05, value.q95, _kill))
+
+
+def survival(value: Quantiles | None, *, why: str = "") -> Shown:
+    """A surviving fraction as per cent; below 10 to the power of -`LARGEST_LOG_KILL` numbers are not told apart."""
+    if value is None or not math.isfinite(value.typical):
+        return Shown(NOT_COMPUTED, why=why, computed=False)
+    least = 10.0**-LARGEST_LOG_KILL
+    if value.q95 is not None and value.q95 < least:
+        return Shown(_surviving(value.typical), f"{_surviving(value.q95)} at 95 % still")
+    return Shown(_surviving(value.typical), _interval(value.q05, value.q95, _surviving))
+
+
+def chance(value: float | None) -> str:
+    """A probability in whole per cent; what is neither 0 nor 1 is not rounded to it.
+
+    >>> chance(0.6249), chance(0.002), chance(0.998), chance(1.0)
+    ('62 %', 'below 1 %', 'over 99 %', '100 %')
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_COMPUTED
+    if value not in (0.0, 1.0) and not 0.01 <= value <= 0.99:
+        return "below 1 %" if value < 0.5 else "over 99 %"
+    return f"{100.0 * value:.0f} %"
 
 
 def percent(value: float | None) -> str:
@@ -176,6 +218,15 @@ def as_sentence(text: str) -> str:
     """``text`` with a capital first letter and a full stop at the end."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".?!:" else ".")
+
+
+def _kill(value: float) -> str:
+    return f"over {LARGEST_LOG_KILL:g}" if value > LARGEST_LOG_KILL else number(value)
+
+
+def _surviving(value: float) -> str:
+    power = f"{-LARGEST_LOG_KILL:g}".translate(_SUPERSCRIPT)
+    return f"below 10{power}" if value < 10.0**-LARGEST_LOG_KILL else percent(value)
 
 
 def _interval(low: float | None, high: float | None, write: object) -> str:

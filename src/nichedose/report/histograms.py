@@ -9,6 +9,7 @@ import xarray as xr
 
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.report.colour import line_style
+from nichedose.report.format import LARGEST_LOG_KILL
 from nichedose.report.svg import Axis, Chart, Series, Tick, linear_axis, log_axis, polyline
 from nichedose.results import SectionResult
 
@@ -18,7 +19,6 @@ _LOG_ABOVE = 8.0  # median doses of candidates that differ by more than this sha
 _DOSE_PLACES = 161
 _TAIL = 1e-3  # shares of tissue or cells below this do not stretch an axis
 _SURVIVAL_TAIL = 0.02
-_LEAST_LOG10 = -30.0  # survival below this is not told apart on the axis
 _PERCENT = Axis(0.0, 100.0, False, tuple(Tick(float(p), f"{p} %") for p in (0, 25, 50, 75, 100)), "")
 
 
@@ -53,10 +53,12 @@ def survival_chart(section: SectionResult, order: Sequence[str], number: int) ->
     if not curves:
         return None
     reached = [float(x[max(np.flatnonzero(c > _SURVIVAL_TAIL)[0] - 1, 0)]) for c in curves.values()]
-    axis = linear_axis(max(min(reached), _LEAST_LOG10), float(x[-1]), label="log10 of surviving fraction")
+    axis = linear_axis(max(min(reached), -LARGEST_LOG_KILL), float(x[-1]), label="log10 of surviving fraction")
     summary = (
         "Share of tumour cells whose surviving fraction is at most the value on the axis. Further left is more kill."
     )
+    if min(reached) < -LARGEST_LOG_KILL:
+        summary += f" The axis ends at −{LARGEST_LOG_KILL:g}: further left is not told apart."
     return _chart(f"survival-{number}", "Survival histogram", summary, axis, x, curves, "log10", order)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.report.courses import courses_of_maps
 from nichedose.report.encode import CodedMap, code_map
-from nichedose.report.format import cell_words, number, unit_sign
-from nichedose.results import PlanResult, SectionResult
+from nichedose.report.format import LARGEST_LOG_KILL, cell_words, number, unit_sign
+from nichedose.results import CandidateSummary, PlanResult, SectionResult
 
 __all__ = ["MAP_BUDGET", "MapLayer", "SectionMaps", "section_maps"]
 
@@ -46,6 +47,7 @@ class MapLayer:
     values: Array
     mask: BoolArray
     coded: CodedMap
+    least: float | None = None  # smaller values are not told apart
 
     def index(self, element: str) -> dict[str, object]:
         """What the page's script needs beside the payload."""
@@ -68,6 +70,7 @@ class MapLayer:
             "zero": c.has_zero,
             "step": c.step,
             "shown": c.shown,
+            "least": self.least,
         }
 
 
@@ -102,7 +105,7 @@ def section_maps(result: PlanResult, order: Sequence[str], budget: int = MAP_BUD
 
     Kinds of map give way to coarser blocks, one after another, until all fit ``budget`` characters.
     """
-    sections = [_layers(section, order) for section in result.sections]
+    sections = [_layers(section, order, result.candidates) for section in result.sections]
     block = dict.fromkeys(_GIVES_WAY, 1)
     for coarser in _BLOCKS[1:]:
         for kind in _GIVES_WAY:
@@ -121,12 +124,19 @@ def _coarser(section: SectionMaps, kind: str, block: int) -> SectionMaps:
     return replace(section, layers=layers)
 
 
-def _layers(section: SectionResult, order: Sequence[str]) -> SectionMaps:
+def _layers(section: SectionResult, order: Sequence[str], candidates: Sequence[CandidateSummary]) -> SectionMaps:
     tissue = section.tissue
     x, y = np.asarray(tissue["x"], dtype=float), np.asarray(tissue["y"], dtype=float)
     spacing = float(np.diff(x if x.size > 1 else y).mean()) if max(x.size, y.size) > 1 else 1.0
     mask = np.asarray(tissue["mask"], dtype=bool) if "mask" in tissue else np.ones((y.size, x.size), dtype=bool)
-    layers = (*_tissue_layers(tissue, mask), *_candidate_layers(section.candidates, order, mask, _tumour(tissue, mask)))
+    courses = courses_of_maps(section.candidates, candidates)
+    of_candidates = (
+        replace(layer, note=f"{layer.note} At {courses[layer.candidate]}.".strip())
+        if layer.candidate in courses
+        else layer
+        for layer in _candidate_layers(section.candidates, order, mask, _tumour(tissue, mask))
+    )
+    layers = (*_tissue_layers(tissue, mask), *of_candidates)
     return SectionMaps(
         section.sample, (y.size, x.size), spacing, (float(x[0]), float(y[0])), section.scale_evidence, layers
     )
@@ -209,17 +219,20 @@ def _candidate_layers(maps: xr.Dataset, order: Sequence[str], mask: BoolArray, t
                 note="Absorbed dose of the whole course, all qualities, unweighted.",
             )
         if "survival_log10" in one:
-            yield _layer(
-                "survival",
-                "Candidate",
-                "Survival",
-                "log10",
-                one["survival_log10"],
-                tumour,
-                kind="survival",
-                candidate=name,
-                note="log10 of the surviving fraction of tumour cells: −1 is one in ten. "
-                "Places without tumour cells have no value.",
+            yield replace(
+                _layer(
+                    "survival",
+                    "Candidate",
+                    "Survival",
+                    "log10",
+                    np.maximum(np.asarray(one["survival_log10"], dtype=float), -LARGEST_LOG_KILL),
+                    tumour,
+                    kind="survival",
+                    candidate=name,
+                    note="log10 of the surviving fraction of tumour cells: −1 is one in ten. "
+                    "Places without tumour cells have no value.",
+                ),
+                least=-LARGEST_LOG_KILL,
             )
         yield from _quality_layers(one, mask, name)
         if "time_integrated_activity" in one:

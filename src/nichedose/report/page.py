@@ -16,7 +16,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from nichedose.report.colour import COLOUR_MAPS
-from nichedose.report.format import as_sentence, duration, number, percent
+from nichedose.report.courses import courses_of_maps
+from nichedose.report.format import LARGEST_LOG_KILL, as_sentence, duration, number, percent
 from nichedose.report.histograms import dose_volume_chart, survival_chart
 from nichedose.report.maps import SectionMaps, section_maps
 from nichedose.report.nodes import coverage, describe
@@ -61,6 +62,7 @@ def _context(result: PlanResult) -> dict[str, Any]:
         "result": result,
         "samples": [s.sample for s in result.sections],
         "panels": panels,
+        "largest_log_kill": f"{LARGEST_LOG_KILL:g}",
         "leader": next((row for row in panels[0].rows if row.rank == 1), None),
         "candidates": ordered,
         "counts": {s: sum(c.status == s for c in ordered) for s in ("evaluable", "flagged", "not evaluable")},
@@ -71,7 +73,11 @@ def _context(result: PlanResult) -> dict[str, Any]:
             (_element(i, j), layer.coded.payload) for i, s in enumerate(sections) for j, layer in enumerate(s.layers)
         ],
         "charts": [
-            (s.sample, [c for c in (dose_volume_chart(s, order, i), survival_chart(s, order, i)) if c is not None])
+            (
+                s.sample,
+                [c for c in (dose_volume_chart(s, order, i), survival_chart(s, order, i)) if c is not None],
+                _in_order(courses_of_maps(s.candidates, ordered), order),
+            )
             for i, s in enumerate(result.sections)
         ],
         "organs": {panel.mode: organ_rows(ordered, panel.mode) for panel in panels},
@@ -100,6 +106,10 @@ def _order(result: PlanResult, deciding: ModePanel) -> list[str]:
     ranked = [row.candidate.name for row in deciding.rows]
     rest = sorted((c for c in result.candidates if c.name not in ranked), key=lambda c: c.status == "not evaluable")
     return ranked + [c.name for c in rest]
+
+
+def _in_order(courses: Mapping[str, str], order: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, courses[name]) for name in order if name in courses]
 
 
 def _case(text: str) -> Mapping[str, Any]:

@@ -6,7 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nichedose.report.format import NOT_COMPUTED, Shown, activity, duration, number, percent, quantiles
+from nichedose.report.format import (
+    LARGEST_LOG_KILL,
+    NOT_COMPUTED,
+    Shown,
+    activity,
+    chance,
+    duration,
+    log_kill,
+    number,
+    quantiles,
+    survival,
+)
 from nichedose.report.svg import Axis, linear_axis
 from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
 
@@ -18,10 +29,12 @@ MODE_TITLES = {
         "Equal mean dose",
         "Each agent at the activity that gives the tumour the same mean absorbed dose.",
     ),
-    "equal_activity": ("Equal activity", "Each agent at the same activity per administration."),
+    "equal_activity": ("Equal activity", "Each agent at the same activity over the whole course."),
     "as_prescribed": ("As prescribed", "Each agent at the activity of its own regimen."),
 }
 _REACH = 2.0  # the axis ends at this multiple of the largest log kill, or earlier
+_TELLING = 2  # places between two ranks that are worth a word: one place is often a near tie
+_NAMED = 3  # candidates named in that word
 _TIE = 0.005  # doses closer than this (relative) are one dose
 _TCP_WHY = "needs a clonogen density and a lesion volume in the case"
 
@@ -54,7 +67,7 @@ class RankRow:
 
     @property
     def ranks_differ(self) -> bool:
-        return self.rank is not None and self.dose_rank is not None and self.rank != self.dose_rank
+        return self.rank is not None and self.dose_rank is not None and abs(self.rank - self.dose_rank) >= _TELLING
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,7 @@ class ModePanel:
     rows: tuple[RankRow, ...]
     not_ranked: tuple[NotRanked, ...]
     dose_note: str
+    beyond: bool  # some log kill or survival is not told apart
 
 
 def mode_panels(result: PlanResult) -> tuple[ModePanel, ...]:
@@ -109,27 +123,35 @@ def _panel(result: PlanResult, mode: str) -> ModePanel:
     draws = int(result.draws.sizes.get("draw", 0))
     rows = tuple(_row(c, m, axis, dose_ranks.get(c.name), draws) for c, m in ranked)
     title, meaning = MODE_TITLES.get(mode, (mode.replace("_", " ").capitalize(), ""))
-    return ModePanel(
-        mode, title, meaning, mode == result.decide_by, axis, rows, tuple(left_out), _dose_note(rows, ranked)
+    note, beyond = _dose_note(rows, ranked), any(_reaches_beyond(outcome) for _, outcome in ranked)
+    return ModePanel(mode, title, meaning, mode == result.decide_by, axis, rows, tuple(left_out), note, beyond)
+
+
+def _reaches_beyond(outcome: ModeResult) -> bool:
+    kills = (outcome.log_kill, outcome.log_kill_positive, outcome.log_kill_negative)
+    found = [x for q in kills if q is not None for x in (q.central, q.typical, q.q05, q.q95)]
+    worst = outcome.worst_decile_survival
+    least = () if worst is None else (worst.typical, worst.q05, worst.q95)
+    return any(x is not None and x > LARGEST_LOG_KILL for x in found) or any(
+        x is not None and x < 10.0**-LARGEST_LOG_KILL for x in least
     )
 
 
 def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank: int | None, draws: int) -> RankRow:
     why = outcome.reason or "no reason was recorded"
-    worst = outcome.worst_decile_survival
     more = (
-        ("Log kill, central run (as in the maps)", quantiles(_central(outcome.log_kill), why=why)),
+        ("Log kill, central run (as in the maps)", log_kill(_central(outcome.log_kill), why=why)),
         (
             "Log kill, target-positive cells",
-            quantiles(outcome.log_kill_positive, why="no target-positive tumour cells were told apart"),
+            log_kill(outcome.log_kill_positive, why="no target-positive tumour cells were told apart"),
         ),
         (
             "Log kill, target-negative cells",
-            quantiles(outcome.log_kill_negative, why="no target-negative tumour cells were told apart"),
+            log_kill(outcome.log_kill_negative, why="no target-negative tumour cells were told apart"),
         ),
-        ("Survival in the worst decile", _percent_quantiles(worst, why)),
+        ("Survival in the worst decile", survival(outcome.worst_decile_survival, why=why)),
         ("BED", quantiles(outcome.bed_Gy, "Gy", why=why)),
-        ("Tumour control probability", _percent_quantiles(outcome.tcp, _TCP_WHY)),
+        ("Tumour control probability", _chances(outcome.tcp, _TCP_WHY)),
     )
     return RankRow(
         candidate,
@@ -137,22 +159,26 @@ def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank
         outcome.rank,
         dose_rank,
         _track(outcome.log_kill, axis),
-        quantiles(outcome.log_kill, why=why),
+        log_kill(outcome.log_kill, why=why),
         quantiles(outcome.mean_dose_Gy, "Gy", why=why),
         _probability(outcome, draws),
         activity(outcome.activity_MBq, why=why),
-        _limiting(outcome.organs),
+        _limiting(outcome, draws),
         more,
     )
 
 
 def _axis(values: Sequence[Quantiles | None]) -> Axis:
-    """From zero past every dot. An interval that reaches far beyond all dots is cut: it must not squeeze the others."""
+    """From zero past every dot, but not past `LARGEST_LOG_KILL`.
+
+    An interval that reaches far beyond all dots is cut: it must not squeeze the others.
+    """
     found = [q for q in values if q is not None and math.isfinite(q.typical)]
     dots = [q.typical for q in found]
     ends = [x for q in found for x in (q.q05, q.q95) if x is not None and math.isfinite(x)]
-    top = max([*dots, 0.1])
-    return linear_axis(min([0.0, *dots]), max(top, min(max([*ends, top]), _REACH * top)), label="log kill")
+    top = min(max([*dots, 0.1]), LARGEST_LOG_KILL)
+    high = min(max([*ends, top]), _REACH * top, LARGEST_LOG_KILL)
+    return linear_axis(min([0.0, *dots]), max(top, high), label="log kill")
 
 
 def _track(value: Quantiles | None, axis: Axis) -> Track | None:
@@ -182,14 +208,14 @@ def _dose_note(rows: Sequence[RankRow], ranked: Sequence[tuple[CandidateSummary,
     if all(row.dose_rank is None for row in rows):
         return "All have the same mean dose here; what differs is where the dose goes, how fast, and its quality."
     differing = [row for row in rows if row.ranks_differ]
+    differing.sort(key=lambda r: -abs((r.rank or 0) - (r.dose_rank or 0)))
     if not differing:
-        return "Mean dose and survival put the candidates in the same order here."
+        return ""
     named = "; ".join(
-        f"{r.candidate.name} is number {r.rank} by log kill and number {r.dose_rank} by dose" for r in differing[:3]
+        f"{r.candidate.name} is number {r.rank} by log kill and number {r.dose_rank} by dose"
+        for r in differing[:_NAMED]
     )
-    more = len(differing) - 3
-    rest = f"; {more} more {'differs' if more == 1 else 'differ'}" if more > 0 else ""
-    return f"Mean dose and survival do not put the candidates in the same order: {named}{rest}."
+    return f"Mean dose and survival rank differently: {named}."
 
 
 def _central(value: Quantiles | None) -> Quantiles | None:
@@ -201,28 +227,39 @@ def _probability(outcome: ModeResult, draws: int) -> Shown:
     if p is None or not math.isfinite(p):
         return Shown(NOT_COMPUTED, why="needs draws", computed=False)
     if draws and p in (0.0, 1.0):
-        return Shown(percent(p), f"{'none' if p == 0.0 else 'all'} of {draws} draws")
+        return Shown(chance(p), f"{'none' if p == 0.0 else 'all'} of {draws} draws")
     known = error is not None and math.isfinite(error)
-    return Shown(percent(p), f"± {100.0 * error:.2g} points" if known and error is not None else "")
+    return Shown(chance(p), f"± {100.0 * error:.2g} points" if known and error is not None else "")
 
 
-def _percent_quantiles(value: Quantiles | None, why: str) -> Shown:
+def _chances(value: Quantiles | None, why: str) -> Shown:
     if value is None or not math.isfinite(value.typical):
         return Shown(NOT_COMPUTED, why=why, computed=False)
     low, high = value.q05, value.q95
     known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    return Shown(percent(value.typical), f"{percent(low)} to {percent(high)}" if known else "")
+    return Shown(chance(value.typical), f"{chance(low)} to {chance(high)}" if known else "")
 
 
-def _limiting(organs: Sequence[OrganDose]) -> Shown:
+def _limiting(outcome: ModeResult, draws: int) -> Shown:
+    organs = outcome.organs
     for organ in organs:
         if organ.is_limiting:
+            if outcome.mode == "equal_toxicity":
+                return Shown(organ.organ, _at_limit(organs, draws))
             total = number(organ.dose_Gy + organ.prior_Gy)
-            return Shown(
-                organ.organ, f"{total} Gy" if organ.limit_Gy is None else f"{total} of {number(organ.limit_Gy)} Gy"
-            )
+            dose = f"{total} Gy" if organ.limit_Gy is None else f"{total} of {number(organ.limit_Gy)} Gy"
+            return Shown(organ.organ, f"{dose} in the central run" if draws else dose)
     return Shown(
         "none named",
         why="no organ dose reaches a limit in this mode" if organs else "no organ doses for this agent",
         computed=False,
     )
+
+
+def _at_limit(organs: Sequence[OrganDose], draws: int) -> str:
+    """The activity of this mode is solved in each draw; with several limited organs another may come first there."""
+    if not draws:
+        return "at its limit"
+    if len({o.organ for o in organs if o.limit_Gy is not None}) == 1:
+        return "at its limit in every draw"
+    return "at its limit in the central run; in every draw the first organ to reach its own is"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nichedose.report.courses import course_at
 from nichedose.report.format import NOT_COMPUTED, bare_name, distribution, number, percent, range_of, unit_of
 from nichedose.results import CandidateSummary, OrganDose, PlanResult
 from nichedose.values import Source
@@ -32,9 +33,13 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class OrganRow:
-    """One organ of one candidate; ``share`` of the limit that course and prior dose take together, in per cent."""
+    """One organ of one candidate; ``share`` of the limit that course and prior dose take together, in per cent.
+
+    ``course`` is the activity of the central run, at which the doses hold.
+    """
 
     candidate: str
+    course: str
     first: bool
     count: int
     organ: str
@@ -104,17 +109,21 @@ def organ_rows(candidates: Sequence[CandidateSummary], mode: str) -> tuple[Organ
     rows: list[OrganRow] = []
     for candidate in candidates:
         outcome = candidate.modes.get(mode)
-        organs = outcome.organs if outcome is not None else ()
-        rows.extend(_organ_row(candidate.name, organ, i == 0, len(organs)) for i, organ in enumerate(organs))
+        if outcome is None:
+            continue
+        organs, given = outcome.organs, outcome.activity_MBq
+        course = "" if given is None or not math.isfinite(given.central) else course_at(given.central, candidate.cycles)
+        rows.extend(_organ_row(candidate.name, course, organ, i == 0, len(organs)) for i, organ in enumerate(organs))
     return tuple(rows)
 
 
-def _organ_row(candidate: str, organ: OrganDose, first: bool, count: int) -> OrganRow:
+def _organ_row(candidate: str, course: str, organ: OrganDose, first: bool, count: int) -> OrganRow:
     total = organ.dose_Gy + organ.prior_Gy
     limit = organ.limit_Gy
     share = total / limit if limit is not None and limit > 0.0 and math.isfinite(total / limit) else None
     return OrganRow(
         candidate,
+        course,
         first,
         count,
         organ.organ,

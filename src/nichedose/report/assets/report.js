@@ -124,7 +124,7 @@
     labels.textContent = "";
     for (let i = 0; i <= 4; i++) {
       const label = document.createElement("span");
-      const under = i === 0 && (low > first(layer) || (layer.zero && layer.scale === "log")), over = i === 4 && high < 255;
+      const under = i === 0 && (low > first(layer) || (layer.zero && layer.scale === "log") || beyond(layer, valueOf(layer, low))), over = i === 4 && high < 255;
       label.textContent = (under ? "≤ " : over ? "≥ " : "") + number(valueOf(layer, low + (i / 4) * (high - low)));
       label.style.left = 25 * i + "%";
       if (i === 1 || i === 3) label.className = "minor";
@@ -180,13 +180,15 @@
     $("#scale-line").style.width = length / perPixel + "px";
     $("#scale-text").textContent = length >= 1000 ? length / 1000 + " mm" : length + " µm";
   }
+  const beyond = (layer, value) => layer.least !== null && value <= layer.least;
+  const shownValue = (layer, value) => (beyond(layer, value) ? `log10 ${number(layer.least)} or below` : withUnit(value, layer.unit));
   function read(x, y) {
     const section = view.section(), [ny, nx] = section.shape, layer = shown.layer, out = $("#reading");
     if (!layer || x < 0 || y < 0 || x >= nx || y >= ny) { probe.x = null; out.textContent = "Point at the map to read a value."; return draw(); }
     probe.x = x; probe.y = y;
     const code = shown.data[Math.floor(y / layer.block) * layer.shape[1] + Math.floor(x / layer.block)];
     const place = `x ${number(section.origin[0] + x * section.spacing)} µm, y ${number(section.origin[1] + y * section.spacing)} µm`;
-    out.textContent = (code ? withUnit(valueOf(layer, code), layer.unit) : "no value here: outside the tissue, or nothing to measure") + " at " + place;
+    out.textContent = (code ? shownValue(layer, valueOf(layer, code)) : "no value here: outside the tissue, or nothing to measure") + " at " + place;
     draw();
   }
   function readAt(event) {
@@ -195,8 +197,8 @@
   }
   function stepText(layer) {
     const blocks = layer.block > 1 ? ` Means over ${layer.block} × ${layer.block} voxels.` : "";
-    const ends = `From ${withUnit(layer.min, layer.unit)} to ${withUnit(layer.max, layer.unit)}.`;
-    if (layer.max === layer.min) return `The same everywhere: ${withUnit(layer.min, layer.unit)}.${blocks}`;
+    const ends = `From ${shownValue(layer, layer.min)} to ${withUnit(layer.max, layer.unit)}.`;
+    if (layer.max === layer.min) return `The same everywhere: ${shownValue(layer, layer.min)}.${blocks}`;
     const kept = layer.scale === "log"
       ? `Logarithmic colours; values are kept to ±${number(50 * (layer.step - 1))} %${layer.zero ? `, and below ${withUnit(layer.floor, layer.unit)} shown as zero` : ""}.`
       : `Values are kept to ±${number(layer.step / 2)}${layer.unit && layer.unit !== "log10" ? " " + layer.unit : ""}.`;
