@@ -1,11 +1,11 @@
 """Voxel S values of Bolch et al., MIRD Pamphlet 17 (J. Nucl. Med. 1999; 40: 11S-36S): 32P, 90Y, 99mTc, 131I.
 
 Their medium is soft tissue, whose density is taken as 1.04 g/mL (assumed; at 1.00 the values of 99mTc and 131I from a
-voxel to itself lie 2 to 6 % higher). Self dose: 2 %, which 99mTc misses at 3 mm by 0.4 % (conversion electrons of another decay data set). Five voxels
-away along each axis photons decide: 10 %. There 99mTc at 3 mm is 11.7 % below theirs, and 7 % at 6 mm; a plain
-walk of its photons in space agrees with our kernel to 1 %, and simulations of 140.5 keV alone with EGSnrc physics (4 %
-statistical error) gave 2.11e-6 at 6 mm, where ours is 2.17e-6 with all lines. The tails of 32P and 90Y are
-bremsstrahlung, in which sources differ by half and ours by up to 2; they are not compared.
+voxel to itself lie 2 to 6 % higher). Self dose: 2 %, which 99mTc misses at 3 mm by 0.4 % (conversion electrons of another
+decay data set). Five voxels away along each axis photons decide: 10 %. There 99mTc at 3 mm is 11.7 % below theirs, and
+7 % at 6 mm; a plain walk of its photons in space agrees with our kernel to 1 %, and simulations of 140.5 keV alone with
+EGSnrc physics (4 % statistical error) gave 2.11e-6 at 6 mm, where ours is 2.17e-6 with all lines. The tails of 32P and
+90Y are bremsstrahlung, in which sources differ by half and ours by up to 2; they are not compared.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import pytest
 
 from nichedose.dose import voxel_s_values
 
-
-DISAGREES = pytest.mark.xfail(strict=True, reason="2.4 % above and 11.5 % below the pamphlet; see docs/theory/photons.md")
+DISAGREES = pytest.mark.xfail(strict=True, reason="2.4 % above, 11.5 % below the pamphlet: docs/theory/photons.md")
 
 
 def _s(nuclide: str, side_mm: float, density: float) -> tuple[float, float]:
@@ -26,14 +25,16 @@ def _s(nuclide: str, side_mm: float, density: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("nuclide", "side_mm", "reference", "tolerance"), [
     ("32P", 3.0, 1.65, 0.02), ("32P", 6.0, 0.319, 0.02), ("90Y", 3.0, 1.61, 0.02), ("90Y", 6.0, 0.346, 0.02),
-    pytest.param("99mTc", 3.0, 9.02e-2, 0.02, marks=DISAGREES), ("99mTc", 6.0, 1.20e-2, 0.02), ("131I", 3.0, 0.92, 0.02),
+    pytest.param("99mTc", 3.0, 9.02e-2, 0.02, marks=DISAGREES),
+    ("99mTc", 6.0, 1.20e-2, 0.02), ("131I", 3.0, 0.92, 0.02),
     ("131I", 6.0, 0.129, 0.02)])
 def test_self_dose(nuclide: str, side_mm: float, reference: float, tolerance: float) -> None:
     assert _s(nuclide, side_mm, 1.04)[0] == pytest.approx(reference, rel=tolerance)
 
 
 @pytest.mark.parametrize(("nuclide", "side_mm", "reference", "tolerance"), [
-    pytest.param("99mTc", 3.0, 9.12e-6, 0.10, marks=DISAGREES), ("99mTc", 6.0, 2.33e-6, 0.10), ("131I", 3.0, 2.63e-5, 0.10),
+    pytest.param("99mTc", 3.0, 9.12e-6, 0.10, marks=DISAGREES),
+    ("99mTc", 6.0, 2.33e-6, 0.10), ("131I", 3.0, 2.63e-5, 0.10),
     ("131I", 6.0, 6.1e-6, 0.10)])
 def test_five_voxels_away(nuclide: str, side_mm: float, reference: float, tolerance: float) -> None:
     for density in (1.0, 1.04):

@@ -18,7 +18,7 @@ _NIST = "Hubbell and Seltzer, NIST Standard Reference Database 126"
 _VOXELS = {
     ("32P", 3.0): (1.65, 0.02, None, 0.0), ("32P", 6.0): (0.319, 0.02, None, 0.0),
     ("90Y", 3.0): (1.61, 0.02, None, 0.0), ("90Y", 6.0): (0.346, 0.02, None, 0.0),
-    # 99mTc at 3 mm misses its tolerances (+2.4 %, -11.5 %): docs/theory/photons.md says so, and a test holds that it does
+    # 99mTc at 3 mm misses its tolerances (+2.4 %, -11.5 %): see docs/theory/photons.md and tests/validation
     ("99mTc", 6.0): (1.20e-2, 0.02, 2.33e-6, 0.10),
     ("131I", 3.0): (0.92, 0.02, 2.63e-5, 0.10), ("131I", 6.0): (0.129, 0.02, 6.1e-6, 0.10),
 }
