@@ -32,7 +32,7 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class OrganDose:
-    """One organ in one mode, in the quantity of its limit: this course, what came before, and what is allowed in all."""
+    """One organ in one mode, in the quantity of its limit: this course, what came before, and what is allowed."""
 
     organ: str
     quantity: str
