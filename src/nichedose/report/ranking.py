@@ -262,4 +262,4 @@ def _at_limit(organs: Sequence[OrganDose], draws: int) -> str:
         return "at its limit"
     if len({o.organ for o in organs if o.limit_Gy is not None}) == 1:
         return "at its limit in every draw"
-    return "at its limit in the central run; in every draw the first organ to reach its own is"
+    return "first in the central run; every draw is at a limit"
