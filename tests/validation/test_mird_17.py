@@ -3,7 +3,7 @@
 Their medium is soft tissue, whose density is taken as 1.04 g/mL (assumed; at 1.00 the values of 99mTc and 131I from a
 voxel to itself lie 2 to 6 % higher). Self dose: 2 %, which 99mTc misses at 3 mm by 0.4 % (its conversion electrons, of
 another decay data set). Five voxels away along each axis photons decide: 10 %. There 99mTc at 3 mm is 11.7 % below
-theirs, and 7 % at 6 mm; a plain walk of its photons in space agrees with our kernel to 1 %, and simulations of 140.5 keV
+theirs, and 7 % at 6 mm; a plain walk of its photons agrees with our kernel to 1 %, and simulations of 140.5 keV
 alone with EGSnrc physics (4 % statistical error) gave 2.11e-6 at 6 mm, where ours is 2.17e-6 with all lines. The tails
 of 32P and 90Y are bremsstrahlung, in which sources differ by half and ours by up to 2; they are not compared.
 """
