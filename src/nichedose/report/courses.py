@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,7 +10,7 @@ import xarray as xr
 from nichedose.report.format import activity
 from nichedose.results import CandidateSummary, Quantiles
 
-__all__ = ["course_at", "courses_of_maps"]
+__all__ = ["course_at", "course_in_short", "courses_of_maps"]
 
 
 def course_at(activity_MBq: float, cycles: int) -> str:
@@ -23,10 +23,21 @@ def course_at(activity_MBq: float, cycles: int) -> str:
     return f"{shown}, 1 administration" if cycles == 1 else f"{shown} per administration, whole course of {cycles}"
 
 
-def courses_of_maps(maps: xr.Dataset, candidates: Sequence[CandidateSummary]) -> Mapping[str, str]:
+def course_in_short(activity_MBq: float, cycles: int) -> str:
+    """The same for a list.
+
+    >>> course_in_short(7400.0, 6)
+    '7.40 GBq × 6'
+    """
+    return f"{activity(Quantiles(activity_MBq)).text} × {cycles}"
+
+
+def courses_of_maps(
+    maps: xr.Dataset, candidates: Sequence[CandidateSummary], write: Callable[[float, int], str] = course_at
+) -> Mapping[str, str]:
     """The course behind each candidate's maps, by name; from the coordinate ``activity``, empty where it is missing."""
     if "activity" not in maps.coords or "candidate" not in maps.coords:
         return {}
     cycles = {c.name: c.cycles for c in candidates}
     pairs = zip(maps["candidate"].values, np.atleast_1d(maps["activity"].values), strict=True)
-    return {str(n): course_at(float(a), cycles[str(n)]) for n, a in pairs if str(n) in cycles and np.isfinite(a)}
+    return {str(n): write(float(a), cycles[str(n)]) for n, a in pairs if str(n) in cycles and np.isfinite(a)}

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from nichedose.report.colour import COLOUR_MAPS
-from nichedose.report.courses import courses_of_maps
+from nichedose.report.courses import course_in_short, courses_of_maps
 from nichedose.report.format import LARGEST_LOG_KILL, as_sentence, duration, number, percent
 from nichedose.report.histograms import dose_volume_chart, survival_chart
 from nichedose.report.maps import SectionMaps, section_maps
@@ -76,7 +76,7 @@ def _context(result: PlanResult) -> dict[str, Any]:
             (
                 s.sample,
                 [c for c in (dose_volume_chart(s, order, i), survival_chart(s, order, i)) if c is not None],
-                _in_order(courses_of_maps(s.candidates, ordered), order),
+                _in_order(courses_of_maps(s.candidates, ordered, course_in_short), order),
             )
             for i, s in enumerate(result.sections)
         ],
