@@ -49,10 +49,10 @@ def _place_and_rival(setup: Setup, placed: Sequence[CandidateSummary], mode: Mod
     share = rival.modes[mode].probability_best or 0.0
     if share > probability:
         return (f"has the highest median log kill of {n}, but {rival.name} is best in more of the {draws} "
-                f"({share:.0%} against {probability:.0%}): there is no clear first")
-    text = f"ranks first of {n}: best in {probability:.0%} of {draws}"
+                f"({100 * share:.0f} % against {100 * probability:.0f} %): there is no clear first")
+    text = f"ranks first of {n}: best in {100 * probability:.0f} % of {draws}"
     if probability < CLEAR_WIN:
-        text += f"; the closest rival is {rival.name} ({share:.0%})"
+        text += f"; the closest rival is {rival.name} ({100 * share:.0f} %)"
     return text + (". These data do not settle the choice" if probability < 0.5 else "")
 
 
