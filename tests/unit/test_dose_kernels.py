@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -132,3 +133,20 @@ def test_density_is_energy_per_length() -> None:
     kernel = RadialKernel(np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, 3.0]), 3.0)
     np.testing.assert_allclose(kernel.density_MeV_per_um, [1.0, 0.5])
     assert kernel.total_MeV == 3.0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_kernel_does_not_depend_on_the_number_of_threads(threads: int) -> None:
+    """It is computed once and kept: results must not depend on who asked first."""
+    from threadpoolctl import threadpool_limits
+
+    from nichedose.dose.kernels import _radial_kernel
+
+    kept = radial_kernel("225Ac", "beta", "equilibrium")
+    _radial_kernel.cache_clear()
+    with threadpool_limits(limits=threads):
+        again = radial_kernel("225Ac", "beta", "equilibrium")
+    for field in dataclasses.fields(kept):
+        value = getattr(kept, field.name)
+        if isinstance(value, np.ndarray):
+            assert np.array_equal(value, getattr(again, field.name)), field.name

@@ -17,6 +17,7 @@ from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
+from nichedose.fields.threads import one_blas_thread
 
 __all__ = [
     "PAIRS", "PARTS", "CellPart", "cell_s_values", "check_radii", "nucleus_s_values", "part_volume_um3",
@@ -57,6 +58,7 @@ def cell_s_values(
 
 
 @lru_cache(maxsize=1024)
+@one_blas_thread
 def nucleus_s_values(
     nuclide: str,
     quality: Quality,

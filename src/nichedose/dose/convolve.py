@@ -14,6 +14,7 @@ from nichedose.dose.planar import planar_energy_MeV, voxel_kernel
 from nichedose.dose.result import Quality, SectionGeometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, GY_PER_MEV_PER_UM3, UM3_PER_L
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.fields.threads import one_blas_thread
 
 __all__ = ["GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "inside_dose"]
 
@@ -95,6 +96,7 @@ def _spectra(
 
 
 @lru_cache(maxsize=128)
+@one_blas_thread
 def _spectrum(
     key: KernelKey, spacing_um: float, along_z: tuple[str, float], period: tuple[int, int], half_width: int, fill: bool
 ) -> Array:
@@ -150,6 +152,7 @@ def _mirrored(plane: Plane, maps: Array, keys: tuple[KernelKey, ...], summed: bo
 
 
 @lru_cache(maxsize=128)
+@one_blas_thread
 def _from_uniform(plane: Plane, key: KernelKey) -> Array:
     """Dose from the lesion outside the section when all of it holds 1 MBq.h/L, (ny, nx).
 

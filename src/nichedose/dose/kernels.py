@@ -18,6 +18,7 @@ from nichedose.dose.result import QUALITIES, Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
+from nichedose.fields.threads import one_blas_thread
 from nichedose.nuclide import ChainMember, Lines, beta_bins, canonical_name, chain, emissions
 
 __all__ = [
@@ -155,6 +156,7 @@ def _lines(nuclide: str, quality: Quality, daughters: Daughters, longest_half_li
 
 
 @lru_cache(maxsize=256)
+@one_blas_thread
 def _radial_kernel(nuclide: str, quality: Quality, daughters: Daughters, longest_half_life_h: float) -> RadialKernel:
     lines = _lines(nuclide, quality, daughters, longest_half_life_h)
     if quality == "recoil" or not len(lines.energy_MeV):

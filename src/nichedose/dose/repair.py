@@ -11,11 +11,13 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from nichedose.fields.grid import Array
+from nichedose.fields.threads import one_blas_thread
 
 __all__ = ["integral_weights", "repair_form"]
 
 
 @lru_cache(maxsize=64)
+@one_blas_thread
 def integral_weights(times: bytes) -> Array:
     """Weights (nt,) with weights @ values the integral of the cubic spline through them; ``times`` float64 as bytes."""
     times_h = np.frombuffer(times)
@@ -24,6 +26,7 @@ def integral_weights(times: bytes) -> Array:
 
 
 @lru_cache(maxsize=64)
+@one_blas_thread
 def repair_form(times: bytes, repair_half_time_h: float) -> Array:
     """Matrix Q (nt, nt) with f @ Q @ g = <f, g>; ``times`` float64 as bytes."""
     times_h = np.frombuffer(times)

@@ -17,6 +17,7 @@ from nichedose.dose.planar import voxel_kernel
 from nichedose.dose.spectral import convolve_mirrored, convolve_padded, even_spectrum, padded_length
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
+from nichedose.fields.threads import one_blas_thread
 
 __all__ = ["spread_yukawa", "yukawa_kernel"]
 
@@ -25,6 +26,7 @@ _ENDLESS = 1e12  # um; a slab that never ends
 
 
 @lru_cache(maxsize=64)
+@one_blas_thread
 def yukawa_kernel(length_um: float) -> RadialKernel:
     """Share of what a point releases that is lost within each radius, as a kernel of total 1."""
     x = np.unique(np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 301), np.linspace(0.0, _REACH_LENGTHS, 1401)]))
