@@ -1,0 +1,3 @@
+from nichedose.cli.app import main
+
+main()

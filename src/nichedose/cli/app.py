@@ -1,0 +1,82 @@
+"""The application object, what all commands share, and how they end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from nichedose import __version__
+from nichedose.errors import BadInput, NichedoseError
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "Json", "Quiet", "app", "fail", "main", "progress_bars"]
+
+app = typer.Typer(
+    name="nichedose",
+    help="From a tumour section to a ranking of radiopharmaceuticals, with uncertainty. "
+    "Research software, not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EXIT_FAILED, EXIT_BAD_INPUT = 1, 2  # an interrupted command ends with 130, which typer sees to
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+
+def main() -> None:
+    """Entry point: our own errors become one message and an exit code; no traceback for a user's mistake."""
+    try:
+        app()
+    except NichedoseError as error:
+        fail(str(error))
+        raise SystemExit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
+    except OSError as error:  # a full disk, a folder without permission
+        fail(str(error))
+        raise SystemExit(EXIT_BAD_INPUT) from None
+
+
+def fail(message: str) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": message}))
+    print(f"nichedose: {message}", file=sys.stderr)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"nichedose {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def progress_bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on stderr, one per stage."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
