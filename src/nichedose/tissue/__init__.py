@@ -1,6 +1,6 @@
 """From measured data to a `TissueMap`: cells, targets, vessels, matrix and oxygen on one grid, with what is unknown."""
 
-from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.assay import Observation, Proteins, SpatialAssay
 from nichedose.tissue.build import build_tissue_map
 from nichedose.tissue.lattice import grid_to_spots, interpolate_spots, section_grid, spots_to_grid, tissue_mask
 from nichedose.tissue.map import TargetField, TissueMap
@@ -9,7 +9,9 @@ from nichedose.tissue.spots import GeneCoverage, SpotModel, SpotTarget, model_se
 
 __all__ = [
     "GeneCoverage",
+    "Observation",
     "OxygenParameters",
+    "Proteins",
     "SpatialAssay",
     "SpotModel",
     "SpotTarget",
