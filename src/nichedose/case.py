@@ -111,6 +111,10 @@ class Sampling(_Part):
     grid_spacing: LengthUm = 20.0
     draw_grid_spacing: LengthUm | None = Field(
         default=None, description="coarser grid for the draws; chosen when absent")
+    full_draws: int | None = Field(
+        default=None, ge=2, le=4096,
+        description="draws repeated on the fine grid to measure the coarse grid's error; 16 from 128 draws on, when "
+        "absent")
 
 
 class Output(_Part):

@@ -14,6 +14,7 @@ from nichedose.fields.grid import Array
 from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
 from nichedose.study.central import CentralCandidate
 from nichedose.study.evaluate import Metrics, tcp_from_log_kill
+from nichedose.study.grid_error import grid_error_in_words
 from nichedose.study.maps import section_results
 from nichedose.study.samples import QUANTITIES, Samples, correct_draws, quantiles
 from nichedose.study.setup import ResolvedCandidate, Setup
@@ -37,6 +38,7 @@ def assemble(
     central: Sequence[CentralCandidate],
     coarse: Mapping[str, Mapping[Mode, Metrics]],
     draws: Sequence[Mapping[str, Mapping[Mode, Metrics]]],
+    full: Sequence[Mapping[str, Mapping[Mode, Metrics]]],
     draw_spacing_um: float,
     used: Mapping[str, Value],
     case_text: str,
@@ -44,7 +46,7 @@ def assemble(
 ) -> PlanResult:
     """Gather everything that `nichedose plan` found."""
     decide_by = setup.case.comparison.decide_by
-    samples = correct_draws(central, coarse, draws, decide_by)
+    samples = correct_draws(central, coarse, draws, decide_by, full, setup.case.sampling.seed)
     by_name = {c.candidate.name: c for c in central}
     modes = {mode: _mode_results(setup, by_name, samples, mode) for mode in setup.case.comparison.modes}
     texts = sentences(setup, by_name, modes, decide_by)
@@ -70,7 +72,8 @@ def assemble(
         sources=setup.library.sources,
         deciding_inputs=_deciding(summaries, samples, inputs, decide_by),
         provenance=provenance,
-        assumptions=assumptions(setup, draw_spacing_um),
+        assumptions=(*assumptions(setup, draw_spacing_um, samples.full_draws),
+                     *grid_error_in_words(samples, decide_by, setup.case.sampling.grid_spacing)),
     )
 
 
@@ -219,7 +222,7 @@ def _draws_dataset(setup: Setup, samples: Samples, inputs: Mapping[str, Array], 
     return xr.Dataset(
         {**data, "input": (("key", "draw"), drawn, {"units": "as named by the key"})},
         coords={"candidate": names, "mode": modes, "draw": np.arange(n), "key": list(inputs)},
-        attrs={"grid_spacing_um": spacing_um, "seed": setup.case.sampling.seed},
+        attrs={"grid_spacing_um": spacing_um, "seed": setup.case.sampling.seed, "full_draws": samples.full_draws},
     )
 
 

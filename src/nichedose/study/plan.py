@@ -22,6 +22,7 @@ from nichedose.study.central import CentralCandidate, central_candidate
 from nichedose.study.evaluate import Metrics
 from nichedose.study.pool import run_tasks
 from nichedose.study.provenance import provenance
+from nichedose.study.samples import default_full_draws
 from nichedose.study.setup import Setup, resolve
 from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import SpotModel, TissueMap, grid_to_spots, model_section
@@ -56,6 +57,7 @@ class _CentralShared:
 class _DrawTask:
     index: int | None
     spacing_um: float
+    pairs: int | None
 
 
 def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress = lambda *_: None) -> PlanRun:
@@ -82,7 +84,8 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
         progress("candidates", done, len(forms))
 
     spacing = draw_spacing_um(case, maps)
-    tasks = [_DrawTask(index, spacing) for index in (None, *range(case.sampling.draws))] if forms else []
+    tasks = [_DrawTask(index, spacing, DRAW_PAIRS) for index in (None, *range(case.sampling.draws))] if forms else []
+    tasks += [_DrawTask(i, case.sampling.grid_spacing, None) for i in range(full_draws(case, spacing))] if forms else []
     progress("draws", 0, len(tasks))
     draws: list[Mapping[str, Mapping[Mode, Metrics]]] = []
     for done, outcome in enumerate(run_tasks(_one_draw, setup, tasks, workers=case.sampling.workers), start=1):
@@ -99,7 +102,8 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
         maps=maps,
         central=central,
         coarse=draws[0] if draws else {},
-        draws=draws[1:],
+        draws=draws[1 : case.sampling.draws + 1],
+        full=draws[case.sampling.draws + 1 :],
         draw_spacing_um=spacing,
         used=used,
         case_text=case_text,
@@ -116,6 +120,14 @@ def draw_spacing_um(case: Case, maps: Sequence[TissueMap]) -> float:
         return case.sampling.draw_grid_spacing
     largest = max(m.grid.shape[0] * m.grid.shape[1] for m in maps)
     return case.sampling.grid_spacing * max(1, int(np.ceil(np.sqrt(largest / MAX_DRAW_VOXELS))))
+
+
+def full_draws(case: Case, spacing_um: float) -> int:
+    """Draws to be repeated on the fine grid: as asked, at most all; none where the draws run on that grid anyway."""
+    if spacing_um <= case.sampling.grid_spacing:
+        return 0
+    asked = case.sampling.full_draws
+    return min(default_full_draws(case.sampling.draws) if asked is None else asked, case.sampling.draws)
 
 
 def check_lesion_size(case: Case, maps: Sequence[TissueMap]) -> None:
@@ -170,9 +182,9 @@ def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandid
 
 
 def _one_draw(setup: Setup, task: _DrawTask) -> Mapping[str, Mapping[Mode, Metrics]]:
-    """All candidates in one world, on the coarser grid."""
+    """All candidates in one world, on the grid of the task."""
     draw = Draw(seed=setup.case.sampling.seed, index=task.index)
-    world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=DRAW_PAIRS)
+    world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=task.pairs)
     return {c.name: world.evaluate(c) for c in setup.evaluable}
 
 

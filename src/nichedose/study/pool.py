@@ -11,9 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from nichedose.errors import NichedoseError
+from nichedose.fields.threads import on_one_blas_thread
 
 __all__ = ["run_tasks"]
 
@@ -49,7 +48,7 @@ def _call(job: tuple[Callable[[Any, Task], Outcome], Task]) -> Outcome:
 
 def _run_one(function: Callable[[Any, Task], Outcome], shared: Any, task: Task) -> Outcome:
     # one BLAS thread: the same sums in the same order, whoever runs the task
-    with threadpool_limits(limits=1):
+    with on_one_blas_thread():
         return function(shared, task)
 
 

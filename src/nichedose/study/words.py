@@ -160,7 +160,7 @@ def _space(lesion: Lesion) -> tuple[str, str]:
     return depth, around
 
 
-def assumptions(setup: Setup, draw_spacing_um: float) -> tuple[str, ...]:
+def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tuple[str, ...]:
     """What was taken for granted, in plain words."""
     case = setup.case
     lesion, comparison = case.lesion, case.comparison
@@ -185,6 +185,7 @@ def assumptions(setup: Setup, draw_spacing_um: float) -> tuple[str, ...]:
         "effect, so log kill over long courses is an upper estimate.",
         "Tumour cells within a voxel either bear the target or do not, in the stated fraction.",
         f"Composition of the tissue is the same in every draw; draws run on a {draw_spacing_um:g}-um grid and are "
-        "moved to the fine grid's central value by the ratio shown for each candidate.",
+        + ("moved to the fine grid by what the repeated draws show." if full_draws else
+           "moved to the fine grid's central value by the ratio shown for each candidate."),
         "Organ limits are conventions from the sources named; a dose at the limit is not a safe dose.",
     )
