@@ -30,16 +30,15 @@ IntArray = NDArray[np.intp]
 def solve_spd(
     matrix: sp.csr_matrix,
     right: Array,
-    rows: IntArray,
-    columns: IntArray,
-    *,
+    *places: IntArray,
     start: Array | None = None,
     tolerance: float = 1e-10,
 ) -> Array:
     """``x`` with ``matrix @ x = right`` to a relative residual (2-norm) of ``tolerance``.
 
     ``matrix`` is symmetric positive definite with non-positive off-diagonals (an M-matrix); unknown i stands at
-    grid place (``rows[i]``, ``columns[i]``). Raises `DidNotConverge` with the residual.
+    grid place (``places[0][i]``, ``places[1][i]``, ...), one array for each axis. Raises `DidNotConverge` with the
+    residual.
     """
     diagonal = matrix.diagonal()
     dominance = float((np.asarray(matrix.sum(axis=1)).ravel() / diagonal).min())
@@ -47,7 +46,7 @@ def solve_spd(
         return conjugate_gradients(matrix, right, lambda r: r / diagonal, start, tolerance)
     if matrix.shape[0] <= DIRECT_BELOW:
         return np.asarray(_factor(matrix)(right))
-    return conjugate_gradients(matrix, right, multigrid(matrix, rows, columns), start, tolerance)
+    return conjugate_gradients(matrix, right, multigrid(matrix, *places), start, tolerance)
 
 
 def conjugate_gradients(
@@ -87,16 +86,17 @@ class _Level:
     restrict: sp.csr_matrix
 
 
-def multigrid(matrix: sp.csr_matrix, rows: IntArray, columns: IntArray) -> Preconditioner:
-    """One symmetric V-cycle of smoothed aggregation over 3 x 3 voxel blocks, for a mask of any shape.
+def multigrid(matrix: sp.csr_matrix, *places: IntArray) -> Preconditioner:
+    """One symmetric V-cycle of smoothed aggregation over 3 x 3 (x 3) voxel blocks, for a mask of any shape.
 
     Method: Vanek, Mandel & Brezina, Computing 1996;56:179-196, with blocks of the grid as aggregates.
     """
     levels: list[_Level] = []
+    at = np.stack(places)
     while matrix.shape[0] > COARSEST:
-        blocks = np.stack([rows // AGGREGATE, columns // AGGREGATE])
-        places, member = np.unique(blocks, axis=1, return_inverse=True)
-        count = places.shape[1]
+        shape = tuple(int(p) // AGGREGATE + 1 for p in at.max(axis=1))
+        keys, member = np.unique(np.ravel_multi_index(tuple(at // AGGREGATE), shape), return_inverse=True)
+        blocks, count = np.stack(np.unravel_index(keys, shape)), keys.size
         if count >= matrix.shape[0]:
             break  # scattered voxels: nothing is left to join
         n = matrix.shape[0]
@@ -105,7 +105,7 @@ def multigrid(matrix: sp.csr_matrix, rows: IntArray, columns: IntArray) -> Preco
         prolong = sp.csr_matrix(gather - sp.diags(damping) @ (matrix @ gather))
         restrict = sp.csr_matrix(prolong.T)
         levels.append(_Level(matrix, damping, prolong, restrict))
-        matrix, rows, columns = sp.csr_matrix(restrict @ matrix @ prolong), places[0], places[1]
+        matrix, at = sp.csr_matrix(restrict @ matrix @ prolong), blocks
     bottom = _factor(matrix)
     return lambda residual: _cycle(levels, 0, bottom, residual)
 
