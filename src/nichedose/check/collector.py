@@ -13,7 +13,7 @@ __all__ = ["ROOMS", "collect"]
 ROOMS: tuple[str, ...] = (
     "nuclide", "nuclide_sources", "fields", "tissue", "transport", "transport_flow", "dose", "dose_photons",
     "dose_cells", "dose_volume",
-    "effect", "decide",
+    "effect", "effect_forms", "decide",
 )
 
 

@@ -15,7 +15,7 @@ from nichedose.dose.result import DoseRateHistory
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 
-__all__ = ["g_exponentials", "lea_catcheside"]
+__all__ = ["g_exponentials", "lea_catcheside", "repair_terms"]
 
 _DEGREE = 3  # cubic between the stored times
 _NORMALISATION = 0.1  # how far the base curve's integral may be from 1 before the history is refused
@@ -34,7 +34,7 @@ def lea_catcheside(
     Where the dose is zero, G of the base curve is returned.
     Raises `BadInput` for shapes that do not fit, negative rates, or a base curve that does not integrate to 1.
     """
-    rates, weights = _repair(repair_rate_per_h, repair_weights)
+    rates, weights = repair_terms(repair_rate_per_h, repair_weights)
     curves = np.vstack([history.base_per_h[None, :], np.reshape(history.curves_per_h, (-1, len(history.times_h)))])
     maps = np.reshape(history.maps_Gy, (-1, *dose_Gy.shape)) if len(curves) > 1 else np.empty((0, *dose_Gy.shape))
     if len(maps) != len(curves) - 1:
@@ -69,7 +69,7 @@ def g_exponentials(
     0.03592
     """
     a, k = np.atleast_1d(np.asarray(amplitudes, float)), np.atleast_1d(np.asarray(rates_per_h, float))
-    rates, weights = _repair(repair_rate_per_h, repair_weights)
+    rates, weights = repair_terms(repair_rate_per_h, repair_weights)
     finite = bool(np.isfinite(a).all() and np.isfinite(k).all())
     if a.shape != k.shape or a.ndim != 1 or not finite or bool((k <= 0.0).any()):
         raise BadInput("Give as many finite amplitudes as rates, the rates above 0 per h.")
@@ -81,7 +81,8 @@ def g_exponentials(
     return float(2.0 / dose**2 * sum(damage))
 
 
-def _repair(rate: float | Sequence[float], weights: Sequence[float]) -> tuple[Array, Array]:
+def repair_terms(rate: float | Sequence[float], weights: Sequence[float]) -> tuple[Array, Array]:
+    """Repair rates (per h) and their shares, checked; raises `BadInput`."""
     rates, shares = np.atleast_1d(np.asarray(rate, float)), np.asarray(weights, float)
     if rates.shape != shares.shape or not np.isfinite(rates).all() or bool((rates < 0.0).any()):
         raise BadInput(f"Repair rates {rates.tolist()} must be finite, not negative, and as many as the weights "

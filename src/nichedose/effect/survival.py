@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nichedose.dose.result import Quality
 from nichedose.effect.oxygen import oxygen_enhancement_ratio
@@ -18,13 +19,15 @@ _ROUNDING = 1e-9  # negative dose below this share of the largest is rounding of
 
 
 def log_survival(
-    dose_by_quality: Mapping[Quality, Array], g: Array, oxygen_mmHg: Array, p: EffectParameters, cycles: int = 1
+    dose_by_quality: Mapping[Quality, Array], g: Array, oxygen_mmHg: Array, p: EffectParameters, cycles: int = 1,
+    *, sensitivity: ArrayLike = 1.0,
 ) -> Array:
     """Natural log of the surviving fraction after ``cycles`` equal, independent administrations; arrays of one shape.
 
     ``dose_by_quality`` is the dose of *one* administration (Gy), ``g`` its Lea-Catcheside factor. Mixed field after
     Zaider and Rossi, with oxygen: -ln S = cycles [sum_q RBE_q alpha D_q/OER_q + G (sum_q sqrt(beta_q) D_q/OER_q)^2],
-    beta_q = alpha/(alpha/beta) for low LET and 0 for alpha particles and recoils.
+    sqrt(beta_q) is that of low LET times ``p.high_let_root_beta`` (0 unless set) for alpha particles and recoils.
+    ``sensitivity`` multiplies alpha and sqrt(beta) from place to place, as a factor on dose would.
     Raises `BadInput` for a quality without parameters, negative or missing dose, G outside [0, 1], or no cycle.
     """
     if cycles < 1:
@@ -32,7 +35,11 @@ def log_survival(
     g = np.asarray(g, dtype=float)
     if not bool(((g >= 0.0) & (g <= 1.0)).all()):
         raise BadInput("The Lea-Catcheside factor must lie between 0 and 1 everywhere.")
-    shape = np.broadcast_shapes(g.shape, np.shape(oxygen_mmHg), *(np.shape(d) for d in dose_by_quality.values()))
+    factor = np.asarray(sensitivity, dtype=float)
+    if not np.isfinite(factor).all() or bool((factor < 0.0).any()):
+        raise BadInput("Sensitivity must be finite and not negative.")
+    doses = (np.shape(d) for d in dose_by_quality.values())
+    shape = np.broadcast_shapes(g.shape, np.shape(oxygen_mmHg), factor.shape, *doses)
     linear, root_quadratic = np.zeros(shape), np.zeros(shape)
     enhancement: dict[float, Array] = {}
     for quality, raw in dose_by_quality.items():
@@ -41,10 +48,11 @@ def log_survival(
         oer_max = p.oer_max[quality]
         if oer_max not in enhancement:
             enhancement[oer_max] = oxygen_enhancement_ratio(oxygen_mmHg, oer_max, p.oer_half_pressure_mmHg)
-        effective = _checked_dose(raw, quality) / enhancement[oer_max]
+        effective = factor * _checked_dose(raw, quality) / enhancement[oer_max]
         linear += p.rbe[quality] * p.alpha_per_Gy * effective
-        if quality not in HIGH_LET:
-            root_quadratic += np.sqrt(p.beta_per_Gy2) * effective
+        share = p.high_let_root_beta if quality in HIGH_LET else 1.0
+        if share > 0.0:
+            root_quadratic += share * np.sqrt(p.beta_per_Gy2) * effective
     return np.asarray(-float(cycles) * (linear + g * root_quadratic**2), dtype=float)
 
 
