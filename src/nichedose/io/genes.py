@@ -16,7 +16,8 @@ __all__ = ["clean_genes", "look_like_barcodes", "look_like_ids"]
 
 _ENSEMBL = re.compile(r"ENS[A-Z]{0,4}G\d{11}(\.\d+)?")
 _BARCODE = re.compile(r"([ACGT]{12,}(-\d+)?(_\d+)?)|(X?-?\d+(\.\d+)?x-?\d+(\.\d+)?)")
-_CONTROL = re.compile(r"(NegControl|NegPrb|Negative|BLANK|Blank|SystemControl|DEPRECATED_|Unassigned|antisense_)\S*"
+_CONTROL = re.compile(r"(NegControl|NegPrb|Negative|BLANK|Blank|SystemControl|FalseCode|DEPRECATED_|DeprecatedCodeword"
+                      r"|Unassigned|Intergenic_|GenomicControl|antisense_)\S*"
                       r"|ERCC-\d{5}")
 _UNIQUE_SUFFIX = re.compile(r"(.+)-(\d+)")
 _MOUSE = re.compile(r"[A-Z][a-z]+[a-z0-9]*")

@@ -24,7 +24,7 @@ from nichedose.io.scale import (
     visium_scale,
 )
 
-__all__ = ["h5ad_scale"]
+__all__ = ["h5ad_scale", "spots_in_um"]
 
 _ASK_ARRAY = ("The positions look like array indices (whole numbers, {spacing:.3g} apart), so their scale is not "
               "known. For a legacy ST array (1007 spots, 200 um apart) say coordinate_unit = \"array\" and "
@@ -32,6 +32,7 @@ _ASK_ARRAY = ("The positions look like array indices (whole numbers, {spacing:.3
 _ASK = ("The unit of obsm['spatial'] is not stated (neighbouring spots are {spacing:.4g} apart). Say coordinate_unit "
         "= \"um\" if it is um; or coordinate_unit = \"pixel\" with um_per_unit = (um per pixel); or, for array "
         "indices, coordinate_unit = \"array\" with um_per_unit = (um per array step).")
+CELL_SPACING_UM = 40.0  # nearest neighbours of cells are closer, spots of every array without a lattice farther
 _UM_WORDS = ("um", "µm", "μm", "micromet", "micron")
 
 
@@ -86,10 +87,22 @@ def _array(xy: Array, um_per_unit: float | None, where: str) -> Scale:
     return _in_um(xy * um_per_unit, f"array indices, one step is {um_per_unit:g} um, as given")
 
 
+def spots_in_um(xy_um: Array, evidence: str, where: str) -> Scale:
+    """The scale of spots whose positions are um already; raises `BadInput` when they lie on one another."""
+    refuse_lost_positions(xy_um, where)
+    return _in_um(xy_um, evidence)
+
+
 def _in_um(xy_um: Array, evidence: str) -> Scale:
-    """Lattice, pitch and spot diameter of positions in um; an unknown array's diameter is its pitch, and flagged."""
+    """Lattice, pitch and spot diameter of positions in um; an unknown array's diameter is its pitch, and flagged.
+
+    Positions without a lattice and closer than any array of spots are cells.
+    """
     spacing, _ = nearest_spacing(xy_um)
     lattice = lattice_of(xy_um)
+    if lattice == "none" and spacing < CELL_SPACING_UM:
+        evidence += f"; neighbours are {spacing:.3g} um apart without a lattice, as cells are"
+        return Scale(xy_um, spacing, spacing, lattice, evidence, observation="cell")
     evidence += f"; neighbouring spots are {spacing:.4g} um apart ({lattice if lattice != 'none' else 'no'} lattice)"
     if lattice == "hexagonal" and abs(spacing / VISIUM_PITCH_UM - 1.0) < 0.03:
         return Scale(xy_um, VISIUM_PITCH_UM, VISIUM_DIAMETER_UM, lattice, evidence + ", as Visium")

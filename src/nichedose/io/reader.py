@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -38,9 +38,14 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Reader:
-    """``claims`` looks at names only (fast); ``read`` raises `BadInput` for whatever it cannot defend."""
+    """``claims`` looks at names and at the first line of a table (fast); ``read`` raises `BadInput` for whatever it
+    cannot defend.
+
+    ``samples`` lists the sections that a path holds, for readers of files that may hold several; none stands for one.
+    """
 
     kind: str
     describes: str
     claims: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], SpatialAssay]
+    samples: Callable[[Path, ReadOptions], Sequence[str]] = field(default=lambda path, options: ())

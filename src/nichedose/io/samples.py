@@ -10,9 +10,9 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import BoolArray
 from nichedose.io.reader import ReadOptions
 
-__all__ = ["choose_sample"]
+__all__ = ["choose_sample", "sample_names"]
 
-_SAMPLE_COLUMNS = ("libraryid", "sampleid", "sample", "batch")
+_SAMPLE_COLUMNS = ("libraryid", "sampleid", "sample", "imageid", "batch")
 
 
 def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: str) -> tuple[BoolArray, str | None]:
@@ -51,6 +51,17 @@ def choose_sample(obs: Any, libraries: list[str], options: ReadOptions, where: s
         if len(names) > 1:
             raise _several(where, names, column)
     return rows, name
+
+
+def sample_names(obs: Any, libraries: list[str], options: ReadOptions) -> list[str]:
+    """The samples that `choose_sample` would choose between; empty when the file names none or one."""
+    if options.sample_key is not None:
+        return _names(obs, options.sample_key) if options.sample_key in obs.columns else []
+    for column in _sample_columns(obs):
+        names = _names(obs, column)
+        if len(names) > 1:
+            return names
+    return libraries if len(libraries) > 1 else []
 
 
 def _sample_columns(obs: Any) -> list[str]:

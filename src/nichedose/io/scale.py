@@ -64,6 +64,7 @@ class Scale:
     lattice: Lattice
     evidence: str
     flags: tuple[Flag, ...] = ()
+    observation: Literal["spot", "cell"] = "spot"
 
 
 def fit_hexagonal(array_row: Array, array_col: Array, xy: Array, where: str) -> LatticeFit:

@@ -10,14 +10,16 @@ from typing import Any
 
 from nichedose.errors import BadInput
 
-__all__ = ["read_table", "separator_of"]
+__all__ = ["first_line", "read_table", "separator_of"]
 
 
 def separator_of(path: Path) -> str:
-    """Tab, comma, semicolon or space: the commonest in the first line."""
-    first = _first_line(path)
-    counts = {s: first.count(s) for s in ("\t", ",", ";", " ")}
+    """Tab, comma or semicolon, the commonest in the first line; space where there is none of them."""
+    first = first_line(path)
+    counts = {s: first.count(s) for s in ("\t", ",", ";")}
     best = max(counts, key=lambda s: counts[s])
+    if counts[best] == 0 and " " in first.strip():
+        return " "
     if counts[best] == 0:
         raise BadInput(f"{path}: the first line has one column only; a table of tab- or comma-separated columns is "
                        "needed.")
@@ -25,9 +27,13 @@ def separator_of(path: Path) -> str:
 
 
 def read_table(
-    path: Path, *, separator: str, header: int | None = 0, index: int | None = None, text_columns: bool = False
+    path: Path, *, separator: str, header: int | None = 0, index: int | None = None, text_columns: bool = False,
+    decimal: str = ".", missing: tuple[str, ...] = (),
 ) -> Any:
-    """A pandas DataFrame; raises `BadInput` for an empty, damaged or ragged file."""
+    """A pandas DataFrame; raises `BadInput` for an empty, damaged or ragged file.
+
+    ``decimal`` is the mark inside numbers, ``missing`` are words that stand for no value beside the usual ones.
+    """
     import pandas as pd
 
     try:
@@ -35,7 +41,7 @@ def read_table(
             warnings.simplefilter("ignore")  # mixed types are looked at by the caller
             frame = pd.read_csv(
                 path, sep=separator, header=header, index_col=index, dtype=str if text_columns else None,
-                keep_default_na=not text_columns, low_memory=False)
+                keep_default_na=not text_columns, low_memory=False, decimal=decimal, na_values=list(missing) or None)
     except pd.errors.EmptyDataError as error:
         raise BadInput(f"{path}: the file is empty.") from error
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError) as error:
@@ -46,7 +52,8 @@ def read_table(
     return frame
 
 
-def _first_line(path: Path) -> str:
+def first_line(path: Path) -> str:
+    """The first line of a text file, gzipped or not; raises `BadInput` for an empty or damaged one."""
     try:
         if path.suffix == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig") as file:

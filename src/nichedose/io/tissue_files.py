@@ -11,9 +11,10 @@ import numpy as np
 from nichedose.errors import BadInput, near_miss
 from nichedose.io.reader import CoordinateUnit, Reader, ReadOptions
 from nichedose.io.readers import READERS
+from nichedose.library import load_library
 from nichedose.tissue.assay import SpatialAssay
 
-__all__ = ["READERS", "read_tissue"]
+__all__ = ["READERS", "read_options", "read_tissue", "reader_for"]
 
 
 def read_tissue(
@@ -32,13 +33,22 @@ def read_tissue(
     ``kind`` is ``auto`` or the name of a reader in ``READERS``. ``sample`` picks one of several samples in an ``.h5ad``
     (``sample_key`` names the obs column) and otherwise names the section. ``coordinate_unit`` and ``um_per_unit``
     (um per pixel or per array step) are needed only where the file cannot tell. ``layer`` holds raw counts when X does
-    not. ``aliases`` maps old gene symbols to current ones.
+    not. ``aliases`` maps old gene symbols to current ones; the library's are taken when it is absent.
 
     Raises `BadInput` when the file is missing, damaged, not of the stated kind, holds several samples, has no
     positions, a scale that cannot be told, or counts that are not raw; the message says what to do.
     """
+    options = read_options(path, sample, sample_key, coordinate_unit, um_per_unit, layer, aliases)
     place = Path(path).expanduser()
-    _must_exist(place)
+    return reader_for(place, kind).read(place, options)
+
+
+def read_options(
+    path: str | Path, sample: str | None, sample_key: str | None, coordinate_unit: CoordinateUnit,
+    um_per_unit: float | None, layer: str | None, aliases: Mapping[str, str] | None,
+) -> ReadOptions:
+    """The options, checked; without ``aliases`` the library's are taken."""
+    _must_exist(Path(path).expanduser())
     if coordinate_unit not in ("auto", "um", "pixel", "array"):
         raise BadInput(f"coordinate_unit = '{coordinate_unit}' is not "
                        f"known.{near_miss(coordinate_unit, ('auto', 'um', 'pixel', 'array'))}")
@@ -47,8 +57,8 @@ def read_tissue(
     if coordinate_unit == "um" and um_per_unit not in (None, 1.0):
         raise BadInput(f"coordinate_unit = \"um\" and um_per_unit = {um_per_unit} contradict each other; give one of "
                        "them.")
-    options = ReadOptions(sample, sample_key, coordinate_unit, um_per_unit, layer, dict(aliases or {}))
-    return _choose(place, kind).read(place, options)
+    known = load_library().aliases if aliases is None else aliases
+    return ReadOptions(sample, sample_key, coordinate_unit, um_per_unit, layer, dict(known))
 
 
 def _must_exist(place: Path) -> None:
@@ -61,13 +71,16 @@ def _must_exist(place: Path) -> None:
         raise BadInput(f"{place}: the file is empty; copy or download it again.")
 
 
-def _choose(place: Path, kind: str) -> Reader:
+def reader_for(place: Path, kind: str) -> Reader:
+    """The reader of that kind, or the one that recognises the path; raises `BadInput` when none or several do."""
     if kind != "auto":
         for reader in READERS:
             if reader.kind == kind:
                 return reader
         raise BadInput(f"Unknown kind of tissue data '{kind}'.{near_miss(kind, [r.kind for r in READERS] + ['auto'])}")
     claimed = [reader for reader in READERS if reader.claims(place)]
+    if len(claimed) > 1:  # any table may be one of legacy ST; a header of its own says more
+        claimed = [reader for reader in claimed if reader.kind != "legacy_st"]
     if len(claimed) == 1:
         return claimed[0]
     if claimed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,26 @@ import numpy as np
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.io.assemble import CountTable, assemble, refuse_swapped_axes
+from nichedose.io.cells import CellTable, assemble_cells
 from nichedose.io.counts import holds_raw_counts
 from nichedose.io.genes import look_like_ids
 from nichedose.io.h5ad_scale import h5ad_scale
+from nichedose.io.protein_tables import proteins_of, um_per_px_or_ask
 from nichedose.io.reader import Reader, ReadOptions
-from nichedose.io.samples import choose_sample
+from nichedose.io.samples import choose_sample, sample_names
+from nichedose.library.markers import marker_symbol, marker_symbols
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Flag
 
-__all__ = ["H5AD"]
+__all__ = ["H5AD", "read_data"]
 
 _SYMBOL_COLUMNS = (
     "gene_symbols", "gene_symbol", "symbol", "hgnc_symbol", "gene_name", "gene_names", "feature_name",
     "gene_short_name", "name", "gene_ids", "gene_id",
 )
+_CENTROIDS = (("X_centroid", "Y_centroid"), ("X_position", "Y_position"))
+_LARGEST_PROTEIN_PANEL = 200
+_FEWEST_ANTIBODIES = 3
 _YES = ("1", "1.0", "True", "true", "TRUE")
 
 
@@ -36,8 +42,22 @@ def _claims(path: Path) -> bool:
 def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     if path.is_dir():
         raise BadInput(f"{path}: kind = \"h5ad\" reads a file, and this is a folder.")
+    return read_data(_open(path), path, options, "h5ad", [path])
+
+
+def _samples(path: Path, options: ReadOptions) -> list[str]:
     data = _open(path)
+    return sample_names(data.obs, list(_libraries(data.uns)), options)
+
+
+def read_data(data: Any, path: Path, options: ReadOptions, kind: str, files: Sequence[Path]) -> SpatialAssay:
+    """An AnnData object -> `SpatialAssay`: spots, cells, or cells with proteins in X (see docs/how-to/tissue_files.md).
+
+    ``path`` names the source in messages, ``files`` are those whose hashes go into the provenance.
+    """
     where = str(path)
+    if _holds_proteins(data):
+        return _read_proteins(data, path, options, kind, files)
     matrix, var, hint = _choose_counts(data, options, where)
     features, is_gene, gene_flags = _symbols(var, where)
     table = CountTable(matrix, tuple(map(str, data.obs_names)), tuple(map(str, var.index)), is_gene, hint)
@@ -57,9 +77,56 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     factors = libraries.get(name or "", next(iter(libraries.values())) if len(libraries) == 1 else {})
     scale = h5ad_scale(xy, obs, data.uns, factors, options, where)
     table = CountTable(table.matrix, table.barcodes, features, is_gene, hint).take(rows)
+    sample = name or options.sample or path.stem
+    if scale.observation == "cell":
+        cells = CellTable(
+            table.barcodes, scale.xy_um, table.matrix, features, is_gene,
+            area=obs["cell_area"].to_numpy(float) if "cell_area" in obs else None, annotations=_annotations(obs),
+            hint=hint)
+        return assemble_cells(
+            cells, 1.0, scale.evidence, path=path, kind=kind, sample=sample, aliases=options.aliases, files=files,
+            area_um2_per_unit=1.0, flags=[*scale.flags, *gene_flags])
     return assemble(
-        table, scale, path=path, kind="h5ad", sample=name or options.sample or path.stem, aliases=options.aliases,
-        files=[path], annotations=_annotations(obs), flags=gene_flags)
+        table, scale, path=path, kind=kind, sample=sample, aliases=options.aliases,
+        files=files, annotations=_annotations(obs), flags=gene_flags)
+
+
+def _holds_proteins(data: Any) -> bool:
+    """True for a panel of antibodies: few columns, most of them known markers, some by names that no gene has (KI67,
+    PDL1), and no raw counts anywhere."""
+    names = [str(n) for n in data.var_names]
+    if not 0 < len(names) <= _LARGEST_PROTEIN_PANEL or data.X is None or data.raw is not None:
+        return False
+    known = marker_symbols()
+    antibodies = [n for n in names if marker_symbol(n) in known]
+    if len(antibodies) < 0.5 * len(names) or sum(marker_symbol(n) != n for n in antibodies) < _FEWEST_ANTIBODIES:
+        return False
+    return not any(holds_raw_counts(m) for m in (data.X, *data.layers.values()))
+
+
+def _read_proteins(data: Any, path: Path, options: ReadOptions, kind: str, files: Sequence[Path]) -> SpatialAssay:
+    """Cells with antibody intensities in X, as scimap keeps them: positions in obs, in pixels."""
+    where = str(path)
+    rows, name = choose_sample(data.obs, [], options, where)
+    obs = data.obs[rows]
+    if "spatial" in data.obsm:
+        xy, what = _positions(data, where)[rows], "obsm['spatial']"
+    else:
+        pair = next((p for p in _CENTROIDS if set(p) <= set(obs.columns)), None)
+        if pair is None:
+            raise BadInput(f"{where}: no positions: neither obsm['spatial'] nor X_centroid and Y_centroid in obs.")
+        xy, what = obs[list(pair)].to_numpy(float), f"obs['{pair[0]}'] and obs['{pair[1]}']"
+    um, evidence = um_per_px_or_ask(options, path, what, "from the microscope")
+    matrix = data.layers.get(options.layer, data.X)
+    values = np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, dtype=float)[np.flatnonzero(rows)]
+    proteins = proteins_of({str(n): values[:, i] for i, n in enumerate(data.var_names)})
+    area = obs["Area"].to_numpy(float) if "Area" in obs else None
+    note = Flag("note", "tissue data", f"{len(data.var_names)} antibodies were taken for proteins, because their names "
+                                       "are and their values are no counts.")
+    return assemble_cells(
+        CellTable([str(n) for n in obs.index], xy, area=area, proteins=proteins, annotations=_annotations(obs)),
+        um, evidence, path=path, kind=kind, sample=name or options.sample or path.stem, aliases=options.aliases,
+        files=files, flags=[note])
 
 
 def _open(path: Path) -> Any:
@@ -164,4 +231,4 @@ def _annotations(obs: Any) -> dict[str, Any]:
     return out
 
 
-H5AD = Reader("h5ad", "an .h5ad file with raw counts and obsm['spatial']", _claims, _read)
+H5AD = Reader("h5ad", "an .h5ad file with raw counts and obsm['spatial']", _claims, _read, _samples)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +14,32 @@ from numpy.typing import NDArray
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.io.assemble import CountTable, assemble, refuse_swapped_axes
+from nichedose.io.headers import TABLE_SUFFIXES, is_table, stem_of
 from nichedose.io.reader import Reader, ReadOptions
 from nichedose.io.scale import LEGACY_ST_DIAMETER_UM, LEGACY_ST_PITCH_UM, Scale, fit_square, scale_caution
 from nichedose.io.tables import read_table, separator_of
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Flag
 
-__all__ = ["LEGACY_ST"]
+__all__ = ["LEGACY_ST", "starts_with_a_spot"]
 
 _SPOT = re.compile(r"X?(-?\d+(?:\.\d+)?)x(-?\d+(?:\.\d+)?)")
-_SUFFIXES = (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz")
 _SPOT_FILES = ("_selection", "_coor", "_coords", "_coordinates", "_spots", "_spotfile", "_positions")
 _SPOT_FOLDERS = (".", "../spotfiles", "../ST-spotfiles", "../spots")
 _LABEL_FOLDERS = (".", "../pathologist_labels", "../ST-pat/lbl", "../labels", "../meta")
 
 
-def _claims(path: Path) -> bool:
-    return path.is_file() and path.name.lower().endswith(_SUFFIXES)
-
-
-def _stem(path: Path) -> str:
-    name = path.name.removesuffix(".gz")
-    return name.rsplit(".", 1)[0]
+def starts_with_a_spot(path: Path) -> bool:
+    """True for a table whose first row of values is named like a spot (10x13)."""
+    if not is_table(path):
+        return False
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            file.readline()
+            second = file.readline(64)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error):
+        return False
+    return _SPOT.match(second.strip().strip('"')) is not None
 
 
 def _read(path: Path, options: ReadOptions) -> SpatialAssay:
@@ -58,7 +64,7 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     if labels is not None:
         annotations["pathologist_label"] = labels
     return assemble(
-        table.take(kept), scale, path=path, kind="legacy_st", sample=options.sample or _stem(path),
+        table.take(kept), scale, path=path, kind="legacy_st", sample=options.sample or stem_of(path),
         aliases=options.aliases, files=files, annotations=annotations, flags=flags)
 
 
@@ -91,8 +97,8 @@ def _array_positions(spots: tuple[str, ...], path: Path) -> Array:
 def _beside(path: Path, folders: tuple[str, ...], suffixes: tuple[str, ...]) -> Path | None:
     for folder in folders:
         for suffix in suffixes:
-            for extension in _SUFFIXES:
-                candidate = path.parent / folder / f"{_stem(path)}{suffix}{extension}"
+            for extension in TABLE_SUFFIXES:
+                candidate = path.parent / folder / f"{stem_of(path)}{suffix}{extension}"
                 if candidate.is_file():
                     return candidate
     return None
@@ -200,4 +206,4 @@ def _index(array_xy: Array) -> list[tuple[int, int]]:
 
 LEGACY_ST = Reader("legacy_st", "a counts table (.tsv or .csv, may be .gz) of legacy Spatial Transcriptomics, spots "
                                 "(10x13) as rows",
-                   _claims, _read)
+                   is_table, _read)

@@ -1,0 +1,85 @@
+"""`read_sections`: every section that a file or a folder holds, each as its own `SpatialAssay`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from nichedose.errors import BadInput
+from nichedose.io.headers import column_names
+from nichedose.io.reader import CoordinateUnit
+from nichedose.io.readers import READERS
+from nichedose.io.readers.legacy_st import starts_with_a_spot
+from nichedose.io.tissue_files import read_options, read_tissue, reader_for
+from nichedose.tissue.assay import SpatialAssay
+
+__all__ = ["read_sections", "section_paths"]
+
+DEEPEST = 3  # levels of folders that are looked through; deeper lie the vendors' own
+
+
+def section_paths(path: str | Path) -> tuple[Path, ...]:
+    """What can be read in ``path``: itself, or the files and folders in it that a reader recognises, sorted by name."""
+    place = Path(path).expanduser()
+    if _claimed(place):
+        return (place,)
+    return tuple(_inside(place, DEEPEST)) if place.is_dir() else (place,)
+
+
+def read_sections(
+    path: str | Path,
+    kind: str = "auto",
+    *,
+    sample_key: str | None = None,
+    coordinate_unit: CoordinateUnit = "auto",
+    um_per_unit: float | None = None,
+    layer: str | None = None,
+    patient: str = "",
+    aliases: Mapping[str, str] | None = None,
+) -> tuple[SpatialAssay, ...]:
+    """Every section of a file that holds several, or of a folder of files; options as for `read_tissue`.
+
+    The sections keep the name of their sample; ``patient`` says whose they are, so that they stay together. Two of one
+    name get their file's name in front. Raises `BadInput` as `read_tissue` does, for the first that cannot be read.
+
+    >>> from nichedose.io import read_sections
+    >>> sections = read_sections("tma.csv", "halo")  # doctest: +SKIP
+    """
+    options = read_options(path, None, sample_key, coordinate_unit, um_per_unit, layer, aliases)
+    assays: list[SpatialAssay] = []
+    for place in section_paths(path):
+        samples = reader_for(place, kind).samples(place, options) if place.exists() else ()
+        for sample in samples if len(samples) > 1 else (None,):
+            assay = read_tissue(
+                place, kind, sample=sample, sample_key=sample_key, coordinate_unit=coordinate_unit,
+                um_per_unit=um_per_unit, layer=layer, aliases=aliases)
+            if any(a.sample == assay.sample for a in assays):
+                assay = dataclasses.replace(assay, sample=f"{place.name.split('.')[0]}_{assay.sample}")
+            assays.append(dataclasses.replace(assay, patient=patient or assay.patient))
+    if not assays:
+        raise BadInput(f"{path}: nothing in this folder is a tissue file that can be read "
+                       f"({', '.join(r.kind for r in READERS)}).")
+    return tuple(assays)
+
+
+def _claimed(place: Path) -> bool:
+    """By any reader that knows its files by more than being a table."""
+    return any(r.claims(place) for r in READERS if r.kind != "legacy_st")
+
+
+def _inside(folder: Path, levels: int) -> list[Path]:
+    found: list[Path] = []
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if _claimed(child) or (child.is_file() and _looks_like_legacy(child)):
+            found.append(child)
+        elif child.is_dir() and levels > 1:
+            found += _inside(child, levels - 1)
+    return found
+
+
+def _looks_like_legacy(path: Path) -> bool:
+    # labels and positions of spots stand beside their counts
+    return starts_with_a_spot(path) and not {"label", "pixel_x"} & set(column_names(path))
