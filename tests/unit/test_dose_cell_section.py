@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from nichedose.dose import Daughters, Quality, SectionGeometry, cell_s_values, section_dose
+from nichedose.dose import CHARGED, Daughters, Quality, SectionGeometry, cell_s_values, section_dose
 from nichedose.dose.cell_section import CellsDose, cells_dose
 from nichedose.dose.cells import CellPart
 from nichedose.dose.clusters import cell_cross_s_value
@@ -58,7 +58,7 @@ def test_against_sums_over_pairs(nuclide: str, daughters: Daughters, quality: Qu
 
 def test_own_label_counts_once() -> None:
     """One cell alone: its self-dose and no cross-fire; the parts add up."""
-    s = cell_s_values("177Lu", CELL_UM, NUCLEUS_UM)
+    s = cell_s_values("177Lu", CELL_UM, NUCLEUS_UM, quality=CHARGED)
     alone = _dose(np.array([[3.0, 4.0]]), np.array([10.0]), np.array([20.0]), "177Lu")
     assert alone.total_Gy[0] == pytest.approx(10.0 * s["nucleus", "surface"] + 20.0 * s["nucleus", "cytoplasm"])
     assert all(x[0] == 0.0 for x in alone.cross_by_quality.values())
@@ -73,7 +73,7 @@ def test_two_cells_for_both_targets() -> None:
     targets: tuple[CellPart, ...] = ("nucleus", "cell")
     for target in targets:
         dose = _dose(where, np.array([100.0, 0.0]), np.zeros(2), "90Y", target=target)
-        exact = 100.0 * float(cell_cross_s_value("90Y", 15.0, CELL_UM, NUCLEUS_UM, target))
+        exact = 100.0 * float(cell_cross_s_value("90Y", 15.0, CELL_UM, NUCLEUS_UM, target, quality=CHARGED))
         assert sum(x[1] for x in dose.cross_by_quality.values()) == pytest.approx(exact, rel=2e-3)
         assert all(x[1] == 0.0 for x in dose.self_by_quality.values())
 
@@ -112,7 +112,7 @@ def test_surroundings_as_in_the_section_map() -> None:
     pitch, n = 12.5, 40
     y, x = np.meshgrid((np.arange(n) + 0.5) * pitch, (np.arange(n) + 0.5) * pitch, indexing="ij")
     where, ones = np.stack([y.ravel(), x.ravel()], axis=1), np.ones(n * n)
-    s = cell_s_values("177Lu", CELL_UM, NUCLEUS_UM)
+    s = cell_s_values("177Lu", CELL_UM, NUCLEUS_UM, quality=CHARGED)
     density = 100.0 / pitch**3
     tia = np.full((n, n), density * 1e15 / 3.6e9)
     place = 100.0 * s["nucleus", "surface"] - density * 4.0 / 3.0 * np.pi * CELL_UM**3 * s["nucleus", "cell"]

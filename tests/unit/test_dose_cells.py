@@ -74,7 +74,7 @@ def test_reciprocity_and_sums(nuclide: str) -> None:
 
 def test_qualities_sum_to_the_whole() -> None:
     whole = cell_s_values("161Tb", CELL_UM, NUCLEUS_UM)
-    parts = [cell_s_values("161Tb", CELL_UM, NUCLEUS_UM, quality=q) for q in ("beta", "conversion", "auger")]
+    parts = [cell_s_values("161Tb", CELL_UM, NUCLEUS_UM, quality=q) for q in ("beta", "conversion", "auger", "photon")]
     for pair, value in whole.items():
         assert value == pytest.approx(sum(p[pair] for p in parts), rel=1e-12)
 

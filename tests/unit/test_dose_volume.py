@@ -9,10 +9,11 @@ from scipy import signal
 import nichedose.dose.volume as volume
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
-from nichedose.dose.kernels import radial_kernel
+from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.planar import voxel_kernel
 from nichedose.dose.spectral import convolve_padded, convolve_with, even_spectrum, padded_length
 from nichedose.dose.volume import convolve
+from nichedose.dose.voxels import voxel_s_values
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 
@@ -74,11 +75,33 @@ def test_what_leaves_is_reported() -> None:
 
 
 def test_uniform_with_mirrors_is_the_unbounded_medium() -> None:
-    """19.64 Gy per MBq/g of 177Lu until it has decayed; even to rounding."""
+    """19.64 Gy per MBq/g of 177Lu until it has decayed; even to rounding. Photons deposit all of theirs too."""
     tia = np.full((5, 6, 7), 1e3 * 159.528 / np.log(2.0))
-    total = convolve(tia, "177Lu", (20.0, 30.0, 40.0), surroundings="mirror").total_Gy
-    np.testing.assert_allclose(total, 19.64, rtol=1e-3)
-    assert float(np.ptp(total)) < 1e-9 * float(total.max())
+    dose = convolve(tia, "177Lu", (20.0, 30.0, 40.0), surroundings="mirror")
+    np.testing.assert_allclose(sum(dose.by_quality[q] for q in dose.by_quality if q != "photon"), 19.64, rtol=1e-3)
+    np.testing.assert_allclose(dose.by_quality["photon"], 19.64 * 0.0351 / 0.1479, rtol=2e-3)
+    assert float(np.ptp(dose.total_Gy)) < 1e-9 * float(dose.total_Gy.max())
+
+
+def test_photons_of_a_voxel_are_the_s_values() -> None:
+    """Two engines, one kernel: 131I, 3 mm; 0.5 %, the coarser table of the convolution."""
+    field = np.zeros((9, 9, 9))
+    field[4, 4, 4] = 1.0
+    dose = convolve(field, "131I", 3000.0)
+    assert set(dose.by_quality) == {"beta", "conversion", "auger", "photon"}
+    s = voxel_s_values("131I", 3.0, 9, quality="photon") * 3.6e9 * 2.7e-5  # MBq.h/L in 27 uL
+    np.testing.assert_allclose(dose.by_quality["photon"], s, rtol=5e-3)
+
+
+def test_qualities_are_one_several_or_all() -> None:
+    field = np.ones((3, 4, 5))
+    whole = convolve(field, "177Lu", 20.0)
+    some = convolve(field, "177Lu", 20.0, quality=("beta", "auger"))
+    assert list(some.by_quality) == ["beta", "auger"]
+    np.testing.assert_allclose(some.by_quality["beta"], whole.by_quality["beta"], rtol=1e-12)
+    assert list(convolve(field, "177Lu", 20.0, quality=CHARGED).by_quality) == ["beta", "conversion", "auger"]
+    with pytest.raises(BadInput, match="none of the qualities"):
+        convolve(field, "177Lu", 20.0, quality=("alpha", "recoil"))
 
 
 def test_mirror_is_a_map_that_repeats_reflected() -> None:

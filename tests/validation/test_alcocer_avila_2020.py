@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pytest
 
-from nichedose.dose import cell_s_values, energy_MeV_per_decay
+from nichedose.dose import CHARGED, cell_s_values, energy_MeV_per_decay
 from nichedose.dose.cells import CellPart
 from nichedose.dose.clusters import cluster_s_values, cubic_cluster_um
 
@@ -27,7 +27,8 @@ def _decays(nuclide: str) -> float:
     ("177Lu", "surface", 1.9), ("177Lu", "cytoplasm", 3.0), ("177Lu", "nucleus", 10.7),
     ("161Tb", "surface", 5.0), ("161Tb", "cytoplasm", 8.3), ("161Tb", "nucleus", 38.6)])
 def test_single_cell(nuclide: str, source: CellPart, nucleus_Gy: float) -> None:
-    assert cell_s_values(nuclide, 7.0, 5.0)["nucleus", source] * _decays(nuclide) == pytest.approx(nucleus_Gy, rel=0.05)
+    s = cell_s_values(nuclide, 7.0, 5.0, quality=CHARGED)
+    assert s["nucleus", source] * _decays(nuclide) == pytest.approx(nucleus_Gy, rel=0.05)
 
 
 @pytest.mark.parametrize(("nuclide", "source", "nucleus_Gy", "self_share"), [
@@ -36,7 +37,8 @@ def test_single_cell(nuclide: str, source: CellPart, nucleus_Gy: float) -> None:
     ("161Tb", "cell", 29.1, 0.67), ("161Tb", "nucleus", 47.8, 0.81)])
 def test_centre_of_the_cluster(nuclide: str, source: CellPart, nucleus_Gy: float, self_share: float) -> None:
     """Self share within 0.012: given to a percent, and both doses are within 5 %."""
-    dose = _decays(nuclide) * cluster_s_values(nuclide, cubic_cluster_um(7.0), 7.0, 5.0, source=source)[0]
+    s = cluster_s_values(nuclide, cubic_cluster_um(7.0), 7.0, 5.0, source=source, quality=CHARGED)
+    dose = _decays(nuclide) * s[0]
     assert dose.sum() == pytest.approx(nucleus_Gy, rel=0.05)
     assert dose[0] / dose.sum() == pytest.approx(self_share, abs=0.012)
 
@@ -45,6 +47,7 @@ def test_centre_of_the_cluster(nuclide: str, source: CellPart, nucleus_Gy: float
     ("177Lu", "surface", 6.0, 4.7), ("177Lu", "cytoplasm", 7.0, 5.8), ("177Lu", "nucleus", 14.6, 13.5),
     ("161Tb", "surface", 12.4, 9.8), ("161Tb", "cytoplasm", 15.3, 12.9), ("161Tb", "nucleus", 45.2, 43.1)])
 def test_neighbours_in_the_cluster(nuclide: str, source: CellPart, first_Gy: float, second_Gy: float) -> None:
-    dose = _decays(nuclide) * cluster_s_values(nuclide, cubic_cluster_um(7.0), 7.0, 5.0, source=source).sum(axis=1)
+    s = cluster_s_values(nuclide, cubic_cluster_um(7.0), 7.0, 5.0, source=source, quality=CHARGED)
+    dose = _decays(nuclide) * s.sum(axis=1)
     assert dose[1:7] == pytest.approx(first_Gy, rel=0.05)
     assert dose[7:] == pytest.approx(second_Gy, rel=0.05)

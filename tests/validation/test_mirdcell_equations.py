@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nichedose.dose import cell_s_values, sphere_s_value
+from nichedose.dose import CHARGED, cell_s_values, sphere_s_value
 from nichedose.fields.grid import Array
 from nichedose.nuclide import beta_bins, emissions
 
@@ -78,7 +78,7 @@ def test_equations_and_the_bias_of_straight_lines(nuclide: str) -> None:
         straight_line_s_value(nuclide, _from_surface(cell, nucleus), cell + nucleus, _volume(nucleus)),
     ])
     np.testing.assert_allclose(equations, _MIRDCELL[nuclide], rtol=0.02)
-    s = cell_s_values(nuclide, cell, nucleus)
+    s = cell_s_values(nuclide, cell, nucleus, quality=CHARGED)
     ours = np.array([s["cell", "cell"], s["cell", "surface"], s["nucleus", "nucleus"], s["nucleus", "cytoplasm"],
                      s["nucleus", "surface"]])
     bias = equations / ours - 1.0

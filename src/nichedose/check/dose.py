@@ -7,7 +7,15 @@ from typing import Literal
 import numpy as np
 
 from nichedose.check.row import CheckRow
-from nichedose.dose import Daughters, SectionGeometry, cell_s_values, energy_MeV_per_decay, section_dose, sphere_s_value
+from nichedose.dose import (
+    CHARGED,
+    Daughters,
+    SectionGeometry,
+    cell_s_values,
+    energy_MeV_per_decay,
+    section_dose,
+    sphere_s_value,
+)
 from nichedose.dose.alphas import alpha_range_um
 from nichedose.dose.cells import CellPart
 from nichedose.dose.kernels import charged_qualities, radial_kernel
@@ -53,7 +61,7 @@ def _cells() -> list[CheckRow]:
     for (nuclide, source), value in _CELLS.items():
         energy = energy_MeV_per_decay(nuclide)
         decays = 1436.0 / (energy["beta"] + energy["conversion"] + energy["auger"])
-        ours = cell_s_values(nuclide, 7.0, 5.0)["nucleus", source] * decays
+        ours = cell_s_values(nuclide, 7.0, 5.0, quality=CHARGED)["nucleus", source] * decays
         out.append(CheckRow(
             id=f"dose.cell.{nuclide}.{source}", source=_CELLDOSE, kind="published", ours=ours, reference=value,
             tolerance=0.05, unit="Gy", note="nucleus of a 14-um cell, 1,436 MeV of electrons released"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.check.row import CheckRow
-from nichedose.dose import SectionGeometry, cell_s_values, energy_MeV_per_decay
+from nichedose.dose import CHARGED, SectionGeometry, cell_s_values, energy_MeV_per_decay
 from nichedose.dose.cell_section import cells_dose
 from nichedose.dose.cells import CellPart
 from nichedose.dose.clusters import cell_cross_s_value, cluster_s_values, cubic_cluster_um
@@ -36,7 +36,7 @@ def _clusters() -> list[CheckRow]:
     for (nuclide, source), (gray, share) in _CLUSTER.items():
         energy = energy_MeV_per_decay(nuclide)
         decays = 1436.0 / (energy["beta"] + energy["conversion"] + energy["auger"])
-        dose = decays * cluster_s_values(nuclide, centres, 7.0, 5.0, source=source)[0]
+        dose = decays * cluster_s_values(nuclide, centres, 7.0, 5.0, source=source, quality=CHARGED)[0]
         out.append(CheckRow(
             id=f"cells.cluster.{nuclide}.{source}", source=_CELLDOSE, kind="published", ours=float(dose.sum()),
             reference=gray, tolerance=0.05, unit="Gy", note="central nucleus of 19 touching cells"))
@@ -51,7 +51,7 @@ def _straight_lines() -> list[CheckRow]:
     """Shown, not demanded: straight electron paths leave out scattering; 10 % would mean that something broke."""
     out = []
     for nuclide, references in _MIRDCELL.items():
-        s = cell_s_values(nuclide, 5.0, 4.0)
+        s = cell_s_values(nuclide, 5.0, 4.0, quality=CHARGED)
         for (target, source), value in zip(_PAIRS, references, strict=True):
             out.append(CheckRow(
                 id=f"cells.mirdcell.{nuclide}.{target}.{source}", source="MIRDcell V3 classes, ICRP-107 spectra",
@@ -86,7 +86,7 @@ def _section() -> CheckRow:
         where, label, 0.0 * label, "177Lu", cell_radius_um=7.0, nucleus_radius_um=5.0,
         geometry=SectionGeometry("section", 10.0, "isolated", 1e4))
     apart = np.linalg.norm(where[1:] - where[0], axis=1)
-    reference = 100.0 * float(cell_cross_s_value("177Lu", apart, 7.0, 5.0).sum())
+    reference = 100.0 * float(cell_cross_s_value("177Lu", apart, 7.0, 5.0, quality=CHARGED).sum())
     return CheckRow(
         id="cells.section.177Lu", source="sum over all pairs of cells", kind="self-test",
         ours=float(sum(x[0] for x in dose.cross_by_quality.values())), reference=reference, tolerance=0.01, unit="Gy")

@@ -7,7 +7,7 @@ import numpy as np
 from nichedose.check.row import CheckRow
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L
 from nichedose.dose.cubes import half_widths
-from nichedose.dose.kernels import radial_kernel
+from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.migration import Mobility, migrate
 from nichedose.dose.planar import voxel_kernel
 from nichedose.dose.result import Quality
@@ -54,7 +54,7 @@ def _conservation() -> list[CheckRow]:
         ours=float(dose.total_Gy.sum()), reference=radial_kernel("225Ac", "alpha").total_MeV * GY_PER_MEV_MBQ_H_PER_L,
         tolerance=1e-4, unit="Gy", note="voxels of unequal sides; nothing leaves"))
     tia = np.full((4, 5, 6), 1e3 * 159.528 / np.log(2.0))
-    mirrored = convolve(tia, "177Lu", 50.0, surroundings="mirror").total_Gy
+    mirrored = convolve(tia, "177Lu", 50.0, quality=CHARGED, surroundings="mirror").total_Gy
     out.append(CheckRow(
         id="dose.volume.unbounded.177Lu", source="energy per decay x mean life, ICRP Publication 107", kind="analytic",
         ours=float(mirrored.mean()), reference=19.64, tolerance=1e-3, unit="Gy g/MBq"))

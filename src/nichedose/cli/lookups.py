@@ -14,6 +14,8 @@ __all__ = ["agents", "kernel", "svalue"]
 
 QualityOption = Annotated[
     str | None, typer.Option(help="alpha, recoil, beta, conversion, auger or photon; all without it.")]
+DecayDataOption = Annotated[
+    str | None, typer.Option(help="Decay data: 'icrp107' (the default) or 'ensdf'.")]
 DaughtersOption = Annotated[
     str, typer.Option(help="'none', or 'equilibrium': all progeny decay in place, per decay of the parent.")]
 
@@ -43,12 +45,13 @@ def kernel(
     radii: Annotated[str, typer.Option(help="Distances with units, separated by commas: '10um,1mm,5cm'.")],
     quality: QualityOption = None,
     daughters: DaughtersOption = "none",
+    decay_data: DecayDataOption = None,
     as_json: Json = False,
 ) -> None:
     """Dose at a distance from a point source in water, Gy per decay."""
     from nichedose.dose.tables import kernel_table
 
-    table = kernel_table(nuclide, radii, quality, daughters)
+    table = kernel_table(nuclide, radii, quality, daughters, decay_data)
     print(json.dumps(table.as_dict()) if as_json else table.as_text())
 
 
@@ -62,6 +65,7 @@ def svalue(
     nucleus: Annotated[str | None, typer.Option(help="Radius of its nucleus: '5um'.")] = None,
     quality: QualityOption = None,
     daughters: DaughtersOption = "none",
+    decay_data: DecayDataOption = None,
     as_json: Json = False,
 ) -> None:
     """S values of a sphere, of voxels, or between the parts of a cell, Gy per decay."""
@@ -73,10 +77,10 @@ def svalue(
     if (cell is None) != (nucleus is None):
         raise BadInput("--cell and --nucleus go together: give the radii of both.")
     if sphere is not None:
-        table = sphere_table(nuclide, sphere, quality, daughters)
+        table = sphere_table(nuclide, sphere, quality, daughters, decay_data)
     elif voxel is not None:
-        table = voxel_table(nuclide, voxel, shape, quality, daughters)
+        table = voxel_table(nuclide, voxel, shape, quality, daughters, decay_data)
     else:
         assert cell is not None and nucleus is not None
-        table = cell_table(nuclide, cell, nucleus, quality, daughters)
+        table = cell_table(nuclide, cell, nucleus, quality, daughters, decay_data)
     print(json.dumps(table.as_dict()) if as_json else table.as_text())

@@ -1,9 +1,9 @@
 """Dose from a cell nucleus to a section: kernels, S values, convolution."""
 
 from nichedose.dose.cell_section import CellsDose, cells_dose
-from nichedose.dose.cells import cell_s_values
+from nichedose.dose.cells import CellShape, cell_s_values
 from nichedose.dose.clusters import cell_cross_s_value, cluster_s_values, cubic_cluster_um
-from nichedose.dose.kernels import Daughters, energy_MeV_per_decay, point_kernel
+from nichedose.dose.kernels import CHARGED, Daughters, QualityChoice, energy_MeV_per_decay, point_kernel
 from nichedose.dose.microdosimetry import HitStatistics, hit_statistics
 from nichedose.dose.migration import Migration, Mobility, migrate
 from nichedose.dose.organs import organ_dose
@@ -12,11 +12,13 @@ from nichedose.dose.section import CellLabel, section_dose
 from nichedose.dose.section_migration import section_dose_with_migration
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.volume import ConvolvedDose, convolve
+from nichedose.dose.volume_migration import convolve_migrated
 from nichedose.dose.voxels import voxel_s_values
 
 __all__ = [
-    "QUALITIES", "CellLabel", "CellsDose", "ConvolvedDose", "Daughters", "DoseMap", "DoseRateHistory", "HitStatistics",
-    "Migration", "Mobility", "Quality", "SectionGeometry", "cell_cross_s_value", "cell_s_values", "cells_dose",
-    "cluster_s_values", "convolve", "cubic_cluster_um", "energy_MeV_per_decay", "hit_statistics", "migrate",
-    "organ_dose", "point_kernel", "section_dose", "section_dose_with_migration", "sphere_s_value", "voxel_s_values",
+    "CHARGED", "QUALITIES", "CellLabel", "CellShape", "CellsDose", "ConvolvedDose", "Daughters", "DoseMap",
+    "DoseRateHistory", "HitStatistics", "Migration", "Mobility", "Quality", "QualityChoice", "SectionGeometry",
+    "cell_cross_s_value", "cell_s_values", "cells_dose", "cluster_s_values", "convolve", "convolve_migrated",
+    "cubic_cluster_um", "energy_MeV_per_decay", "hit_statistics", "migrate", "organ_dose", "point_kernel",
+    "section_dose", "section_dose_with_migration", "sphere_s_value", "voxel_s_values",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage
 from scipy.interpolate import PchipInterpolator
 
-from nichedose.dose.cells import CellPart, cell_s_values, check_radii
-from nichedose.dose.clusters import cross_s_Gy
+from nichedose.dose.cell_classes import cell_classes, own_s_Gy
+from nichedose.dose.cells import CellPart, CellShape
+from nichedose.dose.clusters import cross_s_Gy, shapes_of
 from nichedose.dose.convolve import KernelKey, Plane, dose_with_surroundings, inside_dose
 from nichedose.dose.kernels import Daughters, charged_qualities
 from nichedose.dose.result import Quality, SectionGeometry
@@ -20,7 +22,7 @@ from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.nuclide import canonical_name
+from nichedose.nuclide import Source, canonical_name
 
 __all__ = ["CellsDose", "cells_dose"]
 
@@ -53,7 +55,7 @@ class CellsDose:
 
     @property
     def total_Gy(self) -> Array:
-        """All charged qualities, unweighted, (n,)."""
+        """All qualities computed, unweighted, (n,)."""
         return np.asarray(sum(self.by_quality.values()))
 
 
@@ -63,43 +65,46 @@ def cells_dose(
     internal_decays: ArrayLike,
     nuclide: str,
     *,
-    cell_radius_um: float,
-    nucleus_radius_um: float,
+    cell_radius_um: ArrayLike,
+    nucleus_radius_um: ArrayLike,
     geometry: SectionGeometry,
+    nucleus_offset_um: ArrayLike = 0.0,
     layer_um: float | None = None,
     daughters: Daughters = "none",
     target: CellPart = "nucleus",
+    decay_data: Source | None = None,
 ) -> CellsDose:
-    """Dose to every cell of a section from the decays on and in every cell.
+    """Dose to every cell of a section from the decays on and in every cell, charged particles.
 
     ``positions_um`` (n, 2): centres, taken to lie in one plane; ``surface_decays``, ``internal_decays`` (n,): decays of
-    the parent on each cell's surface and in its cytoplasm (1 MBq.h is 3.6e9). Equal spheres with concentric nuclei;
-    progeny decay in place, those that live longer than a year left out, as in `section_dose`. ``target``: "nucleus" or
-    "cell".
+    the parent on each cell's surface and in its cytoplasm (1 MBq.h is 3.6e9). Cells and nuclei are spheres; radii, and
+    ``nucleus_offset_um`` between their centres (in random directions), are numbers or (n,). A cell's own label acts in
+    its own geometry; for cross-fire up to four classes of size stand for all sizes. Progeny decay in place, those
+    that live longer than a year left out, as in `section_dose`. ``target``: "nucleus" or "cell". ``decay_data``:
+    "icrp107" or "ensdf".
 
     Along z: ``section`` holds these cells alone; ``slab`` repeats the layer every ``layer_um`` through the thickness.
     ``layer_um`` is the thickness of tissue whose cells one layer shows (default for ``section``: its thickness); it
     sets the density of cells, so state it. Surroundings as in `section_dose`, from a 25-um map of the label.
     Raises `BadInput` for wrong shapes, negative values, and sections too large for one grid.
     """
-    check_radii(cell_radius_um, nucleus_radius_um)
     where, label = _checked(positions_um, surface_decays, internal_decays, target)
+    shapes, kind = shapes_of(len(where), cell_radius_um, nucleus_radius_um, nucleus_offset_um)
     layer = _layer_um(geometry, layer_um)
-    name = canonical_name(nuclide)
+    name = canonical_name(nuclide, decay_data)
     longest = LONGEST_PROGENY_HALF_LIFE_H
-    keys = tuple(KernelKey(name, q, daughters, longest) for q in charged_qualities(name, daughters, longest))
+    keys = tuple(KernelKey(name, q, daughters, longest, decay_data)
+                 for q in charged_qualities(name, daughters, longest, decay_data))
     if not keys:
         raise BadInput(f"{name} emits no charged particles; the dose to its cells cannot be computed.")
     repeats = int(0.5 * geometry.thickness_um / layer) if geometry.along_z == "slab" else 0
-    radii = float(cell_radius_um), float(nucleus_radius_um)
-    profiles = [[_layered(_profile(key, *radii, target, source), layer, repeats) for source in _SOURCES]
-                for key in keys]
-    cross = _near(where, label, profiles, repeats) + _far(where, label, profiles)
+    classes, member = cell_classes(shapes, kind)
+    profiles = [[[[_layered(_profile(key, here, there, target, source), layer, repeats) for source in _SOURCES]
+                  for key in keys] for there in classes] for here in classes]
+    cross = _near(where, label, member, profiles) + _far(where, label, member, profiles)
     around = _around(where, label, keys, geometry, layer)
-    own = {}
-    for key in keys:
-        s = cell_s_values(name, *radii, daughters, key.quality, longest_half_life_h=longest)
-        own[key.quality] = np.asarray(label @ np.array([s[target, source] for source in _SOURCES]))
+    own = {key.quality: np.sum([label[:, i] * own_s_Gy(key.kernel, shapes, kind, target, source)
+                                for i, source in enumerate(_SOURCES)], axis=0) for key in keys}
     return CellsDose(
         own, {k.quality: np.maximum(c, 0.0) for k, c in zip(keys, cross, strict=True)},
         {k.quality: a for k, a in zip(keys, around, strict=True)})
@@ -123,14 +128,14 @@ class _Profile:
 
 
 @lru_cache(maxsize=64)
-def _profile(key: KernelKey, cell_um: float, nucleus_um: float, target: CellPart, source: CellPart) -> _Profile:
-    """Dose from one cell to another over the distance of their centres."""
-    end = key.kernel.reach_um + 2.0 * cell_um
+def _profile(key: KernelKey, here: CellShape, there: CellShape, target: CellPart, source: CellPart) -> _Profile:
+    """Dose to a cell shaped as ``here`` from one shaped as ``there`` over the distance of their centres."""
+    end = key.kernel.reach_um + here.cell_um + there.cell_um
     near = np.concatenate([np.arange(0.0, 32.0, 0.25), np.arange(32.0, 128.0, 0.75)])
     tail = np.geomspace(128.0, end, max(2, int(np.log(end / 128.0) / 0.03))) if end > 128.0 else np.array([end])
     at = np.concatenate([near[near < min(end, tail[0])], tail])
-    s = cross_s_Gy(key.kernel, at, cell_um, nucleus_um, target, source)
-    return _Profile(PchipInterpolator(at, s * (at * at + cell_um**2)), cell_um, end)
+    s = cross_s_Gy(key.kernel, at, here, there, target, source)
+    return _Profile(PchipInterpolator(at, s * (at * at + here.cell_um**2)), here.cell_um, end)
 
 
 def _layered(one: _Profile, layer_um: float, repeats: int) -> _Profile:
@@ -150,39 +155,50 @@ def _near_share(distance_um: Array) -> Array:
     return np.asarray(1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x * x))
 
 
-def _near(where: Array, label: Array, profiles: list[list[_Profile]], repeats: int) -> Array:
+# of the receiving cell's class, of the giving one's, of each key and of each source
+_Profiles = list[list[list[list[_Profile]]]]
+
+
+def _near(where: Array, label: Array, member: _Index, profiles: _Profiles) -> Array:
     """Cross-fire of near cells, pair by pair, and of a cell's own copies in other layers, (n_key, n)."""
     from nichedose.dose._pairs import near_sums  # compiles; only who needs it waits
 
     at = np.arange(0.0, _NEAR_TO_UM + _NEAR_STEP_UM, _NEAR_STEP_UM)
-    table = np.array([[p(at) * _near_share(at) for p in of_source] for of_source in profiles])
-    column = np.array([[p.column_Gy for p in of_source] for of_source in profiles])
-    return np.asarray(near_sums(where, label, table, _NEAR_STEP_UM) + column @ label.T)
+    share = _near_share(at)
+    table = np.array([[[[p(at) * share for p in key] for key in pair] for pair in row] for row in profiles])
+    column = np.array([[[p.column_Gy for p in key] for key in row[i]] for i, row in enumerate(profiles)])
+    return np.asarray(near_sums(where, label, member, table, _NEAR_STEP_UM)
+                      + np.einsum("nks,ns->kn", column[member], label))
 
 
-def _far(where: Array, label: Array, profiles: list[list[_Profile]]) -> Array:
+def _far(where: Array, label: Array, member: _Index, profiles: _Profiles) -> Array:
     """Cross-fire of far cells by convolution on a grid, (n_key, n).
 
     Label is spread over the four corners around a cell and dose gathered from them; dividing the kernel's spectrum by
     the spectra of both tents leaves the kernel itself, as in particle-mesh methods.
     """
-    out = np.zeros((len(profiles), len(where)))
-    live = [i for i, of_source in enumerate(profiles) if max(p.end_um for p in of_source) > _NEAR_FROM_UM]
+    classes, keys = range(len(profiles)), range(len(profiles[0][0]))
+    out = np.zeros((len(keys), len(where)))
+    ends = [max(p.end_um for row in profiles for pair in row for p in pair[k]) for k in keys]
+    live = [k for k in keys if ends[k] > _NEAR_FROM_UM]
     extent = where.max(axis=0) - where.min(axis=0)
     if not live or float(np.hypot(*extent)) < _NEAR_FROM_UM:
         return out
     place = (where - where.min(axis=0)) / _GRID_UM
     size = tuple(int(n) + 2 for n in place.max(axis=0))
-    end = max(max(p.end_um for p in profiles[i]) for i in live)
+    end = max(ends[k] for k in live)
     half = [min(int(end / _GRID_UM) + 1, n - 1) for n in size]
     period = tuple(fft.next_fast_len(n + h, real=True) for n, h in zip(size, half, strict=True))
     _refuse_large(period)
-    spectra = [fft.rfft2(_spread(place, x, size), s=period) for x in label.T]
-    for i in live:
-        product = np.zeros_like(spectra[0])
-        for profile, spectrum in zip(profiles[i], spectra, strict=True):
-            product += _far_spectrum(profile, period, half) * spectrum
-        out[i] = _gather(place, fft.irfft2(product, s=period))
+    spectra = [[fft.rfft2(_spread(place, np.where(member == there, x, 0.0), size), s=period) for x in label.T]
+               for there in classes]
+    for k, here in itertools.product(live, classes):
+        product = np.zeros_like(spectra[0][0])
+        for there in classes:
+            for profile, spectrum in zip(profiles[here][there][k], spectra[there], strict=True):
+                product += _far_spectrum(profile, period, half) * spectrum
+        mine = member == here
+        out[k, mine] = _gather(place[mine], fft.irfft2(product, s=period))
     return out
 
 

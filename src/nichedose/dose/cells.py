@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -12,22 +13,33 @@ import numpy as np
 
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
-from nichedose.dose.kernels import Daughters, RadialKernel, charged_qualities, radial_kernel
+from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.fields.threads import one_blas_thread
+from nichedose.nuclide import Source
 
 __all__ = [
-    "PAIRS", "PARTS", "CellPart", "cell_s_values", "check_radii", "nucleus_s_values", "part_volume_um3",
-    "step_fraction",
+    "PAIRS", "PARTS", "CellPart", "CellShape", "cell_s_values", "check_radii", "cross_fraction", "nucleus_s_values",
+    "part_volume_um3", "self_s_Gy", "step_fraction",
 ]
 
 CellPart = Literal["nucleus", "cytoplasm", "surface", "cell"]
 PARTS: tuple[CellPart, ...] = ("nucleus", "cytoplasm", "surface", "cell")
 PAIRS: tuple[tuple[CellPart, CellPart], ...] = tuple(
     pair for pair in itertools.product(PARTS, PARTS) if pair != ("surface", "surface"))
+_DIRECTIONS = np.polynomial.legendre.leggauss(8)  # of a nucleus seen from its cell's centre
+
+
+@dataclass(frozen=True)
+class CellShape:
+    """Radii of a cell and of its nucleus, and how far apart their centres are, um."""
+
+    cell_um: float
+    nucleus_um: float
+    offset_um: float = 0.0
 
 
 def cell_s_values(
@@ -35,26 +47,28 @@ def cell_s_values(
     cell_radius_um: float,
     nucleus_radius_um: float,
     daughters: Daughters = "none",
-    quality: Quality | None = None,
+    quality: QualityChoice = None,
     nucleus_offset_um: float = 0.0,
     longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
 ) -> dict[tuple[CellPart, CellPart], float]:
     """Mean dose in a target part per decay spread evenly over a source part, Gy, keyed ``(target, source)``.
 
     Cell and nucleus are spheres in unbounded water, ``nucleus_offset_um`` between their centres; cytoplasm is the cell
     without nucleus; the surface is infinitely thin. ``("surface", "surface")`` is absent: dose on an infinitely thin
-    source has no limit. ``quality`` None sums the charged qualities. Progeny that live longer than
+    source has no limit. ``quality``: one, several, or None for all, photons included (as kerma: at most, since most
+    of their electrons leave the cell); ``decay_data``: "icrp107" or "ensdf". Progeny that live longer than
     ``longest_half_life_h``, and what follows them, are left out. Raises `BadInput` unless the nucleus is smaller than
-    the cell and lies within it.
+    the cell and lies within it, and for unknown names.
 
     >>> f"{cell_s_values('177Lu', 7.0, 5.0)['nucleus', 'surface']:.2e}"
     '1.90e-04'
     """
     check_radii(cell_radius_um, nucleus_radius_um, nucleus_offset_um)
-    qualities = charged_qualities(nuclide, daughters, longest_half_life_h) if quality is None else (quality,)
-    geometry = float(cell_radius_um), float(nucleus_radius_um), float(nucleus_offset_um)
-    kernels = [radial_kernel(nuclide, q, daughters, longest_half_life_h) for q in qualities]
-    return {pair: sum(_s_value(kernel, *geometry, *pair) for kernel in kernels) for pair in PAIRS}
+    qualities = emitted_qualities(nuclide, daughters, quality, longest_half_life_h, decay_data)
+    shape = CellShape(float(cell_radius_um), float(nucleus_radius_um), float(nucleus_offset_um))
+    kernels = [radial_kernel(nuclide, q, daughters, longest_half_life_h, decay_data) for q in qualities]
+    return {pair: sum((self_s_Gy(kernel, shape, *pair) for kernel in kernels), 0.0) for pair in PAIRS}
 
 
 @lru_cache(maxsize=1024)
@@ -66,12 +80,14 @@ def nucleus_s_values(
     longest_half_life_h: float,
     cell_radius_um: float,
     nucleus_radius_um: float,
+    decay_data: Source | None = None,
 ) -> dict[CellPart, float]:
     """Dose to the nucleus from the cell's surface, cytoplasm and whole volume, Gy per decay, of one quality."""
     check_radii(cell_radius_um, nucleus_radius_um)
-    kernel = radial_kernel(nuclide, quality, daughters, longest_half_life_h)
+    kernel = radial_kernel(nuclide, quality, daughters, longest_half_life_h, decay_data)
     sources: tuple[CellPart, ...] = ("surface", "cytoplasm", "cell")
-    return {source: _s_value(kernel, cell_radius_um, nucleus_radius_um, 0.0, "nucleus", source) for source in sources}
+    shape = CellShape(cell_radius_um, nucleus_radius_um)
+    return {source: self_s_Gy(kernel, shape, "nucleus", source) for source in sources}
 
 
 def check_radii(cell_radius_um: float, nucleus_radius_um: float, nucleus_offset_um: float = 0.0) -> None:
@@ -85,46 +101,71 @@ def check_radii(cell_radius_um: float, nucleus_radius_um: float, nucleus_offset_
                        "nucleus touches the cell's surface.")
 
 
-def part_volume_um3(part: CellPart, cell_um: float, nucleus_um: float) -> float:
-    """Volume of a part that has one; radii in um."""
-    return sum(sign * sphere_volume_um3(radius) for sign, radius, _ in _balls(part, cell_um, nucleus_um, 0.0))
+def part_volume_um3(part: CellPart, shape: CellShape) -> float:
+    """Volume of a part that has one."""
+    return sum(sign * sphere_volume_um3(radius) for sign, radius, _ in _balls(part, shape))
 
 
-def step_fraction(
-    target: CellPart,
-    source: CellPart,
-    cell_um: float,
-    nucleus_um: float,
-    *,
-    offset_um: float = 0.0,
-    apart_um: float = 0.0,
-) -> Callable[[Array], Array]:
+def step_fraction(target: CellPart, source: CellPart, shape: CellShape) -> Callable[[Array], Array]:
     """Of steps of a length from random points of the source in random directions, the share that ends in the target.
 
-    The target belongs to a cell whose centre is ``apart_um`` from the source's cell (0: the same cell); with
-    ``offset_um`` the nuclei lie that far from their cells' centres, on the line of centres. The target has a volume.
+    Both are parts of one cell; the target has a volume.
     """
-    targets = [(sign, radius, at + apart_um) for sign, radius, at in _balls(target, cell_um, nucleus_um, offset_um)]
-    if source == "surface":
-        return lambda x: np.asarray(sum(
-            sign * shell_step_fraction(cell_um, radius, at, x) for sign, radius, at in targets))
-    sources = _balls(source, cell_um, nucleus_um, offset_um)
-    volume = part_volume_um3(source, cell_um, nucleus_um)
-    return lambda x: np.asarray(sum(
-        s * t * sphere_volume_um3(a) / volume * ball_step_fraction(a, b, abs(there - here), x)
-        for (s, a, here), (t, b, there) in itertools.product(sources, targets)))
+    pairs = [(weight, a, b, np.array([abs(there - here)]), np.ones(1))
+             for weight, (a, here), (b, there) in _pairs(target, source, shape, shape)]
+    return _summed(pairs, source)
 
 
-def _s_value(
-    kernel: RadialKernel, cell_um: float, nucleus_um: float, offset_um: float, target: CellPart, source: CellPart
-) -> float:
+def cross_fraction(
+    target: CellPart, source: CellPart, target_cell: CellShape, source_cell: CellShape, apart_um: float
+) -> Callable[[Array], Array]:
+    """As `step_fraction` for two cells whose centres are ``apart_um`` apart; nuclei off the middle point anywhere."""
+    pairs = [(weight, a, b, *_distances(apart_um, here, there))
+             for weight, (a, here), (b, there) in _pairs(target, source, target_cell, source_cell)]
+    return _summed(pairs, source)
+
+
+def self_s_Gy(kernel: RadialKernel, shape: CellShape, target: CellPart, source: CellPart) -> float:
+    """Mean dose in one part per decay in another of the same cell, of one kernel."""
     # energy per target volume; with the surface as target reciprocity turns it round
     body, start = (source, target) if target == "surface" else (target, source)
-    fraction = step_fraction(body, start, cell_um, nucleus_um, offset_um=offset_um)
-    return deposited_MeV(kernel, fraction) / part_volume_um3(body, cell_um, nucleus_um) * GY_PER_MEV_PER_UM3
+    fraction = step_fraction(body, start, shape)
+    return deposited_MeV(kernel, fraction) / part_volume_um3(body, shape) * GY_PER_MEV_PER_UM3
 
 
-def _balls(part: CellPart, cell_um: float, nucleus_um: float, offset_um: float) -> list[tuple[float, float, float]]:
-    """A part as balls with signs: (sign, radius, place of the centre on the axis)."""
-    cell, nucleus = (1.0, cell_um, 0.0), (1.0, nucleus_um, offset_um)
-    return {"cell": [cell], "nucleus": [nucleus], "cytoplasm": [cell, (-1.0, nucleus_um, offset_um)]}[part]
+_Pair = tuple[float, float, float, Array, Array]  # weight, radii, distances of the centres and their shares
+
+
+def _summed(pairs: list[_Pair], source: CellPart) -> Callable[[Array], Array]:
+    between = shell_step_fraction if source == "surface" else ball_step_fraction
+    return lambda x: np.asarray(sum(
+        weight * (between(a, b, at, np.asarray(x)[..., None]) @ share) for weight, a, b, at, share in pairs))
+
+
+def _pairs(
+    target: CellPart, source: CellPart, target_cell: CellShape, source_cell: CellShape
+) -> list[tuple[float, tuple[float, float], tuple[float, float]]]:
+    """Pairs of a source and a target ball, (radius, offset) each, with the weight of the pair's step fraction."""
+    targets = _balls(target, target_cell)
+    if source == "surface":
+        return [(sign, (source_cell.cell_um, 0.0), (b, there)) for sign, b, there in targets]
+    volume = part_volume_um3(source, source_cell)
+    return [(s * t * sphere_volume_um3(a) / volume, (a, here), (b, there))
+            for (s, a, here), (t, b, there) in itertools.product(_balls(source, source_cell), targets)]
+
+
+def _distances(apart_um: float, here_um: float, there_um: float) -> tuple[Array, Array]:
+    """Distances of two points that lie off two centres in random directions, and their shares."""
+    at, share = np.array([apart_um]), np.ones(1)
+    for offset in (here_um, there_um):
+        if offset > 0.0:
+            cosine, weight = _DIRECTIONS
+            at = np.sqrt(at[:, None] ** 2 + offset**2 + 2.0 * at[:, None] * offset * cosine).ravel()
+            share = (share[:, None] * (0.5 * weight)).ravel()
+    return at, share
+
+
+def _balls(part: CellPart, shape: CellShape) -> list[tuple[float, float, float]]:
+    """A part as balls with signs: (sign, radius, distance of its centre from the cell's)."""
+    cell, nucleus = (1.0, shape.cell_um, 0.0), (1.0, shape.nucleus_um, shape.offset_um)
+    return {"cell": [cell], "nucleus": [nucleus], "cytoplasm": [cell, (-1.0, *nucleus[1:])]}[part]

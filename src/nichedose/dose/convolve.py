@@ -15,6 +15,7 @@ from nichedose.dose.result import Quality, SectionGeometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, GY_PER_MEV_PER_UM3, UM3_PER_L
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.fields.threads import one_blas_thread
+from nichedose.nuclide import Source
 
 __all__ = ["GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "inside_dose"]
 
@@ -30,10 +31,11 @@ class KernelKey:
     quality: Quality
     daughters: Daughters
     longest_half_life_h: float
+    decay_data: Source | None = None
 
     @property
     def kernel(self) -> RadialKernel:
-        return radial_kernel(self.nuclide, self.quality, self.daughters, self.longest_half_life_h)
+        return radial_kernel(self.nuclide, self.quality, self.daughters, self.longest_half_life_h, self.decay_data)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ and is integrated over the tents by a rule of three points per axis. A smooth wi
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -76,7 +77,8 @@ def tent_average(
 
     The window rises from 0 to 1 between ``window_um``, several voxels from the source; the shape is ``half + 1``.
     """
-    density, step = windowed_density(kernel, window_um)
+    corner_um = stride * math.hypot(*((n + 1.0) * h for n, h in zip(half, spacing_um, strict=True)))
+    density, step = windowed_density(kernel, window_um, corner_um)
     if len(set(spacing_um)) == 1 and len(set(half)) == 1:
         return _symmetric(density, step, spacing_um[0], half[0], stride)
     out = np.empty((half[0] + 1, half[1] + 1, half[2] + 1))
@@ -134,9 +136,14 @@ def _plane(density: Array, step: float, z2: Array, y2: Array, x2: Array) -> Arra
     return out
 
 
-def windowed_density(kernel: RadialKernel, window_um: tuple[float, float]) -> tuple[Array, float]:
-    """Energy per volume (MeV/um3) beyond the window at even distances up to the reach, and their step in um."""
-    distance = np.linspace(0.0, kernel.reach_um, _TABLE)
+def windowed_density(
+    kernel: RadialKernel, window_um: tuple[float, float], end_um: float = math.inf
+) -> tuple[Array, float]:
+    """Energy per volume (MeV/um3) beyond the window at even distances, and their step in um.
+
+    They go up to the reach, or to ``end_um``: photons reach through metres, of which a map needs millimetres.
+    """
+    distance = np.linspace(0.0, min(kernel.reach_um, end_um), _TABLE)
     per_length = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()(distance)
     rises = _smooth_step(distance, *window_um)
     density = np.divide(per_length * rises, 4.0 * np.pi * distance**2, out=np.zeros(_TABLE), where=rises > 0.0)

@@ -14,7 +14,7 @@ from nichedose.dose.geometry import sphere_volume_um3
 from nichedose.dose.kernels import Daughters
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.nuclide import ChainMember, Lines, canonical_name, chain, emissions
+from nichedose.nuclide import ChainMember, Lines, Source, canonical_name, chain, emissions
 
 __all__ = ["SiteHits", "SiteKind", "alphas_by_mass", "largest_hit_MeV", "site_hits"]
 
@@ -38,13 +38,15 @@ class SiteHits:
     step_MeV: float
 
 
-def alphas_by_mass(nuclide: str, daughters: Daughters, longest_half_life_h: float = math.inf) -> tuple[Lines, ...]:
+def alphas_by_mass(
+    nuclide: str, daughters: Daughters, longest_half_life_h: float = math.inf, decay_data: Source | None = None
+) -> tuple[Lines, ...]:
     """Alphas of the nuclide (and progeny in place), one `Lines` per mass number; yields per decay of the parent."""
-    name = canonical_name(nuclide)
+    name = canonical_name(nuclide, decay_data)
     alone = (ChainMember(name, 1.0),)
     found: dict[int, list[Lines]] = {}
-    for member in chain(name, longest_half_life_h) if daughters == "equilibrium" else alone:
-        lines = emissions(member.name).lines["alpha"]
+    for member in chain(name, longest_half_life_h, decay_data) if daughters == "equilibrium" else alone:
+        lines = emissions(member.name, decay_data).lines["alpha"]
         if len(lines.energy_MeV) and member.decays_per_parent_decay > 0.0:
             mass = int(re.match(r"\d+", member.name).group())  # type: ignore[union-attr]  # canonical: 212Bi, 99mTc
             found.setdefault(mass, []).append(

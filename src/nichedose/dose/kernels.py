@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -19,14 +20,15 @@ from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
 from nichedose.fields.threads import one_blas_thread
-from nichedose.nuclide import ChainMember, Lines, beta_bins, canonical_name, chain, emissions
+from nichedose.nuclide import ChainMember, Lines, Source, beta_bins, canonical_name, chain, chosen_source, emissions
 
 __all__ = [
-    "CHARGED", "Daughters", "RadialKernel", "charged_qualities", "emitted_qualities", "energy_MeV_per_decay",
-    "point_kernel", "radial_density_MeV_per_um", "radial_kernel",
+    "CHARGED", "Daughters", "QualityChoice", "RadialKernel", "charged_qualities", "emitted_qualities",
+    "energy_MeV_per_decay", "point_kernel", "radial_density_MeV_per_um", "radial_kernel",
 ]
 
 Daughters = Literal["none", "equilibrium"]
+QualityChoice = Quality | Collection[Quality] | None  # None: all that are emitted, photons included
 CHARGED: tuple[Quality, ...] = ("alpha", "recoil", "beta", "conversion", "auger")
 _SMALLEST_UM = 1e-3
 _TAIL_RANGES = 1000.0  # bremsstrahlung; the last entry of the electron table
@@ -57,71 +59,84 @@ class RadialKernel:
 
 
 def charged_qualities(
-    nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf
+    nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
 ) -> tuple[Quality, ...]:
     """The charged qualities that the nuclide (with its progeny) emits."""
-    energies = energy_MeV_per_decay(nuclide, daughters, longest_half_life_h)
+    energies = energy_MeV_per_decay(nuclide, daughters, longest_half_life_h, decay_data)
     return tuple(q for q in CHARGED if energies[q] > 0.0)
 
 
 def emitted_qualities(
-    nuclide: str, daughters: Daughters = "none", quality: Quality | None = None
+    nuclide: str, daughters: Daughters = "none", quality: QualityChoice = None, longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
 ) -> tuple[Quality, ...]:
-    """The qualities that the nuclide (with its progeny) emits, photons included; ``quality`` picks one of all.
+    """The qualities that the nuclide (with its progeny) emits, photons included; those of several; or the one.
 
     Raises `BadInput` for unknown names.
     """
-    if quality is not None:
-        canonical_name(nuclide)
+    if isinstance(quality, str):
+        canonical_name(nuclide, decay_data)
         return (_known(quality),)
-    energies = energy_MeV_per_decay(nuclide, daughters)
-    return tuple(q for q in QUALITIES if energies[q] > 0.0)
+    wanted = QUALITIES if quality is None else tuple(_known(q) for q in quality)
+    energies = energy_MeV_per_decay(nuclide, daughters, longest_half_life_h, decay_data)
+    return tuple(q for q in QUALITIES if q in wanted and energies[q] > 0.0)
 
 
 def energy_MeV_per_decay(
-    nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf
+    nuclide: str, daughters: Daughters = "none", longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
 ) -> dict[Quality, float]:
     """Energy emitted per decay of the parent, by quality; with ``daughters="equilibrium"`` all progeny included."""
     total: dict[Quality, float] = dict.fromkeys(QUALITIES, 0.0)
-    for member in _members(nuclide, daughters, longest_half_life_h):
-        energies = emissions(member.name).energy_MeV_per_decay
+    for member in _members(nuclide, daughters, longest_half_life_h, decay_data):
+        energies = emissions(member.name, decay_data).energy_MeV_per_decay
         for quality in QUALITIES:
             total[quality] += member.decays_per_parent_decay * energies[quality]
     return total
 
 
 def radial_kernel(
-    nuclide: str, quality: Quality, daughters: Daughters = "none", longest_half_life_h: float = math.inf
+    nuclide: str, quality: Quality, daughters: Daughters = "none", longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
 ) -> RadialKernel:
     """The kernel of one quality; progeny decay in place. Raises `BadInput` for unknown names."""
-    return _radial_kernel(canonical_name(nuclide), _known(quality), _checked(daughters), longest_half_life_h)
+    data = chosen_source(decay_data)
+    return _radial_kernel(
+        canonical_name(nuclide, data), _known(quality), _checked(daughters), longest_half_life_h, data)
 
 
 def point_kernel(
-    nuclide: str, radius_um: ArrayLike, quality: Quality | None = None, daughters: Daughters = "none"
+    nuclide: str, radius_um: ArrayLike, quality: QualityChoice = None, daughters: Daughters = "none",
+    decay_data: Source | None = None,
 ) -> Array:
     """Dose at a distance from a point source in water, Gy per decay of the parent.
 
-    ``radius_um`` above 0, any shape; ``quality`` None sums all, photons included. Recoils stop within 0.1 um and are
-    taken as deposited at the source: they add nothing here. Valid from about 1 um.
+    ``radius_um`` above 0, any shape. ``quality``: one, several, or None for all, photons included; ``decay_data``:
+    "icrp107" or "ensdf" (see `nichedose.nuclide.emissions`). Recoils stop within 0.1 um and are taken as deposited at
+    the source: they add nothing here. Valid from about 1 um. Raises `BadInput` for distances not above 0 and unknown
+    names.
+
+    >>> f"{float(point_kernel('177Lu', 100.0)):.2e} Gy per decay at 0.1 mm"
+    '5.28e-07 Gy per decay at 0.1 mm'
     """
     radius = np.asarray(radius_um, dtype=float)
     if not bool(np.all(np.isfinite(radius) & (radius > 0.0))):
         raise BadInput("radius_um must be above 0 and finite.")
     dose = np.zeros(radius.shape)
-    for q in emitted_qualities(nuclide, daughters, quality):
-        dose += radial_density_MeV_per_um(nuclide, radius, q, daughters)
+    for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data):
+        dose += radial_density_MeV_per_um(nuclide, radius, q, daughters, decay_data)
     return np.asarray(dose / (4.0 * np.pi * radius**2) * GY_PER_MEV_PER_UM3)
 
 
 def radial_density_MeV_per_um(
-    nuclide: str, radius_um: Array, quality: Quality, daughters: Daughters = "none"
+    nuclide: str, radius_um: Array, quality: Quality, daughters: Daughters = "none", decay_data: Source | None = None
 ) -> Array:
     """Energy per radial distance at radii above 0 of any shape, MeV per decay and um."""
     if quality == "photon":
-        lines = _lines(nuclide, quality, daughters, math.inf)
+        lines = _lines(nuclide, quality, daughters, math.inf, decay_data)
         return photon_density(lines.energy_MeV, lines.per_decay, radius_um)
-    kernel = radial_kernel(nuclide, quality, daughters)
+    kernel = radial_kernel(nuclide, quality, daughters, decay_data=decay_data)
     slope = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()
     last = kernel.radius_um[-1]
     return np.asarray(np.where(radius_um < last, slope(np.minimum(radius_um, last)), 0.0))
@@ -139,17 +154,22 @@ def _checked(daughters: str) -> Daughters:
     return daughters  # type: ignore[return-value]  # narrowed above
 
 
-def _members(nuclide: str, daughters: Daughters, longest_half_life_h: float) -> tuple[ChainMember, ...]:
+def _members(
+    nuclide: str, daughters: Daughters, longest_half_life_h: float, decay_data: Source | None
+) -> tuple[ChainMember, ...]:
     if _checked(daughters) == "none":
-        return (ChainMember(canonical_name(nuclide), 1.0),)
-    return chain(nuclide, longest_half_life_h)
+        return (ChainMember(canonical_name(nuclide, decay_data), 1.0),)
+    return chain(nuclide, longest_half_life_h, decay_data)
 
 
-def _lines(nuclide: str, quality: Quality, daughters: Daughters, longest_half_life_h: float) -> Lines:
+def _lines(
+    nuclide: str, quality: Quality, daughters: Daughters, longest_half_life_h: float, decay_data: Source | None
+) -> Lines:
     """All emissions of one quality, yields per decay of the parent."""
     energy, per_decay = [np.empty(0)], [np.empty(0)]
-    for member in _members(nuclide, daughters, longest_half_life_h):
-        lines = beta_bins(member.name) if quality == "beta" else emissions(member.name).lines[quality]
+    for member in _members(nuclide, daughters, longest_half_life_h, decay_data):
+        lines = (beta_bins(member.name, source=decay_data) if quality == "beta"
+                 else emissions(member.name, decay_data).lines[quality])
         energy.append(lines.energy_MeV)
         per_decay.append(lines.per_decay * member.decays_per_parent_decay)
     return Lines(np.concatenate(energy), np.concatenate(per_decay))
@@ -157,8 +177,10 @@ def _lines(nuclide: str, quality: Quality, daughters: Daughters, longest_half_li
 
 @lru_cache(maxsize=256)
 @one_blas_thread
-def _radial_kernel(nuclide: str, quality: Quality, daughters: Daughters, longest_half_life_h: float) -> RadialKernel:
-    lines = _lines(nuclide, quality, daughters, longest_half_life_h)
+def _radial_kernel(
+    nuclide: str, quality: Quality, daughters: Daughters, longest_half_life_h: float, decay_data: Source
+) -> RadialKernel:
+    lines = _lines(nuclide, quality, daughters, longest_half_life_h, decay_data)
     if quality == "recoil" or not len(lines.energy_MeV):
         total = lines.energy_MeV_per_decay
         return RadialKernel(np.array([0.0, _SMALLEST_UM]), np.array([total, total]), _SMALLEST_UM)

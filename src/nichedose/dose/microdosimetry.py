@@ -17,6 +17,7 @@ from nichedose.dose.kernels import Daughters
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
+from nichedose.nuclide import Source
 
 __all__ = ["HitSource", "HitStatistics", "hit_statistics"]
 
@@ -90,6 +91,7 @@ def hit_statistics(
     daughters: Daughters = "none",
     outside_decays_per_um3: float = 0.0,
     longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
 ) -> HitStatistics:
     """Number and size of the alpha hits of a nucleus in the middle of its cell.
 
@@ -107,7 +109,7 @@ def hit_statistics(
     '1.50 hits, 0.22 without'
     """
     check_radii(cell_radius_um, nucleus_radius_um)
-    groups = alphas_by_mass(nuclide, daughters, longest_half_life_h)
+    groups = alphas_by_mass(nuclide, daughters, longest_half_life_h, decay_data)
     decays = _by_kind(decays_by_source, outside_decays_per_um3, cell_radius_um, nucleus_radius_um)
     gy_per_MeV = GY_PER_MEV_PER_UM3 / sphere_volume_um3(nucleus_radius_um)
     largest = largest_hit_MeV(groups, nucleus_radius_um)

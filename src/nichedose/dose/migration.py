@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy.sparse as sp
 
 from nichedose.dose.yukawa import spread_yukawa
 from nichedose.errors import BadInput, near_miss
-from nichedose.fields import steady_reaction_diffusion
-from nichedose.fields.grid import Array, BoolArray, Grid
-from nichedose.nuclide import canonical_name, chain, decay_per_h, progeny
+from nichedose.fields import Grid, voxel_mesh
+from nichedose.fields.grid import Array, BoolArray
+from nichedose.fields.linear import solve_spd
+from nichedose.nuclide import Source, canonical_name, chain, chosen_source, decay_per_h, progeny
 
 __all__ = ["Generation", "Migration", "Mobility", "migrate"]
 
@@ -29,7 +31,7 @@ _TOLERANCE = 1e-11
 @dataclass(frozen=True)
 class Mobility:
     """How a released daughter moves: ``diffusivity_um2_per_s``, and ``clearance_per_s`` k to vessels per tissue volume;
-    numbers or maps (ny, nx)."""
+    numbers or maps of the mask's shape."""
 
     diffusivity_um2_per_s: Array | float
     clearance_per_s: Array | float
@@ -37,7 +39,7 @@ class Mobility:
 
 @dataclass(frozen=True)
 class Generation:
-    """One progeny. Maps (ny, nx) in MBq.h/L, that is its decays to infinite time per tissue volume.
+    """One progeny. Maps of the mask's shape in MBq.h/L, that is its decays to infinite time per tissue volume.
 
     ``retained`` by state of the carrier; ``migrated`` decayed after release; ``washed_out``: carried off by vessels,
     as the decays it would have. ``left_fraction``: of what was born, what the fast path spread out of the mask.
@@ -60,15 +62,16 @@ class Generation:
 
 @dataclass(frozen=True)
 class Migration:
-    """Time-integrated activity of a parent by state, and its progeny in order of decay."""
+    """Time-integrated activity of a parent by state, and its progeny in order of decay, in a section or a volume."""
 
-    grid: Grid
+    spacing_um: float
     mask: BoolArray
     nuclide: str
     parent_by_state: Mapping[str, Array]
     progeny: Mapping[str, Generation]
     longest_half_life_h: float
     mean_mobile_life_h: Mapping[str, float]
+    decay_data: Source
 
     @property
     def tia_MBq_h_per_L(self) -> dict[str, Array]:
@@ -78,13 +81,17 @@ class Migration:
 
     @property
     def washed_out_per_parent_decay(self) -> dict[str, float]:
-        """Atoms of each progeny handed to the blood per decay of the parent in the map; their own progeny go along."""
+        """Atoms of each progeny handed to the blood per decay of the parent in the map; their own progeny go along.
+
+        Times the lesion's time-integrated activity this is what the body model receives: the decays of that progeny
+        that do not happen here.
+        """
         parent = float(self.tia_MBq_h_per_L[self.nuclide].sum())
         return {name: float(g.washed_out.sum()) / _or_one(parent) for name, g in self.progeny.items()}
 
 
 def migrate(
-    grid: Grid,
+    grid: Grid | float,
     mask: BoolArray,
     nuclide: str,
     tia_by_state: Mapping[str, Array],
@@ -94,43 +101,56 @@ def migrate(
     method: Method = "solve",
     longest_half_life_h: float = math.inf,
     misplaced_tolerance: float = 0.01,
+    decay_data: Source | None = None,
 ) -> Migration:
-    """Follow every progeny of a parent whose time-integrated activity by state is ``tia_by_state`` (MBq.h/L, (ny, nx)).
+    """Follow every progeny of a parent whose time-integrated activity by state is ``tia_by_state``, MBq.h/L.
 
-    ``retention[state]``: share of the daughters born in that state that stays there, one number or one per progeny
-    (named by what is born). States are the carrier's, such as bound, internalised, free; a released daughter leaves its
-    carrier for good, and so do all that it gives birth to. ``mobility``: one for all, or one per progeny (by element,
-    in fact). ``method`` "solve": the screened equation, no flow through the mask's edge. "yukawa": convolution with
-    the Green's function of the mask's mean clearance, mirrored at the array's edge; D must be a number. "auto": the
-    latter where its bound is below ``misplaced_tolerance``. Progeny with longer half-lives than the limit are left out
-    with all that they feed.
-    Raises `BadInput` for unknown names, missing states, shares outside 0 to 1, and wrong shapes or values.
+    All maps have the shape of ``mask``: (ny, nx) with the ``grid`` of a section, in which patterns repeat along z, or
+    (nz, ny, nx) of a volume with the spacing of its voxels, um, in the grid's place. ``retention[state]``: share of the
+    daughters born in that state that stays there, one number or one per progeny (named by what is born). States are the
+    carrier's, such as bound, internalised, free; a released daughter leaves its carrier for good, and so do all that it
+    gives birth to. ``mobility``: one for all, or one per progeny (by element, in fact). ``method`` "solve": the
+    screened equation, no flow through the mask's edge. "yukawa": convolution with the Green's function of the mask's
+    mean clearance, mirrored at the array's edge; D must be a number. "auto": the latter where its bound is below
+    ``misplaced_tolerance``. Progeny with longer half-lives than the limit are left out with all that they feed.
+    ``decay_data``: "icrp107" or "ensdf". Raises `BadInput` for unknown names, missing states, shares outside 0 to 1,
+    negative or missing mobilities, and wrong shapes or values.
+
+    >>> even = {"bound": np.ones((8, 8))}
+    >>> moved = migrate(Grid((8, 8), 20.0), np.ones((8, 8), bool), "225Ac", even, retention={"bound": 0.0},
+    ...                 mobility=Mobility(300.0, 1e-3))
+    >>> {name: round(share, 2) for name, share in moved.washed_out_per_parent_decay.items()}["213Bi"]
+    0.56
     """
-    name = canonical_name(nuclide)
-    _check(grid, mask, name, tia_by_state, retention, mobility, method, longest_half_life_h)
+    data = chosen_source(decay_data)
+    name = canonical_name(nuclide, data)
+    _check_maps(grid, mask, tia_by_state)
+    spacing = grid.spacing_um if isinstance(grid, Grid) else float(grid)
+    members = [m.name for m in chain(name, longest_half_life_h, data)]
+    _check(members[1:], mask, tia_by_state, retention, mobility, method)
     parent = {state: np.where(mask, tia, 0.0) for state, tia in tia_by_state.items()}
-    members = [m.name for m in chain(name, longest_half_life_h)]
     done: dict[str, Generation] = {}
     lives: dict[str, float] = {}
     for member in members[1:]:
-        born_in, released, wrong = _birth(member, members, parent, done, retention, mask.shape)
+        born_in, released, wrong = _birth(member, members, parent, done, retention, data)
         moves = mobility if isinstance(mobility, Mobility) else mobility[member]
-        rate = decay_per_h(member) / 3600.0
-        done[member] = _generation(grid, mask, born_in, released, moves, rate, method, misplaced_tolerance, wrong)
-        k = np.broadcast_to(np.asarray(moves.clearance_per_s, dtype=float), grid.shape)
+        rate = decay_per_h(member, data) / 3600.0
+        done[member] = _generation(spacing, mask, born_in, released, moves, rate, method, misplaced_tolerance, wrong)
+        k = np.broadcast_to(np.asarray(moves.clearance_per_s, dtype=float), mask.shape)
         lives[member] = float(np.mean(1.0 / (rate + k[mask]))) / 3600.0
-    return Migration(grid, mask, name, parent, done, longest_half_life_h, lives)
+    return Migration(spacing, mask, name, parent, done, longest_half_life_h, lives, data)
 
 
 def _birth(
     member: str, members: list[str], parent: Mapping[str, Array], done: Mapping[str, Generation],
-    retention: Mapping[str, float | Mapping[str, float]], shape: tuple[int, ...],
+    retention: Mapping[str, float | Mapping[str, float]], data: Source,
 ) -> tuple[dict[str, Array], Array, float]:
     """What stays by state, what is released, and the bound on the error of the latter (summed), as decays."""
+    shape = next(iter(parent.values())).shape
     stays = {state: np.zeros(shape) for state in parent}
     released, wrong = np.zeros(shape), 0.0
     for feeder in members:
-        share = dict(progeny(feeder)).get(member, 0.0)
+        share = dict(progeny(feeder, data)).get(member, 0.0)
         if share == 0.0:
             continue
         states = parent if feeder == members[0] else done[feeder].retained
@@ -146,17 +166,17 @@ def _birth(
 
 
 def _generation(
-    grid: Grid, mask: BoolArray, retained: dict[str, Array], released: Array, moves: Mobility, rate: float,
+    spacing_um: float, mask: BoolArray, retained: dict[str, Array], released: Array, moves: Mobility, rate: float,
     method: Method, tolerance: float, wrong: float,
 ) -> Generation:
     born = float(released.sum()) + sum(float(tia.sum()) for tia in retained.values())
     clearance = np.where(mask, moves.clearance_per_s, 0.0)
     solve, left, mean, bound = method == "solve", 0.0, 0.0, 0.0
     if not solve:
-        n, mean, left, bound = _fast(grid, mask, released, moves, clearance, rate, wrong)
+        n, mean, left, bound = _fast(spacing_um, mask, released, moves, clearance, rate, wrong)
         solve = method == "auto" and bound > tolerance * born
     if solve:
-        n, left = _solved(grid, mask, released, moves, clearance, rate), 0.0
+        n, left = _solved(spacing_um, mask, released, moves, clearance, rate), 0.0
         bound = wrong * _decay_share(mask, clearance, rate)
     migrated, washed = rate * n, (clearance if solve else mean) * n  # each path balances with its own clearance
     kept = float(migrated.sum() + washed.sum()) + sum(float(tia.sum()) for tia in retained.values())
@@ -165,20 +185,29 @@ def _generation(
 
 
 def _solved(
-    grid: Grid, mask: BoolArray, released: Array, moves: Mobility, clearance: Array, rate: float
+    spacing_um: float, mask: BoolArray, released: Array, moves: Mobility, clearance: Array, rate: float
 ) -> Array:
-    """Time-integrated atoms per decay constant: the screened solve, scaled by its last digits to balance."""
+    """Time-integrated atoms per decay constant: the screened solve, scaled by its last digits to balance.
+
+    Finite volumes with harmonic face diffusivities and no flow through the edge of ``mask``, in 2-D or 3-D.
+    """
     if not released.any():
-        return np.zeros(grid.shape)
-    n = steady_reaction_diffusion(
-        grid, mask, diffusivity_um2_per_s=moves.diffusivity_um2_per_s, loss_per_s=rate + clearance,
-        source_per_s=released / released.max(), tolerance=_TOLERANCE).values
-    lost = float(((rate + clearance) * n).sum())
-    return np.asarray(n * (float(released.sum()) / lost))
+        return np.zeros(mask.shape)
+    mesh = voxel_mesh(mask, spacing_um)
+    loss, source = rate + clearance[mask], released[mask]
+    flow = mesh.conductance(mesh.gather("diffusivity_um2_per_s", moves.diffusivity_um2_per_s)) / mesh.volume[0]
+    out = np.bincount(mesh.a, flow, minlength=mesh.n) + np.bincount(mesh.b, flow, minlength=mesh.n)
+    entries = np.concatenate([loss + out, -flow, -flow])
+    rows, columns = (np.concatenate([np.arange(mesh.n), first, second])
+                     for first, second in ((mesh.a, mesh.b), (mesh.b, mesh.a)))
+    matrix = sp.csr_matrix((entries, (rows, columns)), shape=(mesh.n, mesh.n))
+    # rounding leaves values below 0, of the order of the tolerance, where nothing arrives
+    n = np.maximum(solve_spd(matrix, source / source.max(), *mesh.places, tolerance=_TOLERANCE), 0.0)
+    return mesh.scatter(n * (float(source.sum()) / float(loss @ n)))
 
 
 def _fast(
-    grid: Grid, mask: BoolArray, released: Array, moves: Mobility, clearance: Array, rate: float, wrong: float
+    spacing_um: float, mask: BoolArray, released: Array, moves: Mobility, clearance: Array, rate: float, wrong: float
 ) -> tuple[Array, float, float, float]:
     """Yukawa convolution with the mean clearance: atoms, that clearance, what landed outside the mask, and the bound.
 
@@ -189,19 +218,19 @@ def _fast(
     mean = float(clearance[mask].mean())
     diffusivity = float(moves.diffusivity_um2_per_s)
     length = math.sqrt(diffusivity / (rate + mean))
-    everywhere = spread_yukawa(released, grid.spacing_um, length, surroundings="mirror") / (rate + mean)
+    everywhere = spread_yukawa(released, spacing_um, length, surroundings="mirror") / (rate + mean)
     n = np.where(mask, everywhere, 0.0)
     outside = (rate + mean) * float(everywhere[~mask].sum())
     patchy = float((np.abs(mean - clearance) * n).sum())
     # a source that ends at the face bends the profile there: the difference of means misses up to a sixth of it
-    edge = _over_edge(everywhere, mask) * diffusivity / grid.spacing_um**2
-    edge += _over_edge(released, mask) * min(1.0 / 6.0, 0.5 * length / grid.spacing_um)
+    edge = _over_edge(everywhere, mask) * diffusivity / spacing_um**2
+    edge += _over_edge(released, mask) * min(1.0 / 6.0, 0.5 * length / spacing_um)
     return n, mean, outside, (patchy + edge + wrong) * _decay_share(mask, clearance, rate)
 
 
 def _over_edge(n: Array, mask: BoolArray) -> float:
     """Summed differences over the faces between the mask and what is not in it."""
-    return float(sum((np.abs(np.diff(n, axis=a)) * np.diff(mask, axis=a)).sum() for a in (0, 1)))
+    return float(sum((np.abs(np.diff(n, axis=a)) * np.diff(mask, axis=a)).sum() for a in range(mask.ndim)))
 
 
 def _decay_share(mask: BoolArray, clearance: Array, rate: float) -> float:
@@ -222,31 +251,48 @@ def _or_one(amount: float) -> float:
     return amount if amount > 0.0 else 1.0
 
 
+def _check_maps(grid: Grid | float, mask: BoolArray, tia_by_state: Mapping[str, Array]) -> None:
+    shape = grid.shape if isinstance(grid, Grid) else mask.shape
+    if mask.shape != shape or mask.ndim != (2 if isinstance(grid, Grid) else 3) or not mask.any():
+        raise BadInput(f"mask has shape {mask.shape}; it must hold tissue, and be (ny, nx) as the grid or, with a "
+                       "spacing in place of the grid, (nz, ny, nx).")
+    if not isinstance(grid, Grid) and not (np.isfinite(grid) and grid > 0.0):
+        raise BadInput(f"The spacing is {grid} um; it must be above 0.")
+    if not tia_by_state:
+        raise BadInput("tia_by_state is empty; give the parent's time-integrated activity in at least one state.")
+    for state, tia in tia_by_state.items():
+        if tia.shape != shape or not (tia.min() >= 0.0 and tia.max() < np.inf):
+            raise BadInput(f"tia_by_state['{state}'] must have the shape {shape} and finite values of 0 or more.")
+
+
 def _check(
-    grid: Grid, mask: BoolArray, name: str, tia_by_state: Mapping[str, Array],
+    born: list[str], mask: BoolArray, states: Mapping[str, Array],
     retention: Mapping[str, float | Mapping[str, float]], mobility: Mobility | Mapping[str, Mobility], method: str,
-    longest_half_life_h: float,
 ) -> None:
     if method not in ("solve", "yukawa", "auto"):
         raise BadInput(f"method = '{method}'.{near_miss(str(method), ('solve', 'yukawa', 'auto'))}")
-    if mask.shape != grid.shape or not mask.any():
-        raise BadInput(f"mask has shape {mask.shape}; it must be {grid.shape} (y, x), with voxels in tissue.")
-    for state, tia in tia_by_state.items():
-        if tia.shape != grid.shape or not (tia.min() >= 0.0 and tia.max() < np.inf):
-            raise BadInput(f"tia_by_state['{state}'] must have the shape {grid.shape} and finite values of 0 or more.")
+    for state in states:
         if state not in retention:
             raise BadInput(f"retention lacks the state '{state}'.{near_miss(state, retention)}")
-    born = [m.name for m in chain(name, longest_half_life_h)][1:]
     for state, share in retention.items():
         _check_shares(state, share, born)
     if not isinstance(mobility, Mobility):
         lacking = [member for member in born if member not in mobility]
         if lacking:
             raise BadInput(f"mobility lacks {', '.join(lacking)}; give one Mobility for all, or one per progeny.")
-    if method != "solve":
-        each = [mobility] if isinstance(mobility, Mobility) else list(mobility.values())
-        if any(np.ndim(m.diffusivity_um2_per_s) for m in each):
-            raise BadInput("methods 'yukawa' and 'auto' need one number as diffusivity; for a map of it use 'solve'.")
+    each = [mobility] if isinstance(mobility, Mobility) else list(mobility.values())
+    for moves in each:
+        for name, value in (("diffusivity_um2_per_s", moves.diffusivity_um2_per_s),
+                            ("clearance_per_s", moves.clearance_per_s)):
+            array = np.asarray(value, dtype=float)
+            if array.shape not in ((), mask.shape):
+                raise BadInput(f"mobility.{name} has shape {array.shape}; give a number or a map of "
+                               f"shape {mask.shape}.")
+            inside = array[mask] if array.ndim else array
+            if not bool(np.all(np.isfinite(inside) & (inside >= 0.0))):
+                raise BadInput(f"mobility.{name} must be finite and not negative in tissue.")
+    if method != "solve" and any(np.ndim(m.diffusivity_um2_per_s) for m in each):
+        raise BadInput("methods 'yukawa' and 'auto' need one number as diffusivity; for a map of it use 'solve'.")
 
 
 def _check_shares(state: str, share: float | Mapping[str, float], born: list[str]) -> None:

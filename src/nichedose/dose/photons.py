@@ -16,7 +16,9 @@ __all__ = ["PhotonTable", "attenuation_per_um", "fold_photons", "photon_density"
 
 _PER_UM = 1e-4 * DENSITY_G_PER_CM3  # cm2/g -> 1/um
 _END = 60.0  # mean free paths; 1e-22 of the energy lies beyond
-_FINE = np.concatenate([np.linspace(0.0, 2.0, 101), np.linspace(2.0, 12.0, 201)[1:], np.linspace(12.0, _END, 193)[1:]])
+_FINE = np.concatenate([
+    [0.0], np.geomspace(2e-4, 2e-2, 9)[:-1], np.linspace(0.0, 2.0, 101)[1:], np.linspace(2.0, 12.0, 201)[1:],
+    np.linspace(12.0, _END, 193)[1:]])
 _SMALLEST_UM, _PER_DECADE = 1e-2, 60
 
 

@@ -50,7 +50,8 @@ class DoseMap:
     nuclei of a cell class there: cross-fire plus self-dose from its own label, counted once.
     ``escaped_fraction``: of the charged-particle energy emitted in the section, what left it; ``entered_fraction``:
     what came in from the surroundings, relative to the same. ``photon_energy_fraction``: of all emitted energy,
-    photons, which are not deposited unless ``photon`` stands among the qualities.
+    photons, which are not deposited unless ``photon`` stands among the qualities; ``photon_dose_bound``: the mean dose
+    that they add in a sphere of the lesion's size, at most, over the charged energy emitted per mass.
     """
 
     grid: Grid
@@ -61,4 +62,5 @@ class DoseMap:
     escaped_fraction: float
     entered_fraction: float
     photon_energy_fraction: float
+    photon_dose_bound: float = 0.0
     flags: tuple[Flag, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,12 +19,12 @@ from nichedose.dose.convolve import (
 )
 from nichedose.dose.geometry import sphere_volume_um3
 from nichedose.dose.history import compress_history, mean_history
-from nichedose.dose.kernels import Daughters, charged_qualities, energy_MeV_per_decay
+from nichedose.dose.kernels import Daughters, charged_qualities, energy_MeV_per_decay, radial_kernel
 from nichedose.dose.result import DoseMap, DoseRateHistory, Quality, SectionGeometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
-from nichedose.nuclide import canonical_name
+from nichedose.nuclide import Source, canonical_name
 from nichedose.values import Flag
 
 __all__ = ["LONGEST_PROGENY_HALF_LIFE_H", "CellLabel", "section_dose"]
@@ -55,28 +56,32 @@ def section_dose(
     daughters: Daughters = "equilibrium",
     history: bool = True,
     pairs: int | None = None,
+    photons: bool = False,
+    decay_data: Source | None = None,
 ) -> DoseMap:
-    """Dose per MBq injected in a section, from charged particles; photons only as an energy fraction.
+    """Dose per MBq injected in a section, from charged particles, and with ``photons`` from photons too.
 
     ``tia_MBq_h_per_L`` (ny, nx): time-integrated activity of all states per tissue volume and MBq injected;
     ``activity_MBq_per_L`` (nt, ny, nx): its time course at ``times_h`` (nt,), used for the shape in time alone.
     ``cells``: the label of one cell of each class (zero for cells without target). ``daughters="equilibrium"``: progeny
     that live less than a year decay in place and with the parent. ``pairs`` fixes the number of pairs of the history;
-    ``history=False`` keeps the mean time course only (error bound: infinity).
+    ``history=False`` keeps the mean time course only (error bound: infinity). Without ``photons`` their share of the
+    energy and a bound on the dose that they would add are returned. ``decay_data``: "icrp107" or "ensdf".
     Raises `BadInput` for an unknown nuclide, wrong shapes, NaN or negative values, and sizes not above zero.
     """
-    nuclide = canonical_name(nuclide)
+    nuclide = canonical_name(nuclide, decay_data)
     _check(grid, mask, tia_MBq_h_per_L, cells, times_h, activity_MBq_per_L)
     _check_geometry(geometry)
     plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(mask, dtype=np.bool_).tobytes(), geometry)
-    keys = _keys(nuclide, daughters)
+    keys = _keys(nuclide, daughters, decay_data, photons)
     tia = np.where(mask, tia_MBq_h_per_L, 0.0)
     own = inside_dose(plane, tia[None], keys)
     # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
     total = np.maximum(dose_with_surroundings(plane, tia[None], keys, own)[:, 0], 0.0)
     by_quality = {key.quality: total[i] for i, key in enumerate(keys)}
-    energies = energy_MeV_per_decay(nuclide, daughters, LONGEST_PROGENY_HALF_LIFE_H)
-    escaped, entered = _edge(tia, own, total, sum(energies[key.quality] for key in keys))
+    energies = energy_MeV_per_decay(nuclide, daughters, LONGEST_PROGENY_HALF_LIFE_H, decay_data)
+    charged = [i for i, key in enumerate(keys) if key.quality != "photon"]
+    escaped, entered = _edge(tia, own[charged], total[charged], sum(energies[keys[i].quality] for i in charged))
     times = np.ascontiguousarray(times_h, dtype=float)
     return DoseMap(
         grid=grid,
@@ -88,16 +93,31 @@ def section_dose(
         escaped_fraction=escaped,
         entered_fraction=entered,
         photon_energy_fraction=energies["photon"] / sum(energies.values()),
+        photon_dose_bound=_photon_bound(nuclide, daughters, decay_data, geometry.lesion_diameter_um),
         flags=_flags(plane),
     )
 
 
-def _keys(nuclide: str, daughters: Daughters) -> tuple[KernelKey, ...]:
+def _keys(nuclide: str, daughters: Daughters, decay_data: Source | None, photons: bool) -> tuple[KernelKey, ...]:
     longest = LONGEST_PROGENY_HALF_LIFE_H
-    keys = tuple(KernelKey(nuclide, q, daughters, longest) for q in charged_qualities(nuclide, daughters, longest))
-    if not keys:
+    charged = charged_qualities(nuclide, daughters, longest, decay_data)
+    if not charged:
         raise BadInput(f"{nuclide} emits no charged particles; its dose in a section cannot be computed.")
-    return keys
+    qualities: tuple[Quality, ...] = (*charged, "photon") if photons else charged
+    return tuple(KernelKey(nuclide, q, daughters, longest, decay_data) for q in qualities)
+
+
+@lru_cache(maxsize=64)
+def _photon_bound(nuclide: str, daughters: Daughters, decay_data: Source | None, diameter_um: float) -> float:
+    """What a photon source in the middle of the lesion leaves in it, over the charged energy; elsewhere it is less.
+
+    By reciprocity it is also what the middle of an evenly filled lesion receives.
+    """
+    longest = LONGEST_PROGENY_HALF_LIFE_H
+    energies = energy_MeV_per_decay(nuclide, daughters, longest, decay_data)
+    photon = radial_kernel(nuclide, "photon", daughters, longest, decay_data)
+    kept = float(np.interp(0.5 * diameter_um, photon.radius_um, photon.cumulative_MeV))
+    return kept / (sum(energies.values()) - energies["photon"])
 
 
 def _edge(tia: Array, own: Array, total: Array, energy_MeV: float) -> tuple[float, float]:
@@ -124,7 +144,8 @@ def _nuclei(
     doses: dict[str, dict[Quality, Array]] = {name: {} for name in cells}
     for key in keys:
         s = nucleus_s_values(
-            key.nuclide, key.quality, key.daughters, key.longest_half_life_h, cell_radius_um, nucleus_radius_um)
+            key.nuclide, key.quality, key.daughters, key.longest_half_life_h, cell_radius_um, nucleus_radius_um,
+            key.decay_data)
         own_volume = tia * (cell_L * DECAYS_PER_MBQ_H * s["cell"])
         cross_fire = np.maximum(by_quality[key.quality] - own_volume, 0.0)
         for name, label in cells.items():

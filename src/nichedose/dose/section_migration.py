@@ -16,7 +16,7 @@ from nichedose.dose.result import DoseMap, DoseRateHistory, Quality, SectionGeom
 from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H, CellLabel, section_dose
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
 from nichedose.errors import BadInput
-from nichedose.fields.grid import Array
+from nichedose.fields.grid import Array, Grid
 from nichedose.nuclide import chain
 from nichedose.values import Flag
 
@@ -50,15 +50,18 @@ def section_dose_with_migration(
     if migration.longest_half_life_h != LONGEST_PROGENY_HALF_LIFE_H:
         raise BadInput(f"migration follows progeny up to {migration.longest_half_life_h} h; call migrate(..., "
                        f"longest_half_life_h={LONGEST_PROGENY_HALF_LIFE_H}) for a section's dose.")
-    maps = migration.tia_MBq_h_per_L
+    if migration.mask.ndim != 2:
+        raise BadInput(f"The migration is that of a volume of shape {migration.mask.shape}; use convolve_migrated.")
+    maps, data = migration.tia_MBq_h_per_L, migration.decay_data
+    ny, nx = migration.mask.shape
+    grid = Grid((ny, nx), migration.spacing_um)
     base = section_dose(
-        migration.grid, migration.mask, migration.nuclide, tia_MBq_h_per_L=maps[migration.nuclide], cells=cells,
+        grid, migration.mask, migration.nuclide, tia_MBq_h_per_L=maps[migration.nuclide], cells=cells,
         times_h=times_h, activity_MBq_per_L=activity_MBq_per_L, geometry=geometry, cell_radius_um=cell_radius_um,
-        nucleus_radius_um=nucleus_radius_um, daughters="equilibrium", history=history, pairs=pairs)
-    plane = Plane(migration.grid.shape, migration.grid.spacing_um,
-                  np.ascontiguousarray(migration.mask, dtype=np.bool_).tobytes(), geometry)
+        nucleus_radius_um=nucleus_radius_um, daughters="equilibrium", history=history, pairs=pairs, decay_data=data)
+    plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(migration.mask, dtype=np.bool_).tobytes(), geometry)
     change = _Change(base, plane, migration, (cell_radius_um, nucleus_radius_um), cells)
-    for member in chain(migration.nuclide, LONGEST_PROGENY_HALF_LIFE_H)[1:]:
+    for member in chain(migration.nuclide, LONGEST_PROGENY_HALF_LIFE_H, data)[1:]:
         change.add(member.name, member.decays_per_parent_decay)
     return change.result()
 
@@ -72,7 +75,8 @@ class _Change:
         self.parent = migration.tia_MBq_h_per_L[migration.nuclide]
         self.tissue = dict(base.by_quality)
         self.nuclei = {name: dict(doses) for name, doses in base.nucleus_by_quality.items()}
-        energies = energy_MeV_per_decay(migration.nuclide, "equilibrium", LONGEST_PROGENY_HALF_LIFE_H)
+        self.data = migration.decay_data
+        energies = energy_MeV_per_decay(migration.nuclide, "equilibrium", LONGEST_PROGENY_HALF_LIFE_H, self.data)
         self.emitted = float(self.parent.sum()) * sum(energies[q] for q in base.by_quality)
         self.kept = (1.0 - base.escaped_fraction) * self.emitted
         self.entered = base.entered_fraction * self.emitted
@@ -82,9 +86,9 @@ class _Change:
         moved = generation.tia_MBq_h_per_L - in_place * self.parent
         if float(np.abs(moved).max()) <= 1e-15 * in_place * float(self.parent.max()):
             return
-        energies = energy_MeV_per_decay(name)
-        for quality in charged_qualities(name):
-            key = KernelKey(name, quality, "none", LONGEST_PROGENY_HALF_LIFE_H)
+        energies = energy_MeV_per_decay(name, decay_data=self.data)
+        for quality in charged_qualities(name, decay_data=self.data):
+            key = KernelKey(name, quality, "none", LONGEST_PROGENY_HALF_LIFE_H, self.data)
             own = inside_dose(self.plane, moved[None], (key,))
             dose = dose_with_surroundings(self.plane, moved[None], (key,), own)[0, 0]
             self.tissue[quality] = self.tissue[quality] + dose
@@ -95,7 +99,8 @@ class _Change:
 
     def _add_to_nuclei(self, key: KernelKey, generation: Generation, in_place: float, dose: Array) -> None:
         """As in `section_dose`, with the daughters that stay in cells in the place of the whole label."""
-        s = nucleus_s_values(key.nuclide, key.quality, key.daughters, key.longest_half_life_h, *self.radii)
+        s = nucleus_s_values(
+            key.nuclide, key.quality, key.daughters, key.longest_half_life_h, *self.radii, key.decay_data)
         cell_L = sphere_volume_um3(self.radii[0]) / UM3_PER_L
         stayed = np.asarray(sum(generation.retained.values()))
         own_volume = (stayed - in_place * self.parent) * (cell_L * DECAYS_PER_MBQ_H * s["cell"])

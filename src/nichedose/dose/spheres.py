@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.dose.geometry import deposited_MeV, sphere_overlap_um3, sphere_volume_um3
-from nichedose.dose.kernels import Daughters, RadialKernel, emitted_qualities, radial_kernel
-from nichedose.dose.result import Quality
+from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
+from nichedose.nuclide import Source
 
 __all__ = ["absorbed_MeV_in_sphere", "sphere_s_value"]
 
@@ -20,11 +20,13 @@ def absorbed_MeV_in_sphere(kernel: RadialKernel, radius_um: float) -> float:
 
 
 def sphere_s_value(
-    nuclide: str, diameter_um: float, daughters: Daughters = "none", quality: Quality | None = None
+    nuclide: str, diameter_um: float, daughters: Daughters = "none", quality: QualityChoice = None,
+    decay_data: Source | None = None,
 ) -> float:
     """Mean dose in a water sphere with a uniform source in unbounded water, Gy per decay.
 
-    ``quality`` None sums all, photons included.
+    ``quality``: one, several, or None for all, photons included; ``decay_data``: "icrp107" or "ensdf". Raises
+    `BadInput` for a diameter not above 0 and unknown names.
 
     >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
     '3.02e-08'
@@ -32,6 +34,7 @@ def sphere_s_value(
     if not (np.isfinite(diameter_um) and diameter_um > 0.0):
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
     radius = 0.5 * float(diameter_um)
-    kernels = [radial_kernel(nuclide, q, daughters) for q in emitted_qualities(nuclide, daughters, quality)]
+    kernels = [radial_kernel(nuclide, q, daughters, decay_data=decay_data)
+               for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)]
     energy = sum(absorbed_MeV_in_sphere(kernel, radius) for kernel in kernels)
     return float(energy / sphere_volume_um3(radius) * GY_PER_MEV_PER_UM3)

@@ -14,7 +14,7 @@ from nichedose.dose.result import Quality
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.voxels import voxel_s_values
 from nichedose.errors import BadInput
-from nichedose.nuclide import canonical_name
+from nichedose.nuclide import Source, canonical_name, chosen_source
 from nichedose.quantities import parse_quantity
 
 __all__ = ["DoseTable", "cell_table", "kernel_table", "sphere_table", "voxel_table"]
@@ -40,56 +40,61 @@ class DoseTable:
         return "\n".join([self.title, *lines, self.note])
 
 
-def kernel_table(nuclide: str, radii: str, quality: str | None, daughters: str) -> DoseTable:
+def kernel_table(nuclide: str, radii: str, quality: str | None, daughters: str, data: str | None = None) -> DoseTable:
     """Dose at distances such as ``"10um,1mm"`` from a point source, one column for each quality and their sum."""
     radius = [_length(part, "um", "--radii") for part in radii.split(",")]
-    names = _qualities(nuclide, quality, daughters)
-    doses = [point_kernel(nuclide, radius, q, _daughters(daughters)) for q in names if q != "recoil"]
+    names, source = _qualities(nuclide, quality, daughters, data)
+    doses = [point_kernel(nuclide, radius, q, _daughters(daughters), source) for q in names if q != "recoil"]
     shown = [q for q in names if q != "recoil"]
     rows = tuple((r, *(float(d[i]) for d in doses), float(sum(d[i] for d in doses))) for i, r in enumerate(radius))
     return DoseTable(
-        f"{canonical_name(nuclide)}: dose at a distance from a point source in water, Gy per decay",
-        _note(nuclide, daughters, names), ("radius_um", *(f"{q}_Gy" for q in shown), "total_Gy"), rows)
+        f"{canonical_name(nuclide, source)}: dose at a distance from a point source in water, Gy per decay",
+        _note(daughters, names, source), ("radius_um", *(f"{q}_Gy" for q in shown), "total_Gy"), rows)
 
 
-def sphere_table(nuclide: str, diameter: str, quality: str | None, daughters: str) -> DoseTable:
+def sphere_table(
+    nuclide: str, diameter: str, quality: str | None, daughters: str, data: str | None = None
+) -> DoseTable:
     """Mean dose in a sphere that holds the source evenly, by quality."""
     size = _length(diameter, "um", "--sphere")
-    names = _qualities(nuclide, quality, daughters)
-    doses = [sphere_s_value(nuclide, size, _daughters(daughters), q) for q in names]
+    names, source = _qualities(nuclide, quality, daughters, data)
+    doses = [sphere_s_value(nuclide, size, _daughters(daughters), q, source) for q in names]
     return DoseTable(
-        f"{canonical_name(nuclide)}: water sphere of {size:g} um diameter with an even source, Gy per decay",
-        _note(nuclide, daughters, names), ("quality", "dose_Gy"),
+        f"{canonical_name(nuclide, source)}: water sphere of {size:g} um diameter with an even source, Gy per decay",
+        _note(daughters, names, source), ("quality", "dose_Gy"),
         (*zip(names, doses, strict=True), ("total", sum(doses))))
 
 
-def voxel_table(nuclide: str, voxel: str, shape: int, quality: str | None, daughters: str) -> DoseTable:
+def voxel_table(
+    nuclide: str, voxel: str, shape: int, quality: str | None, daughters: str, data: str | None = None
+) -> DoseTable:
     """Dose to voxels from the central one; by symmetry one of each eight is listed."""
     sides = [_length(part, "mm", "--voxel") for part in voxel.split(",")]
     if len(sides) not in (1, 3):
         raise BadInput(f"--voxel = '{voxel}'; give one length, or three for z, y and x.")
-    names = _qualities(nuclide, quality, daughters)
+    names, source = _qualities(nuclide, quality, daughters, data)
     size = (sides[0], sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1], sides[2])
-    total = voxel_s_values(nuclide, size, shape, _daughters(daughters), names[0] if quality else None)
+    total = voxel_s_values(nuclide, size, shape, _daughters(daughters), names, decay_data=source)
     half = shape // 2
     rows = tuple((float(i), float(j), float(k), float(total[half + i, half + j, half + k]))
                  for i, j, k in np.ndindex(half + 1, half + 1, half + 1)
                  if len(sides) == 3 or i <= j <= k)
     text = " x ".join(f"{side:g}" for side in size)
     return DoseTable(
-        f"{canonical_name(nuclide)}: dose to water voxels of {text} mm from the central one, Gy per decay",
-        _note(nuclide, daughters, names), ("z", "y", "x", "dose_Gy"), rows)
+        f"{canonical_name(nuclide, source)}: dose to water voxels of {text} mm from the central one, Gy per decay",
+        _note(daughters, names, source), ("z", "y", "x", "dose_Gy"), rows)
 
 
-def cell_table(nuclide: str, cell: str, nucleus: str, quality: str | None, daughters: str) -> DoseTable:
-    """Dose between the parts of one cell, charged particles."""
+def cell_table(
+    nuclide: str, cell: str, nucleus: str, quality: str | None, daughters: str, data: str | None = None
+) -> DoseTable:
+    """Dose between the parts of one cell."""
     radii = _length(cell, "um", "--cell"), _length(nucleus, "um", "--nucleus")
-    names = _qualities(nuclide, quality, daughters)
-    values = cell_s_values(nuclide, *radii, _daughters(daughters), names[0] if quality else None)
-    charged = tuple(q for q in names if q != "photon") or names
+    names, source = _qualities(nuclide, quality, daughters, data)
+    values = cell_s_values(nuclide, *radii, _daughters(daughters), names, decay_data=source)
     return DoseTable(
-        f"{canonical_name(nuclide)}: cell of {radii[0]:g} um radius, nucleus of {radii[1]:g} um, Gy per decay",
-        _note(nuclide, daughters, charged), ("target", "source", "dose_Gy"),
+        f"{canonical_name(nuclide, source)}: cell of {radii[0]:g} um radius, nucleus of {radii[1]:g} um, Gy per decay",
+        _note(daughters, names, source), ("target", "source", "dose_Gy"),
         tuple((target, source, value) for (target, source), value in values.items()))
 
 
@@ -109,13 +114,17 @@ def _daughters(text: str) -> Daughters:
     return "none" if text == "none" else "equilibrium"
 
 
-def _qualities(nuclide: str, quality: str | None, daughters: str) -> tuple[Quality, ...]:
-    return emitted_qualities(nuclide, _daughters(daughters), quality)  # type: ignore[arg-type]  # checked there
+def _qualities(
+    nuclide: str, quality: str | None, daughters: str, data: str | None
+) -> tuple[tuple[Quality, ...], Source]:
+    source = chosen_source(data)  # type: ignore[arg-type]  # checked there, as the quality is
+    return emitted_qualities(nuclide, _daughters(daughters), quality, decay_data=source), source  # type: ignore[arg-type]
 
 
-def _note(nuclide: str, daughters: str, qualities: Iterable[str]) -> str:
+def _note(daughters: str, qualities: Iterable[str], source: Source) -> str:
+    data = {"icrp107": "ICRP Publication 107", "ensdf": "ENSDF"}[source]
     who = "the nuclide alone" if daughters == "none" else "with all progeny in place, per decay of the parent"
-    return f"Included: {', '.join(qualities)}; {who}. Physical dose, no weights."
+    return f"Included: {', '.join(qualities)}; {who}. Decay data: {data}. Physical dose, no weights."
 
 
 def _text(value: str | float) -> str:

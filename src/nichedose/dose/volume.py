@@ -15,13 +15,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
-from nichedose.dose.kernels import Daughters, charged_qualities
+from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities
 from nichedose.dose.result import Quality
 from nichedose.dose.spectral import convolve_mirrored, convolve_padded, even_spectrum, padded_length
 from nichedose.dose.tail import WINDOW, coarse_tail, core_octant, interpolation_error, tail_octant
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
-from nichedose.nuclide import canonical_name
+from nichedose.nuclide import Source, canonical_name
 
 __all__ = ["ConvolvedDose", "convolve", "memory_needed_bytes"]
 
@@ -37,7 +37,7 @@ _COARSE = 4
 class ConvolvedDose:
     """Dose of a 3-D map, Gy, arrays (nz, ny, nx) by quality.
 
-    ``escaped_fraction``: of the charged energy emitted in the map, what was not deposited in it.
+    ``escaped_fraction``: of the energy emitted in the map as these qualities, what was not deposited in it.
     ``kernel_truncated_fraction``: the part of the emitted energy that the kernels on this grid do not hold: beyond
     their reach (bremsstrahlung) or, when the grid is shorter than the reach, beyond the grid; with mirrored
     surroundings it is spread evenly, otherwise it counts as escaped. ``coarse_error``: of a tail that was convolved on
@@ -60,18 +60,20 @@ def convolve(
     nuclide: str,
     spacing_um: float | tuple[float, float, float],
     *,
-    quality: Quality | None = None,
+    quality: QualityChoice = None,
     daughters: Daughters = "none",
+    decay_data: Source | None = None,
     surroundings: Literal["isolated", "mirror"] = "isolated",
     dtype: DTypeLike = np.float64,
     tile: int | Shape | None = None,
     coarsen: int | Literal["auto"] = 1,
     workers: int = 1,
 ) -> ConvolvedDose:
-    """Dose from charged particles of time-integrated activity ``tia_map`` (nz, ny, nx), MBq.h/L, in water.
+    """Dose from time-integrated activity ``tia_map`` (nz, ny, nx), MBq.h/L, in water, by quality.
 
-    ``spacing_um``: one number or one per axis (z, y, x). ``quality`` None gives all charged qualities. ``tile``:
-    convolve in tiles of so many voxels, each with a margin as wide as the kernel: less memory, same numbers.
+    ``spacing_um``: one number or one per axis (z, y, x). ``quality``: one, several (such as `CHARGED`, which is faster:
+    photons reach through the whole map), or None for all, photons included. ``decay_data``: "icrp107" or "ensdf".
+    ``tile``: convolve in tiles of so many voxels, each with a margin as wide as the kernel: less memory, same numbers.
     ``coarsen`` n above 1: the kernel beyond 2 to 8 n voxels is convolved on an n times coarser grid, for voxels of
     equal sides (see ``coarse_error``; "auto": 4 where that saves a third or more of the work). ``dtype`` float32
     halves memory and time; its error is 1e-7 of the *peak* dose: cold voxels beside alpha hot spots lose digits.
@@ -86,11 +88,11 @@ def convolve(
     if surroundings not in ("isolated", "mirror"):
         raise BadInput(f"surroundings = '{surroundings}'.{near_miss(str(surroundings), ('isolated', 'mirror'))}")
     tiles = _tiles(tile, surroundings, coarsen)
-    name = canonical_name(nuclide)
-    wanted = charged_qualities(name, daughters) if quality is None else (quality,)
+    name = canonical_name(nuclide, decay_data)
+    wanted = emitted_qualities(name, daughters, quality, decay_data=decay_data)
     if not wanted:
-        raise BadInput(f"{name} emits no charged particles.")
-    keys = [KernelKey(name, q, daughters, math.inf) for q in wanted]
+        raise BadInput(f"{name} emits none of the qualities asked for ({quality}).")
+    keys = [KernelKey(name, q, daughters, math.inf, decay_data) for q in wanted]
     plans = [_plan(key, field.shape, spacing, surroundings, coarsen) for key in keys]
     _refuse_what_does_not_fit(field, plans, tiles)
     by_quality: dict[Quality, Real] = {}

@@ -14,6 +14,7 @@ from numba import njit
 
 from nichedose.dose.kernels import (
     Daughters,
+    QualityChoice,
     RadialKernel,
     emitted_qualities,
     energy_MeV_per_decay,
@@ -24,6 +25,7 @@ from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.nuclide import Source
 
 __all__ = ["voxel_s_values"]
 
@@ -43,16 +45,17 @@ def voxel_s_values(
     voxel_mm: float | tuple[float, float, float],
     shape: int | tuple[int, int, int],
     daughters: Daughters = "none",
-    quality: Quality | None = None,
+    quality: QualityChoice = None,
     density_g_per_mL: float = 1.0,
+    decay_data: Source | None = None,
 ) -> Array:
     """Mean dose to each voxel per decay spread evenly over the central one, Gy, (nz, ny, nx).
 
-    ``voxel_mm`` is one length or (z, y, x); ``shape`` one odd number or three; ``quality`` None sums all, photons
-    included. The whole space has the composition of water and ``density_g_per_mL``: right for soft tissue, good
-    for lung, and for bone fair for charged particles alone (docs/theory/photons.md). Raises `BadInput` for lengths not
-    above 0, even shapes, names that are not known, and arrays above 2 GiB; `OutOfValidity` for densities that are not
-    between 0.1 and 2 g/mL, and for photons above 1.2 g/mL.
+    ``voxel_mm`` is one length or (z, y, x); ``shape`` one odd number or three; ``quality``: one, several, or None for
+    all, photons included; ``decay_data``: "icrp107" or "ensdf". The whole space has the composition of
+    water and ``density_g_per_mL``: right for soft tissue, good for lung, and for bone fair for charged particles alone
+    (docs/theory/photons.md). Raises `BadInput` for lengths not above 0, even shapes, names that are not known, and
+    arrays above 2 GiB; `OutOfValidity` for densities that are not between 0.1 and 2 g/mL, and for photons above 1.2.
 
     >>> f"{voxel_s_values('90Y', 3.0, 3)[1, 1, 1] * 1e9:.2f} mGy/(MBq s)"
     '1.60 mGy/(MBq s)'
@@ -60,12 +63,12 @@ def voxel_s_values(
     size_um = _size_um(voxel_mm)
     counts = _shape(shape)
     density = float(density_g_per_mL)
-    qualities = emitted_qualities(nuclide, daughters, quality)
-    _check_density(density, energy_MeV_per_decay(nuclide, daughters), qualities)
+    qualities = emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)
+    _check_density(density, energy_MeV_per_decay(nuclide, daughters, decay_data=decay_data), qualities)
     scaled = size_um * density  # distances in g/cm2 decide
     octant = np.zeros(tuple(n // 2 + 1 for n in counts))
     for q in qualities:
-        octant += _octant_MeV(nuclide, q, daughters, scaled, octant.shape)
+        octant += _octant_MeV(nuclide, q, daughters, scaled, octant.shape, decay_data)
     mirrored = octant[np.ix_(*(np.abs(np.arange(n) - n // 2) for n in counts))]
     return np.asarray(mirrored * (GY_PER_MEV_PER_UM3 / (density * float(np.prod(size_um)))))
 
@@ -105,10 +108,11 @@ def _shape(shape: int | tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _octant_MeV(
-    nuclide: str, quality: Quality, daughters: Daughters, size_um: Array, shape: tuple[int, ...]
+    nuclide: str, quality: Quality, daughters: Daughters, size_um: Array, shape: tuple[int, ...],
+    decay_data: Source | None,
 ) -> Array:
     """Energy to voxels (i, j, k) >= 0 away from the source voxel, MeV per decay."""
-    kernel = radial_kernel(nuclide, quality, daughters)
+    kernel = radial_kernel(nuclide, quality, daughters, decay_data=decay_data)
     near = _near(0.0 if quality == "photon" else kernel.reach_um, size_um, shape)
     box = tuple(int(np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))).max()) + 1 for axis in range(3))
     out = np.zeros(shape)
@@ -117,7 +121,7 @@ def _octant_MeV(
     out[~near] = 0.0
     far = np.argwhere(~near).astype(float)
     if len(far):
-        out[~near] = _sampled(nuclide, quality, daughters, size_um, far)
+        out[~near] = _sampled(nuclide, quality, daughters, size_um, far, decay_data)
     return out
 
 
@@ -164,15 +168,15 @@ def _spread(octant: Array, radius: Array, energy: Array, size_um: Array, smalles
     nz, ny, nx = octant.shape
     for shell in range(len(radius)):
         voxels = radius[shell] / smallest_um
-        n = int(16.0 + min(8.0 * voxels, 64.0 + 4.0 * voxels))
-        share = energy[shell] / (n * n)
-        for a in range(n):
-            cosine = (a + 0.5) / n
-            sine = np.sqrt(1.0 - cosine * cosine)
+        n = int(24.0 + min(8.0 * voxels, 64.0 + 4.0 * voxels))
+        for a in range(n):  # even bands of angle: even bands of cosine are coarse around the z axis
+            lower, upper = 0.5 * np.pi * a / n, 0.5 * np.pi * (a + 1) / n
+            share = energy[shell] * (np.cos(lower) - np.cos(upper)) / n
+            cosine, sine = np.cos(0.5 * (lower + upper)), np.sin(0.5 * (lower + upper))
             z = radius[shell] * cosine / size_um[0]
             i = int(z)
             if i >= nz - 1:
-                break
+                continue
             w = z - i
             for b in range(n):
                 angle = 0.5 * np.pi * (b + 0.5) / n
@@ -192,11 +196,13 @@ def _spread(octant: Array, radius: Array, energy: Array, size_um: Array, smalles
                 octant[i + 1, j + 1, k + 1] += share * w * v * u
 
 
-def _sampled(nuclide: str, quality: Quality, daughters: Daughters, size_um: Array, index: Array) -> Array:
+def _sampled(
+    nuclide: str, quality: Quality, daughters: Daughters, size_um: Array, index: Array, decay_data: Source | None
+) -> Array:
     """Energy to far voxels (n, 3): the dose rate at 27 points of the tents around each."""
     farthest = float(np.sqrt((((index.max(axis=0) + 1.0) * size_um) ** 2).sum()))
     distances = np.geomspace(0.5 * float(size_um.min()), 1.1 * farthest, 2000)
-    energy = radial_density_MeV_per_um(nuclide, distances, quality, daughters)
+    energy = radial_density_MeV_per_um(nuclide, distances, quality, daughters, decay_data)
     if not np.any(energy > 0.0):
         return np.zeros(len(index))
     log_energy = np.log(np.maximum(energy, 1e-300))
