@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from nichedose.library import Library, find_agent, iter_values, load_library, read_library
 from nichedose.library.describe import agent_table
+from nichedose.tissue.signatures import roles
 from nichedose.values import Draw
 
 LIBRARY = load_library()
@@ -29,7 +30,7 @@ COEFFICIENTS = [(form, c) for form in LIBRARY.forms.values() for c in form.dose_
 
 def test_required_content() -> None:
     assert {"177Lu", "225Ac", "161Tb", "90Y", "131I", "67Cu", "211At", "212Pb"} == set(LIBRARY.radionuclides)
-    assert {LIBRARY.forms[a.form].target for a in LIBRARY.agents.values()} == set(LIBRARY.targets)
+    assert {LIBRARY.forms[a.form].target for a in LIBRARY.agents.values()} <= set(LIBRARY.targets)
     assert {a.radionuclide for a in LIBRARY.agents.values()} == set(LIBRARY.radionuclides)
     assert len(LIBRARY.agents) >= 16
     assert {"tumour", "fibroblast", "endothelial", "t_cell", "macrophage", "b_cell"} <= set(LIBRARY.cell_types)
@@ -182,13 +183,18 @@ def test_tissue_ranges_hold_together() -> None:
     assert t.vessel_surface_per_cm.central == pytest.approx((12.0 * 60.0) ** 0.5)
 
 
-def test_signatures_and_markers_are_free_of_targets() -> None:
-    target_genes = {g for t in LIBRARY.targets.values() for g in t.genes}
+def test_what_places_targets_is_free_of_them() -> None:
+    """A target must not prove its own host; lists of others, which only the profile shows, stay as they were printed.
+
+    Matrix is the exception: collagen and its companions are the host and the target at once.
+    """
+    on_cells = {g for t in LIBRARY.targets.values() if set(t.hosts) & set(LIBRARY.cell_types) for g in t.genes}
     for name, entry in LIBRARY.cell_types.items():
-        assert not target_genes & set(entry.markers), name
+        assert not on_cells & set(entry.markers), name
+    named = roles(LIBRARY.signatures)
+    assert not on_cells & {*named.vessel, *named.matrix, *named.hypoxia}
     for name, signature in LIBRARY.signatures.items():
-        assert not target_genes & set(signature.genes), name
-        assert len(set(signature.genes)) == len(signature.genes)
+        assert len(set(signature.genes)) == len(signature.genes), name
 
 
 def test_no_current_symbol_is_an_alias() -> None:

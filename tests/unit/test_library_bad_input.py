@@ -149,7 +149,7 @@ def test_a_case_may_bring_its_own() -> None:
     ([own_form(), own_form()], [], "given twice"),
     ([], [own_agent(name="177Lu-PSMA-617", form="PSMA-617")], "exists in the library"),
     ([], [own_agent()], "no labelled form 'own'"),
-    ([own_form(target="HER2")], [], "'HER2' is not a target"),
+    ([own_form(target="HER7")], [], "'HER7' is not a target"),
     ([own_form(radionuclides=("177Lu", "188Re"))], [], "'188Re' is not in the library"),
     ([own_form(radionuclides=("225Ac",))], [], r"own (DOTA) does not carry 177Lu"),
     ([own_form()], [own_agent(radionuclide="131I")], r"own (DOTA) does not carry 131I"),

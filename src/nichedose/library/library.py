@@ -11,20 +11,27 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from nichedose.errors import BadInput, near_miss
+from nichedose.library.effects import EffectValues, ImmuneData, OrganHarm
+from nichedose.library.partners import Partner, TumourAnswer
 from nichedose.library.schema import (
     Agent,
     CellType,
     LabelledForm,
     OrganLimit,
+    PhenotypeRule,
+    Population,
     Radiobiology,
     RadionuclideClass,
     Signature,
+    SurfaceGenes,
     Target,
     TissueParameters,
 )
 from nichedose.values import Source, Value
 
-__all__ = ["Library", "iter_values", "used_sources"]
+TISSUE_HOSTS = ("matrix", "vessel_wall")  # hosts of a target that are no cell type
+
+__all__ = ["TISSUE_HOSTS", "Library", "iter_values", "used_sources"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,14 @@ class Library:
     tissue: TissueParameters
     signatures: Mapping[str, Signature]
     aliases: Mapping[str, str]
+    populations: Mapping[str, Population]
+    phenotype_rules: Mapping[str, PhenotypeRule]
+    surface_genes: Mapping[str, SurfaceGenes]
+    partners: Mapping[str, Partner]
+    immune: ImmuneData
+    effects: EffectValues
+    harm: tuple[OrganHarm, ...]
+    answer: TumourAnswer
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -84,7 +99,7 @@ class Library:
         if not target.genes or not target.host_density_ratio:
             raise BadInput(f"{origin}: a target needs at least one gene and one host cell type.")
         for host in target.host_density_ratio:
-            _known(host, self.cell_types, f"{origin}: 'host_density_ratio.{host}': no such cell type.")
+            _known(host, (*self.cell_types, *TISSUE_HOSTS), f"{origin}: 'host_density_ratio.{host}': no such cell type.")
         first = next(iter(target.host_density_ratio.values()))
         if not (first.is_fixed and first.central == 1.0):
             raise BadInput(f"{origin}: 'host_density_ratio': the first host is the reference; give it value = 1.")
@@ -112,6 +127,15 @@ class Library:
         if twice:
             raise BadInput(f"{origin}: 'dose_coefficients': {' '.join(twice[0])} is given twice.")
         _positive(form, origin)
+
+    def check_partner(self, partner: Partner, origin: str) -> None:
+        """Raises `BadInput` unless the targets and tumours that a partner names exist."""
+        for i, effect in enumerate(partner.effects):
+            place = f"{origin}: 'effects[{i}]'"
+            if effect.target is not None:
+                _known(effect.target, self.targets, f"{place}: '{effect.target}' is not a target.")
+            for tumour in effect.tumours or ():
+                _known(tumour, self.radiobiology, f"{place}: no radiobiology entry '{tumour}'.")
 
     def check_agent(self, agent: Agent, origin: str) -> None:
         """Raises `BadInput` unless the form exists and carries the radionuclide."""

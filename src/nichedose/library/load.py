@@ -13,15 +13,20 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from nichedose.errors import BadInput, near_miss
+from nichedose.library.effects import EffectValues, ImmuneData, OrganHarm
 from nichedose.library.library import Library, iter_values, used_sources
+from nichedose.library.partners import Partner, TumourAnswer
 from nichedose.library.schema import (
     Agent,
     CellType,
     LabelledForm,
     OrganLimit,
+    PhenotypeRule,
+    Population,
     Radiobiology,
     RadionuclideClass,
     Signature,
+    SurfaceGenes,
     Target,
     TissueParameters,
 )
@@ -30,7 +35,7 @@ from nichedose.values import Source
 __all__ = ["load_library", "read_library"]
 
 _Entry = TypeVar("_Entry", bound=BaseModel)
-_Named = TypeVar("_Named", Target, LabelledForm)
+_Named = TypeVar("_Named", Target, LabelledForm, Partner)
 
 
 @functools.cache
@@ -48,6 +53,7 @@ def read_library(folder: Traversable) -> Library:
     limits_file = "limits.toml"
     raw_limits = _read(folder / limits_file, limits_file).get("limit", [])
     targets, forms = _folder(folder, "targets", Target), _folder(folder, "forms", LabelledForm)
+    partners = _folder(folder, "partners", Partner)
     library = Library(
         sources=_table(folder, "sources.toml", Source, name_field="key"),
         radionuclides=_table(folder, "radionuclides.toml", RadionuclideClass),
@@ -60,6 +66,15 @@ def read_library(folder: Traversable) -> Library:
         tissue=_entry(TissueParameters, _read(folder / "tissue.toml", "tissue.toml"), "tissue.toml"),
         signatures=_table(folder, "signatures.toml", Signature),
         aliases=_aliases(folder),
+        populations=_table(folder, "populations.toml", Population),
+        phenotype_rules=_table(folder, "phenotype_rules.toml", PhenotypeRule),
+        surface_genes=_table(folder, "surface_genes.toml", SurfaceGenes),
+        partners={entry.name: entry for entry in partners.values()},
+        immune=_entry(ImmuneData, _read(folder / "immune.toml", "immune.toml"), "immune.toml"),
+        answer=_entry(TumourAnswer, _read(folder / "answer.toml", "answer.toml"), "answer.toml"),
+        effects=_entry(EffectValues, _read(folder / "effects.toml", "effects.toml"), "effects.toml"),
+        harm=tuple(_entry(OrganHarm, raw, "harm.toml", f"harm[{i}]")
+                   for i, raw in enumerate(_read(folder / "harm.toml", "harm.toml").get("harm", []))),
     )
     for place, target in targets.items():
         library.check_target(target, place)
@@ -69,13 +84,16 @@ def read_library(folder: Traversable) -> Library:
     for agent in library.agents.values():
         library.check_agent(agent, f"agents.toml: '{agent.name}'")
     _check_limits(library)
-    _check_sources(library, {**targets, **forms})
+    for place, partner in partners.items():
+        library.check_partner(partner, place)
+    _check_sources(library, {**targets, **forms, **partners})
     return library
 
 
 def _check_genes(library: Library, target: Target, place: str) -> None:
+    on_cells = any(host in library.cell_types for host in target.hosts)  # collagen is matrix and its marker at once
     shared = {gene for c in library.cell_types.values() for gene in c.markers} & set(target.genes)
-    if shared:
+    if shared and on_cells:
         raise BadInput(f"{place}: 'genes': {shared.pop()} is also a cell-type marker; the target would then be present "
                        "wherever its host is. Take it out of cell_types.toml.")
 
@@ -109,7 +127,8 @@ def _other_entries(library: Library) -> Iterable[tuple[str, object]]:
     """Entries that share a file with others, with the file and their name."""
     groups: Mapping[str, Mapping[str, object]] = {
         "cell_types.toml": library.cell_types, "agents.toml": library.agents, "radiobiology.toml": library.radiobiology,
-        "signatures.toml": library.signatures,
+        "signatures.toml": library.signatures, "populations.toml": library.populations,
+        "phenotype_rules.toml": library.phenotype_rules, "surface_genes.toml": library.surface_genes,
     }
     for file, group in groups.items():
         for name, entry in group.items():
@@ -117,6 +136,11 @@ def _other_entries(library: Library) -> Iterable[tuple[str, object]]:
     for limit in library.limits:
         yield f"limits.toml: {limit.organ}", limit
     yield "tissue.toml", library.tissue
+    yield "immune.toml", library.immune
+    yield from (("immune.toml", experiment) for experiment in library.immune.experiment.values())
+    yield "effects.toml", library.effects
+    yield "answer.toml", library.answer
+    yield from (("harm.toml", harm) for harm in library.harm)
 
 
 def _read(path: Traversable, name: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nichedose.values import Value
 
 __all__ = [
-    "Agent", "CellType", "DoseCoefficient", "LabelledForm", "OrganLimit", "PlasmaKinetics", "Radiobiology",
-    "RadionuclideClass", "Signature", "Target", "TissueParameters",
+    "Agent", "CellType", "DoseCoefficient", "LabelledForm", "OrganLimit", "PhenotypeRule", "PlasmaKinetics",
+    "Population", "Radiobiology", "RadionuclideClass", "Signature", "SurfaceGenes", "Target", "TissueParameters",
 ]
 
 
@@ -31,7 +31,8 @@ class CellType(_Entry):
 class Target(_Entry):
     """A binding site. ``genes``: one, or the subunits of a heterodimer (the scarcer counts).
 
-    ``host_density_ratio`` says how strongly each cell type bears it per transcript, relative to the first host.
+    ``host_density_ratio`` says how strongly each host bears it per transcript, relative to the first. A host is a cell
+    type, ``matrix`` or ``vessel_wall``.
     """
 
     name: str
@@ -147,6 +148,38 @@ class Signature(_Entry):
     genes: tuple[str, ...] = Field(min_length=1)
     source: str
     note: str | None = None
+
+
+class Population(_Entry):
+    """Cells that a profile counts: by their type, by a gate on transcripts (gene -> least count), or by a name."""
+
+    name: str
+    label: str
+    cell_type: str | None = None
+    gates: tuple[dict[str, int], ...] = ()
+    genes: tuple[str, ...] = Field(default=(), description="stand for the population in spots")
+    words: tuple[str, ...] = Field(default=(), description="what files call such cells, in lower case")
+    is_immune: bool = False
+    source: str
+    note: str | None = None
+
+
+class PhenotypeRule(_Entry):
+    """A named rule that calls a section inflamed, excluded or desert; ``numbers`` are its thresholds."""
+
+    name: str
+    method: Literal["contact", "tile_density", "ratio", "depth_profile"]
+    description: str
+    numbers: dict[str, Value]
+    source: str
+
+
+class SurfaceGenes(_Entry):
+    """Genes of surface proteins that could be targets, of one family."""
+
+    name: str
+    genes: tuple[str, ...] = Field(min_length=1)
+    source: str
 
 
 class Radiobiology(_Entry):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,13 @@ from nichedose.study.provenance import provenance
 from nichedose.study.samples import default_full_draws
 from nichedose.study.setup import Setup, resolve
 from nichedose.study.world import World, tissue_maps
-from nichedose.tissue import SpotModel, TissueMap, grid_to_spots, model_section
+from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Draw, Value
 
-__all__ = ["PlanRun", "run_plan"]
+__all__ = [
+    "DRAW_PAIRS", "PlanRun", "check_lesion_size", "draw_spacing_um", "model_of_assay", "read_sections", "run_plan",
+]
 
 Progress = Callable[[str, int, int], None]
 
@@ -64,8 +66,9 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
     """Run the whole chain of one case. Raises `BadInput` for what the user can mend; writes nothing."""
     started = time.perf_counter()
     library = load_library()
-    assays = tuple(_read_sections(case, case_path, progress, library.aliases))
-    models = [_model(assay, library) for assay in assays]
+    assays = tuple(read_sections(case, case_path, progress, library.aliases))
+    also = {form.target for form in case.forms} | set(case.anchors)
+    models = [model_of_assay(assay, library, also) for assay in assays]
     setup = resolve(case, library, models)
     progress("tissue", 0, 1)
     central_draw = Draw(seed=case.sampling.seed)
@@ -138,7 +141,7 @@ def check_lesion_size(case: Case, maps: Sequence[TissueMap]) -> None:
                        "across; is the unit right?")
 
 
-def _read_sections(
+def read_sections(
     case: Case, case_path: Path, progress: Progress, aliases: Mapping[str, str]
 ) -> Sequence[SpatialAssay]:
     assays: list[SpatialAssay] = []
@@ -169,8 +172,11 @@ def _distinct(assays: Sequence[SpatialAssay]) -> Sequence[SpatialAssay]:
     return named
 
 
-def _model(assay: SpatialAssay, library: Library) -> SpotModel:
-    return model_section(assay, library.cell_types, library.targets, library.signatures, library.aliases)
+def model_of_assay(assay: SpatialAssay, library: Library, also: Collection[str] = ()) -> SpotModel:
+    """The section with the targets that a labelled form of the library binds, and those named in ``also``."""
+    wanted = {form.target for form in library.forms.values()} | set(also)
+    targets = {name: target for name, target in library.targets.items() if name in wanted}
+    return model_section(assay, library.cell_types, targets, library.signatures, library.aliases)
 
 
 def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandidate], dict[str, Value]]:
@@ -205,4 +211,7 @@ def _spot_columns(
         dose = np.asarray(sum(entry.dose_by_quality[section].values()))
         fields[f"dose_{entry.candidate.name}_Gy"] = dose
         fields[f"log10_survival_{entry.candidate.name}"] = entry.log10_survival[section]
-    return {name: grid_to_spots(field, model, tissue.grid) for name, field in fields.items()}
+    columns = {name: grid_to_rows(field, model, tissue.grid) for name, field in fields.items()}
+    if model.cells is not None:
+        columns |= {f"share_{name}": model.cells.share[:, i] for i, name in enumerate(model.cell_types)}
+    return columns

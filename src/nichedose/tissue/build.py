@@ -9,6 +9,7 @@ import numpy as np
 
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
+from nichedose.library.library import TISSUE_HOSTS
 from nichedose.library.schema import Target, TissueParameters
 from nichedose.tissue.lattice import interpolate_spots, section_grid, tissue_mask
 from nichedose.tissue.map import TargetField, TissueMap
@@ -110,8 +111,10 @@ def _targets(
     unknown: dict[str, str] = {}
     flags: list[Flag] = []
     for name, spots in model.targets.items():
+        if name not in targets:
+            continue
         target = targets[name]
-        hosts = tuple(h for h in target.hosts if h in model.cell_types)
+        hosts = tuple(h for h in target.hosts if h in model.cell_types or h in TISSUE_HOSTS)
         lost = sorted(set(target.hosts) - set(hosts))
         if not hosts:
             unknown[name] = f"none of the cells that bear it ({', '.join(lost)}) could be told apart in this section"
@@ -154,7 +157,7 @@ def _host_fields(
     """
     key = f"target.{target.name}"
     ratio = np.array([draw(f"{key}.host_density_ratio.{h}", target.host_density_ratio[h]) for h in hosts])
-    weight = (np.stack([model.fraction(h) for h in hosts], axis=1) + SPARE_FRACTION) * ratio
+    weight = (np.stack([model.host_share(h) for h in hosts], axis=1) + SPARE_FRACTION) * ratio
     if spots.relative is None:
         amounts = weight * model.content[:, None]
     else:

@@ -19,7 +19,7 @@ from nichedose.tissue.shrink import neighbour_graph, shrink_counts
 from nichedose.tissue.signatures import GeneList, Roles, roles
 from nichedose.values import Flag
 
-__all__ = ["GeneCoverage", "SpotModel", "SpotTarget", "model_section"]
+__all__ = ["CellSites", "GeneCoverage", "SpotModel", "SpotTarget", "model_spots"]
 
 MIN_TARGET_COUNTS = 50  # below, sqrt(50) gives 14 % for the section mean alone, and nothing is left for a map
 MIN_POSITIVE_SPOTS = 20  # below, a map would be a list of single spots
@@ -64,12 +64,23 @@ class GeneCoverage:
 
 
 @dataclass(frozen=True, eq=False)
+class CellSites:
+    """The cells (or fine bins) behind a model: names, ``xy_um`` (n, 2), diameter, ``share`` (n, n_types) by type."""
+
+    names: tuple[str, ...]
+    xy_um: Array
+    diameter_um: float
+    share: Array
+
+
+@dataclass(frozen=True, eq=False)
 class SpotModel:
     """One section at spot level; arrays (n_spots,) unless said. Computed once, the same in every draw.
 
     ``composition`` (n_spots, n_types): fractions of cells, rows sum to 1, columns ``cell_types``. ``content``: relative
     cell content, mean 1. ``vessel``: relative endothelial content, mean 1; None without endothelial genes. ``matrix``:
     relative, 0-1. ``hypoxia``: relative score, mean 1, shown beside the oxygen field and not used for it (or None).
+    ``cells``: where the model was gathered from cells, the way back to them.
     """
 
     sample: str
@@ -90,6 +101,7 @@ class SpotModel:
     unknown_targets: Mapping[str, str]
     coverage: GeneCoverage
     flags: tuple[Flag, ...]
+    cells: CellSites | None = None
 
     @property
     def n_spots(self) -> int:
@@ -102,8 +114,19 @@ class SpotModel:
     def fraction(self, cell_type: str) -> Array:
         return np.asarray(self.composition[:, self.cell_types.index(cell_type)])
 
+    def host_share(self, host: str) -> Array:
+        """How much of a target's host there is per unit of cell content: a cell type's fraction, ``matrix``, or vessel.
 
-def model_section(
+        Vessel walls without endothelial genes are even.
+        """
+        if host == "matrix":
+            return np.asarray(self.matrix / self.content)
+        if host == "vessel_wall":
+            return np.ones(self.n_spots) if self.vessel is None else np.asarray(self.vessel / self.content)
+        return self.fraction(host)
+
+
+def model_spots(
     assay: SpatialAssay,
     library_cell_types: Mapping[str, CellType],
     targets: Mapping[str, Target],

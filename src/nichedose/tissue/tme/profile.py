@@ -1,0 +1,324 @@
+"""A section's tumour microenvironment in one object: who is where, what keeps whom out, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
+
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array
+from nichedose.library import Library
+from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.genes import Coverage, GeneTable, gene_table
+from nichedose.tissue.scores import SignatureScore, score_signatures
+from nichedose.tissue.shrink import neighbour_graph
+from nichedose.tissue.tme.barriers import Barrier, barriers
+from nichedose.tissue.tme.compartments import Compartments, find_compartments
+from nichedose.tissue.tme.composite import ALL_CELLS, HYPOXIC_TUMOUR, Composite, composite
+from nichedose.tissue.tme.infiltration import Infiltration, infiltration, normalised_depth
+from nichedose.tissue.tme.neighbours import NeighbourStatistics, neighbour_statistics
+from nichedose.tissue.tme.options import ProfileOptions
+from nichedose.tissue.tme.phenotype import ImmunePhenotype, immune_phenotype
+from nichedose.tissue.tme.raster import Raster, tessellate
+from nichedose.tissue.tme.rows import RowPopulations, populate, row_kind
+from nichedose.tissue.tme.tiles import TileSums, tile_sums, zones
+from nichedose.tissue.tme.tls import LymphoidCluster, lymphoid_clusters
+from nichedose.values import Flag
+
+__all__ = ["TMEProfile", "profile"]
+
+CELL_VOXEL_UM, SPOT_VOXELS = 5.0, 8  # of a cell section; per pitch of a spot section
+COARSEST_CELL_VOXEL_UM = 20.0
+VOXELS_WANTED = 4_000_000
+CELL_REACH_UM = 50.0  # gaps between cells narrower than twice this are tissue
+SPOT_REACH = {"hexagonal": 0.60, "square": 0.73, "none": 0.73}  # in pitches, as in the map
+FEW_TILES = 10
+PAIRS = (
+    ("cd8_t", "tumour"), ("t_cell", "tumour"), ("macrophage", "tumour"), ("tumour", "cd8_t"),
+    ("tumour", "endothelial"), ("t_cell", "macrophage"), ("t_cell", "b_cell"),
+)
+HIGH_SCORE = 1.0  # log2: twice the section's mean
+
+
+@dataclass(frozen=True, eq=False)
+class TMEProfile:
+    """What `profile` found. ``as_dict`` holds all of it but the arrays by row.
+
+    ``areas_mm2`` of nests and stroma; ``cells`` by population, ``unknown`` with the reason for each that is missing;
+    ``neighbours`` by 'source > target'; ``depth_q90_um`` the depth that a tenth of the nests' area exceeds.
+    By row of the assay: ``distance_um`` to the border (negative in nests), ``compartment`` ('nest', 'stroma' or ''),
+    ``rows`` with the cells, ``scores`` with their arrays. ``tiles`` serve `compare_profiles`.
+    """
+
+    sample: str
+    kind: str
+    n_rows: int
+    options: ProfileOptions
+    how: Mapping[str, str]
+    areas_mm2: Mapping[str, float]
+    edge_share: float
+    depth_q90_um: float | None
+    profile_edges_um: tuple[float, ...]
+    cells: Mapping[str, Infiltration]
+    unknown: Mapping[str, str]
+    neighbours: Mapping[str, NeighbourStatistics]
+    clusters: tuple[LymphoidCluster, ...] | None
+    clusters_say: str
+    phenotype: ImmunePhenotype
+    composite: Composite
+    barriers: tuple[Barrier, ...]
+    scores: Mapping[str, SignatureScore]
+    targets: Mapping[str, Coverage]
+    flags: tuple[Flag, ...]
+    tiles: TileSums
+    rows: RowPopulations
+    compartment: np.ndarray
+    distance_um: Array
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain objects, for JSON."""
+        return {
+            "sample": self.sample,
+            "kind": self.kind,
+            "rows": self.n_rows,
+            "options": self.options.as_dict(),
+            "how": dict(self.how),
+            "areas_mm2": dict(self.areas_mm2),
+            "distance_is_bounded_by_the_edge_share": self.edge_share,
+            "nest_depth_q90_um": self.depth_q90_um,
+            "profile_edges_um": [float(e) if np.isfinite(e) else None for e in self.profile_edges_um],
+            "populations": {n: c.as_dict() for n, c in self.cells.items()},
+            "unknown": dict(self.unknown),
+            "neighbours": {n: s.as_dict() for n, s in self.neighbours.items()},
+            "lymphoid_clusters": None if self.clusters is None else [c.as_dict() for c in self.clusters],
+            "lymphoid_clusters_say": self.clusters_say,
+            "immune_phenotype": self.phenotype.as_dict(),
+            "composite": self.composite.as_dict(),
+            "barriers": {b.name: b.as_dict() for b in self.barriers},
+            "signatures": {n: _score_dict(s) for n, s in self.scores.items()},
+            "targets": {n: c.as_dict() for n, c in self.targets.items()},
+            "tiles": {"number": self.tiles.n_tiles, "side_um": self.tiles.tile_um},
+            "flags": [{"level": f.level, "about": f.about, "text": f.text} for f in self.flags],
+        }
+
+    def row_columns(self) -> dict[str, Array]:
+        """Numbers for each row of the assay (n,), for an AnnData object."""
+        columns = {"border_distance_um": self.distance_um}
+        columns |= {"in_nest": (self.compartment == "nest").astype(float)}
+        columns |= {f"population_{n}": a for n, a in self.rows.amounts.items()}
+        for name, score in self.scores.items():
+            if score.value is not None and score.sd is not None and score.adjusted is not None:
+                columns[f"score_{name}"] = score.value
+                columns[f"score_{name}_sd"] = score.sd
+                columns[f"score_{name}_adjusted"] = score.adjusted
+        return columns
+
+
+def profile(assay: SpatialAssay, library: Library, options: ProfileOptions | None = None) -> TMEProfile:
+    """Profile one section: cells, compartments, infiltration, immune phenotype, barriers, signatures.
+
+    Cells are counted where rows are cells; spots give shares. Areas come from a nearest-neighbour tessellation of the
+    tissue. Intervals and probabilities come from resampling square tiles; they hold for sampling within this section,
+    not for other sections of the tumour. Raises `BadInput` where tumour cells cannot be told, or an option does not
+    fit.
+
+        from nichedose.io import read_tissue
+        from nichedose.library import load_library
+        from nichedose.tissue import profile
+        found = profile(read_tissue("section.h5ad"), load_library())
+        print(found.phenotype.summary)
+    """
+    options = options or ProfileOptions()
+    _must_be_counts(assay)
+    table, depth = _table(assay, library)
+    graph = neighbour_graph(assay.xy_um, assay.pitch_um)
+    rows = populate(assay, library.cell_types, library.populations, table, depth, graph, options)
+    scores = score_signatures(library.signatures, table, depth, graph, min_coverage=options.min_coverage)
+    raster = _raster(assay, rows, options)
+    compartments = find_compartments(assay, raster, rows, options)
+    found = _measure(assay, library, options, rows, scores, raster, compartments)
+    targets = {n: table.coverage(t.genes) for n, t in library.targets.items()}
+    flags = (*assay.flags, *rows.flags, *_own_flags(found, rows, assay))
+    return replace(found, targets=targets, flags=flags)
+
+
+def _must_be_counts(assay: SpatialAssay) -> None:
+    if assay.genes and assay.counts.nnz:
+        data = assay.counts.data
+        if not np.isfinite(data).all() or float(data.min()) < 0.0:
+            raise BadInput(f"{assay.sample}: counts hold NaN, infinite or negative values; raw counts are needed.")
+
+
+def _table(assay: SpatialAssay, library: Library) -> tuple[GeneTable, Array]:
+    wanted = [g for t in library.cell_types.values() for g in t.markers]
+    wanted += [g for p in library.populations.values() for gate in p.gates for g in gate]
+    wanted += [g for p in library.populations.values() for g in p.genes]
+    wanted += [g for s in library.signatures.values() for g in s.genes]
+    wanted += [g for t in library.targets.values() for g in t.genes]
+    depth = np.asarray(assay.counts.sum(axis=1), dtype=float).ravel()
+    if assay.genes and not depth.any():
+        raise BadInput(f"{assay.sample}: all counts are zero.")
+    least = 1.0 if not depth.any() else float(depth[depth > 0.0].min())
+    return gene_table(assay, wanted, library.aliases), np.maximum(depth, least)
+
+
+def _raster(assay: SpatialAssay, rows: RowPopulations, options: ProfileOptions) -> Raster:
+    if rows.counted:
+        extent = np.ptp(assay.xy_um, axis=0) + 2.0 * CELL_REACH_UM
+        fitting = float(np.sqrt(extent.prod() / VOXELS_WANTED))
+        voxel = options.voxel_um or float(np.clip(fitting, CELL_VOXEL_UM, COARSEST_CELL_VOXEL_UM))
+        reach, margin = options.reach_um or CELL_REACH_UM, 0.5 * assay.pitch_um
+    else:
+        voxel = options.voxel_um or assay.pitch_um / SPOT_VOXELS
+        reach = options.reach_um or SPOT_REACH[assay.lattice] * assay.pitch_um
+        margin = reach
+    return tessellate(
+        assay.xy_um, voxel_um=voxel, reach_um=reach, margin_um=min(margin, reach), outlines_um=assay.outlines_um
+    )
+
+
+def _measure(
+    assay: SpatialAssay,
+    library: Library,
+    options: ProfileOptions,
+    rows: RowPopulations,
+    scores: Mapping[str, SignatureScore],
+    raster: Raster,
+    compartments: Compartments,
+) -> TMEProfile:
+    amounts = {**rows.amounts, ALL_CELLS: rows.all_cells}
+    unknown = dict(rows.unknown)
+    hypoxia = scores.get("hypoxia")
+    if hypoxia is not None and hypoxia.adjusted is not None:
+        amounts[HYPOXIC_TUMOUR] = rows.amounts["tumour"] * (hypoxia.adjusted >= HIGH_SCORE)
+    elif hypoxia is not None:
+        unknown["hypoxia"] = str(hypoxia.abstained)
+    contact = _in_contact(assay, rows, options.contact_um) if rows.counted else {}
+    numbers = library.phenotype_rules["depth_profile"].numbers if "depth_profile" in library.phenotype_rules else {}
+    deep, rim = (numbers[k].central if k in numbers else 50.0 for k in ("deep_um", "rim_um"))
+    where = zones(options.margins_um, deep, rim, 25.0 if rows.counted else assay.pitch_um)
+    tiles = tile_sums(raster, compartments, amounts, contact, where, options.tile_um, spread=not rows.counted)
+    weights = tiles.bootstrap_weights(options.bootstraps, options.seed)
+    samples, whole = tiles.resampled(weights), tiles.resampled(np.ones((1, tiles.n_tiles)))
+    distance = np.asarray(raster.at_rows(compartments.distance_um), dtype=float)
+    greatest = _greatest_depth(compartments)
+    cells = {
+        p: infiltration(whole, samples, p, _depth_of(a, distance, greatest)) for p, a in rows.amounts.items()
+    }
+    neighbours = _neighbours(assay, rows, raster, tiles, options) if rows.counted else {}
+    clusters, clusters_say = lymphoid_clusters(raster, rows)
+    axes = composite(whole, samples, unknown)
+    areas = {z: float(whole.area_mm2[z][0]) for z in ("nest", "stroma")}
+    q90 = _depth_quantile(compartments)
+    in_nest, in_stroma = raster.at_rows(compartments.nest), raster.at_rows(compartments.stroma)
+    side = np.where(in_nest, "nest", np.where(in_stroma, "stroma", ""))
+    return TMEProfile(
+        sample=assay.sample, kind=row_kind(assay, options), n_rows=assay.n_spots, options=options,
+        how={"cells": rows.how, "compartments": compartments.how, "scale": assay.scale_evidence},
+        areas_mm2=areas, edge_share=compartments.edge_share, depth_q90_um=q90,
+        profile_edges_um=where.profile_edges_um, cells=cells, unknown=unknown, neighbours=neighbours,
+        clusters=clusters, clusters_say=clusters_say,
+        phenotype=immune_phenotype(
+            library.phenotype_rules, tiles, samples, weights, counted=rows.counted, unknown=_unknown_cd8(rows),
+            pitch_um=assay.pitch_um),
+        composite=axes, barriers=barriers(cells, unknown, neighbours, axes, areas, q90), scores=scores, targets={},
+        flags=(), tiles=tiles, rows=rows, compartment=side, distance_um=distance,
+    )
+
+
+def _unknown_cd8(rows: RowPopulations) -> str | None:
+    return None if "cd8_t" in rows.amounts else rows.unknown.get("cd8_t", "no such population in the library")
+
+
+def _in_contact(assay: SpatialAssay, rows: RowPopulations, contact_um: float) -> dict[str, Array]:
+    """Cells of each population that have a tumour cell within ``contact_um``."""
+    tumour = cKDTree(assay.xy_um[rows.amounts["tumour"] > 0.0])
+    near: dict[str, Array] = {}
+    for name, amount in rows.amounts.items():
+        if name == "tumour":
+            continue
+        member = np.flatnonzero(amount > 0.0)
+        touching = np.zeros(len(amount))
+        if member.size:
+            distance = tumour.query(assay.xy_um[member], distance_upper_bound=contact_um, workers=-1)[0]
+            touching[member[np.isfinite(distance)]] = 1.0
+        near[name] = touching
+    return near
+
+
+def _neighbours(
+    assay: SpatialAssay, rows: RowPopulations, raster: Raster, tiles: TileSums, options: ProfileOptions
+) -> dict[str, NeighbourStatistics]:
+    edge_field = distance_transform_edt(np.pad(raster.tissue, 1), sampling=raster.grid.spacing_um)[1:-1, 1:-1]
+    edge = np.asarray(raster.at_rows(edge_field), dtype=float)
+    found: dict[str, NeighbourStatistics] = {}
+    for source, target in PAIRS:
+        if source not in rows.amounts or target not in rows.amounts:
+            continue
+        a, b = rows.amounts[source] > 0.0, rows.amounts[target] > 0.0
+        b = b & ~a  # a cell is not its own neighbour
+        counts = tuple(tiles.amount[p]["nest"] + tiles.amount[p]["stroma"] for p in (source, target))
+        statistics = neighbour_statistics(
+            (source, target), (assay.xy_um[a], assay.xy_um[b]), edge[a], (counts[0], counts[1]), raster.area_mm2,
+            options.contact_um)
+        if statistics is not None:
+            found[f"{source} > {target}"] = statistics
+    return found
+
+
+def _greatest_depth(compartments: Compartments) -> float:
+    if not compartments.has_border:
+        return 0.0
+    return float(-np.nanmin(compartments.distance_um))
+
+
+def _depth_of(amount: Array, distance_um: Array, greatest_um: float) -> float | None:
+    """Mean depth over greatest depth, of the cells in nests; cells count by their amount."""
+    inside = (distance_um <= 0.0) & (amount > 0.0) & np.isfinite(distance_um)
+    if not inside.any() or not greatest_um > 0.0:
+        return None
+    mean = float(np.average(-distance_um[inside], weights=amount[inside]))
+    return normalised_depth(np.array([mean]), greatest_um)
+
+
+def _depth_quantile(compartments: Compartments) -> float | None:
+    if not compartments.has_border:
+        return None
+    return float(np.quantile(-compartments.distance_um[compartments.nest], 0.9))
+
+
+def _score_dict(score: SignatureScore) -> dict[str, object]:
+    return {
+        "axis": score.axis, "measured": score.measured, "genes": score.total, "counts": score.counts,
+        "abstained": score.abstained,
+        "median_sd_log2": None if score.sd is None else float(np.median(score.sd)),
+        "spread_log2": None if score.value is None else float(score.value.std()),
+        "slope_on_log2_depth": None if score.depth_slope is None else list(score.depth_slope),
+        "slope_on_proliferation": None if score.proliferation_slope is None else list(score.proliferation_slope),
+    }
+
+
+def _own_flags(found: TMEProfile, rows: RowPopulations, assay: SpatialAssay) -> list[Flag]:
+    flags = []
+    if found.tiles.n_tiles < FEW_TILES:
+        text = f"The section holds {found.tiles.n_tiles} tiles: intervals and probabilities are rough."
+        flags.append(Flag("caution", "intervals", text))
+    if found.edge_share > 0.1:
+        text = (
+            f"{100 * found.edge_share:.0f} % of the area lies nearer to the edge of the section than to the border of "
+            "the nests, and may be nearer to a border outside."
+        )
+        flags.append(Flag("caution", "distances", text))
+    for name, reason in rows.unknown.items():
+        flags.append(Flag("caution", name, f"{name}: unknown, {reason}."))
+    narrow = [m for m in found.options.margins_um if m < assay.pitch_um]
+    if not rows.counted and narrow:
+        widths = ", ".join(f"{m:g}" for m in narrow)
+        text = f"Bands of {widths} um are narrower than the distance between spots ({assay.pitch_um:.0f} um)."
+        flags.append(Flag("caution", "margins", text))
+    return flags
