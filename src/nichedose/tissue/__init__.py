@@ -2,12 +2,21 @@
 
 from nichedose.tissue.assay import Observation, Proteins, SpatialAssay
 from nichedose.tissue.build import build_tissue_map
-from nichedose.tissue.lattice import grid_to_spots, interpolate_spots, section_grid, spots_to_grid, tissue_mask
+from nichedose.tissue.lattice import (
+    grid_to_points,
+    grid_to_spots,
+    interpolate_spots,
+    section_grid,
+    spots_to_grid,
+    tissue_mask,
+)
 from nichedose.tissue.map import TargetField, TissueMap
 from nichedose.tissue.oxygen import OxygenParameters, oxygen
-from nichedose.tissue.spots import GeneCoverage, SpotModel, SpotTarget, model_section
+from nichedose.tissue.section import grid_to_rows, model_section
+from nichedose.tissue.spots import CellSites, GeneCoverage, SpotModel, SpotTarget
 
 __all__ = [
+    "CellSites",
     "GeneCoverage",
     "Observation",
     "OxygenParameters",
@@ -18,6 +27,8 @@ __all__ = [
     "TargetField",
     "TissueMap",
     "build_tissue_map",
+    "grid_to_points",
+    "grid_to_rows",
     "grid_to_spots",
     "interpolate_spots",
     "model_section",

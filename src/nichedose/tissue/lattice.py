@@ -15,12 +15,16 @@ from scipy.spatial import cKDTree
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray, Grid
 
-__all__ = ["SpotLattice", "grid_to_spots", "interpolate_spots", "section_grid", "spots_to_grid", "tissue_mask"]
+__all__ = [
+    "SpotLattice", "grid_to_points", "grid_to_spots", "interpolate_spots", "section_grid", "spots_to_grid",
+    "tissue_mask",
+]
 
 # lattice cell: (radius that covers it, area), in pitches; a free layout is treated like a hexagonal one
 CELL = {"hexagonal": (0.60, math.sqrt(0.75)), "square": (0.73, 1.0), "none": (0.60, math.sqrt(0.75))}
 SAMPLES_PER_PITCH = 8  # sample points along a pitch; voxels of any size average the same dense samples
 DISC_SAMPLES = 48  # points of a spot's capture area
+DISCS_AT_ONCE = 50_000  # 20 MB per array
 MAX_VOXELS = 4_000_000
 MAX_SPACING_PITCHES = 3.0  # a coarser grid would join spots that do not even touch
 
@@ -88,16 +92,37 @@ def interpolate_spots(values: Array, spots: SpotLattice, grid: Grid) -> Array:
 
 def grid_to_spots(field: Array, spots: SpotLattice, grid: Grid) -> Array:
     """Mean of ``field`` (ny, nx) over the part of each spot's capture area that lies in tissue: (n_spots,)."""
+    return grid_to_points(field, spots.xy_um, spots.spot_diameter_um, tissue_mask(spots, grid), grid)
+
+
+def grid_to_points(field: Array, xy_um: Array, diameter_um: float, mask: BoolArray, grid: Grid) -> Array:
+    """Mean of ``field`` (ny, nx) over the part in tissue (``mask``) of a disc around each point (n, 2): (n,).
+
+    A disc that lies outside the tissue altogether takes the nearest voxel in it.
+    """
     if field.shape != grid.shape:
         raise BadInput(f"The field has shape {field.shape}; the grid is {grid.shape} (y, x).")
+    blocks = [_discs(field, xy_um[i:i + DISCS_AT_ONCE], diameter_um, mask, grid)
+              for i in range(0, len(xy_um), DISCS_AT_ONCE)]
+    return np.concatenate(blocks)
+
+
+def _discs(field: Array, xy_um: Array, diameter_um: float, mask: BoolArray, grid: Grid) -> Array:
     turn = np.arange(DISC_SAMPLES)
-    radius = 0.5 * spots.spot_diameter_um * np.sqrt((turn + 0.5) / DISC_SAMPLES)
+    radius = 0.5 * diameter_um * np.sqrt((turn + 0.5) / DISC_SAMPLES)
     angle = turn * math.pi * (3.0 - math.sqrt(5.0))
-    row = _index(spots.xy_um[:, 1:] + radius * np.sin(angle), grid.origin_um[0], grid)
-    column = _index(spots.xy_um[:, :1] + radius * np.cos(angle), grid.origin_um[1], grid)
+    row = _index(xy_um[:, 1:] + radius * np.sin(angle), grid.origin_um[0], grid)
+    column = _index(xy_um[:, :1] + radius * np.cos(angle), grid.origin_um[1], grid)
     row, column = np.clip(row, 0, grid.shape[0] - 1), np.clip(column, 0, grid.shape[1] - 1)
-    inside = tissue_mask(spots, grid)[row, column]
-    return np.asarray((field[row, column] * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1))
+    inside = mask[row, column]
+    number = inside.sum(axis=1)
+    mean = (field[row, column] * inside).sum(axis=1) / np.maximum(number, 1)
+    if not number.all():
+        nearest = ndimage.distance_transform_edt(~mask, return_distances=False, return_indices=True)
+        lost = np.flatnonzero(number == 0)
+        y, x = nearest[:, row[lost, 0], column[lost, 0]]
+        mean[lost] = field[y, x]
+    return np.asarray(mean)
 
 
 def _index(position: Array, origin: float, grid: Grid) -> np.ndarray:

@@ -95,13 +95,14 @@ def _holds_proteins(data: Any) -> bool:
     """True for a panel of antibodies: few columns, most of them known markers, some by names that no gene has (KI67,
     PDL1), and no raw counts anywhere."""
     names = [str(n) for n in data.var_names]
-    if not 0 < len(names) <= _LARGEST_PROTEIN_PANEL or data.X is None or data.raw is not None:
+    if not 0 < len(names) <= _LARGEST_PROTEIN_PANEL or data.X is None:
         return False
     known = marker_symbols()
     antibodies = [n for n in names if marker_symbol(n) in known]
     if len(antibodies) < 0.5 * len(names) or sum(marker_symbol(n) != n for n in antibodies) < _FEWEST_ANTIBODIES:
         return False
-    return not any(holds_raw_counts(m) for m in (data.X, *data.layers.values()))
+    others = [data.layers[name] for name in data.layers if name is not None]  # anndata 0.13 lists X as None
+    return not any(holds_raw_counts(m) for m in (data.X, *others, *([] if data.raw is None else [data.raw.X])))
 
 
 def _read_proteins(data: Any, path: Path, options: ReadOptions, kind: str, files: Sequence[Path]) -> SpatialAssay:
