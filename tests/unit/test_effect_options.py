@@ -65,11 +65,11 @@ def test_growth_that_always_wins_loses_no_dose_that_counts() -> None:
 
 def test_regrowth_between_cycles() -> None:
     cycle = np.array([-3.0, -0.1])
-    np.testing.assert_allclose(regrowth(cycle, 4, 1000.0, Repopulation(1e12)), 4 * cycle)  # no growth: the sum
-    slow = regrowth(cycle, 3, 1000.0, Repopulation(1000.0))
+    np.testing.assert_allclose(regrowth([cycle] * 4, 1000.0, Repopulation(1e12)), 4 * cycle)  # no growth: the sum
+    slow = regrowth([cycle] * 3, 1000.0, Repopulation(1000.0))
     assert slow[0] == pytest.approx(-9.0 + 2 * LN2)
     assert slow[1] == pytest.approx(-0.1)  # grows back to the start each time; what one cycle did is all
-    late = regrowth(cycle, 3, 1000.0, Repopulation(1000.0, starts_h=1500.0))
+    late = regrowth([cycle] * 3, 1000.0, Repopulation(1000.0, starts_h=1500.0))
     assert late[0] == pytest.approx(-9.0 + 0.5 * LN2)
 
 
@@ -216,7 +216,7 @@ def test_shifts_and_bystanders() -> None:
 @pytest.mark.parametrize("call", [
     lambda: Repopulation(0.0), lambda: Repopulation(float("nan")), lambda: Repopulation(10.0, -1.0),
     lambda: effective_time_h(-1.0, 0.1, Repopulation(10.0)), lambda: effective_time_h(1.0, 0.0, Repopulation(10.0)),
-    lambda: regrowth(np.zeros(2), 0, 10.0, Repopulation(10.0)), lambda: dose_spread(-0.1), lambda: dose_spread(2.0),
+    lambda: regrowth([], 10.0, Repopulation(10.0)), lambda: dose_spread(-0.1), lambda: dose_spread(2.0),
     lambda: DoseSpread((1.0, 2.0), (0.5, 0.5)), lambda: DoseSpread((1.0,), (0.5,)),
     lambda: log_mean_course(one_cycle, np.ones((2, 1)), np.ones(1), DoseSpread(), 1, dealt_anew=True),
     lambda: log_kill_for_control(1.0, 1e8), lambda: log_kill_for_control(0.5, 0.0),

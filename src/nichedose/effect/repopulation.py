@@ -7,6 +7,7 @@ wasted.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,19 +64,18 @@ def repopulation_loss_Gy(
     return np.asarray(growth.rate_per_h * over / alpha_per_Gy)
 
 
-def regrowth(log_survival_of_cycle: Array, cycles: int, interval_h: float, growth: Repopulation) -> Array:
+def regrowth(log_survival_of_cycles: Sequence[Array], interval_h: float, growth: Repopulation) -> Array:
     """Natural log of clonogens over those at the start, at its lowest, with growth in the intervals of a course.
 
     Each cycle multiplies by its survival; between cycles clonogens double every ``doubling_time_h`` after ``starts_h``,
     never beyond their number before therapy. The lowest point is taken: what a course achieves where growth wins is
     what its first cycle did.
     """
-    if cycles < 1 or not interval_h > 0.0:
-        raise BadInput(f"cycles = {cycles} and interval_h = {interval_h:g}; both must be above 0.")
-    cycle = np.asarray(log_survival_of_cycle, dtype=float)
-    now = lowest = cycle
-    for n in range(1, cycles):
+    if not log_survival_of_cycles or not interval_h > 0.0:
+        raise BadInput(f"Give at least one cycle, and an interval above 0 h (interval_h = {interval_h:g}).")
+    now = lowest = np.asarray(log_survival_of_cycles[0], dtype=float)
+    for n, cycle in enumerate(log_survival_of_cycles[1:], start=1):
         grown = max(n * interval_h - growth.starts_h, 0.0) - max((n - 1) * interval_h - growth.starts_h, 0.0)
-        now = np.minimum(now + growth.rate_per_h * grown, 0.0) + cycle
+        now = np.minimum(now + growth.rate_per_h * grown, 0.0) + np.asarray(cycle, dtype=float)
         lowest = np.minimum(lowest, now)
     return np.asarray(lowest)

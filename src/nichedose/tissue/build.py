@@ -18,7 +18,7 @@ from nichedose.tissue.random_field import gaussian_field
 from nichedose.tissue.spots import SpotModel, SpotTarget
 from nichedose.values import Draw, Flag
 
-__all__ = ["build_tissue_map"]
+__all__ = ["build_tissue_map", "oxygen_parameters"]
 
 SPARE_FRACTION = 1e-6  # of each host, so that transcripts in a spot without any host still have an owner
 
@@ -63,7 +63,7 @@ def build_tissue_map(
         unknown_targets={**model.unknown_targets, **unknown},
         vessel_surface_per_cm=vessels,
         matrix=interpolate_spots(model.matrix, model, grid),
-        oxygen_mmHg=oxygen(grid, mask, vessels, _oxygen_parameters(parameters, draw)),
+        oxygen_mmHg=oxygen(grid, mask, vessels, oxygen_parameters(parameters, draw)),
         sample=model.sample,
         flags=(*model.flags, *flags),
     )
@@ -73,7 +73,8 @@ def _number(name: str, parameters: TissueParameters, draw: Draw) -> float:
     return draw(f"tissue.{name}", getattr(parameters, name))
 
 
-def _oxygen_parameters(parameters: TissueParameters, draw: Draw) -> OxygenParameters:
+def oxygen_parameters(parameters: TissueParameters, draw: Draw) -> OxygenParameters:
+    """Numbers of the oxygen model in one draw."""
     return OxygenParameters(
         diffusivity_um2_per_s=_number("oxygen_diffusivity_um2_per_s", parameters, draw),
         consumption_mmHg_per_s=_number("oxygen_consumption_mmHg_per_s", parameters, draw),

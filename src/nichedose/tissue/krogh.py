@@ -18,6 +18,7 @@ __all__ = [
     "krogh_erlang_mean_drop_mmHg",
     "krogh_erlang_mmHg",
     "radial_mean_mmHg",
+    "radial_profile_mmHg",
     "tissue_radius_um",
 ]
 
@@ -104,7 +105,13 @@ def exchange_per_s(vessel_surface_per_cm: Array, p: OxygenParameters) -> Array:
 
 
 def radial_mean_mmHg(tissue_um: Array, p: OxygenParameters, shells: int = SHELLS) -> Array:
-    """Tissue mean of P around one vessel with Michaelis-Menten consumption, for each of ``tissue_um`` (n,).
+    """Tissue mean of P around one vessel with Michaelis-Menten consumption, for each of ``tissue_um`` (n,)."""
+    pressure, volume = radial_profile_mmHg(tissue_um, p, shells)
+    return np.asarray((volume * pressure).sum(axis=1) / volume.sum(axis=1))
+
+
+def radial_profile_mmHg(tissue_um: Array, p: OxygenParameters, shells: int = SHELLS) -> tuple[Array, Array]:
+    """P in each shell around one vessel, and the shells' volumes, both (n, shells), from the vessel outwards.
 
     Finite volumes in r on geometric shells; all cylinders are stacked into one tridiagonal system per Newton step.
     """
@@ -116,8 +123,7 @@ def radial_mean_mmHg(tissue_um: Array, p: OxygenParameters, shells: int = SHELLS
     inner = np.zeros_like(volume)
     inner[:, 0] = p.diffusivity_um2_per_s / np.log(centres[:, 0] / wall)
     inner[:, 1:] = p.diffusivity_um2_per_s / np.log(centres[:, 1:] / centres[:, :-1])
-    pressure = _radial_newton(inner.ravel(), volume.ravel(), shells, p).reshape(volume.shape)
-    return np.asarray((volume * pressure).sum(axis=1) / volume.sum(axis=1))
+    return _radial_newton(inner.ravel(), volume.ravel(), shells, p).reshape(volume.shape), volume
 
 
 def _radial_newton(inner: Array, volume: Array, shells: int, p: OxygenParameters) -> Array:
