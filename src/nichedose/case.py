@@ -17,10 +17,11 @@ from nichedose.quantities import (
     DoseGy,
     LengthMm,
     LengthUm,
+    StartTimeH,
     TimeH,
 )
 
-__all__ = ["Candidate", "Case", "PriorDose", "Section", "parse_case"]
+__all__ = ["Candidate", "Case", "Combination", "PriorDose", "Section", "parse_case"]
 
 Surroundings = Literal["uniform", "mirror", "isolated"]
 Mode = Literal["as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity"]
@@ -36,7 +37,9 @@ class Section(_Part):
     """One tissue section of the lesion and how to read it."""
 
     path: str
-    kind: Literal["auto", "visium", "h5ad", "legacy_st", "synthetic"] = "auto"
+    kind: Literal[
+        "auto", "visium", "visium_hd", "xenium", "cosmx", "merscope", "geomx", "legacy_st", "spatialdata", "h5ad",
+        "inform", "halo", "qupath", "mcmicro", "steinbock", "table", "synthetic"] = "auto"
     sample: str | None = Field(default=None, description="which sample, when the file holds several")
     sample_key: str | None = Field(default=None, description="obs column that names the samples in an .h5ad")
     coordinate_unit: Literal["auto", "um", "pixel", "array"] = "auto"
@@ -65,8 +68,38 @@ class Lesion(_Part):
         return self
 
 
+class Daughters(_Part):
+    """What becomes of progeny; without this part all of them decay where their parent did (design, decision 4).
+
+    A daughter born on a carrier stays with the share of its state; the rest diffuses until it decays or is washed out
+    through the walls of perfused vessels. No defaults: the numbers belong to the agent and are the user's to state.
+    """
+
+    retained_bound: float = Field(ge=0, le=1, description="share of daughters that stay where the carrier is bound")
+    retained_internalised: float = Field(ge=0, le=1, description="the same inside cells")
+    retained_free: float = Field(ge=0, le=1, description="the same on carriers that are not bound")
+    diffusivity_um2_per_s: float = Field(gt=0, description="of a released daughter in tissue")
+    permeability_um_per_s: float = Field(
+        ge=0, description="of vessel walls for it; where blood flow limits, so much less that it says so")
+
+
 class Patient(_Part):
     weight_kg: float = Field(default=70.0, gt=2, lt=400)
+
+
+class CandidatePartner(_Part):
+    """A partner drug of the library beside a candidate."""
+
+    name: str
+    lead: StartTimeH = Field(default=0.0, description="how long before the first administration it starts")
+    delay: StartTimeH = Field(default=0.0, description="how long after the first administration it starts")
+    stated: tuple[str, ...] = Field(default=(), description="what is known of the tumour, such as 'hyaluronan_high'")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if self.lead > 0.0 and self.delay > 0.0:
+            raise ValueError("a partner starts before the first administration (lead) or after it (delay), not both")
+        return self
 
 
 class Candidate(_Part):
@@ -77,6 +110,72 @@ class Candidate(_Part):
     cycles: int | None = Field(default=None, ge=1, le=20)
     interval: TimeH | None = None
     label: str | None = None
+    partners: tuple[CandidatePartner, ...] = ()
+
+
+class Combination(_Part):
+    """Two or more agents in one course, compared by `nichedose rank` beside single ones."""
+
+    agents: tuple[str, ...] = Field(min_length=2)
+    split: tuple[float, ...] | None = Field(
+        default=None, description="share of each agent, sum 1; equal shares when absent")
+    cycles: int = Field(ge=1, le=20)
+    interval: TimeH
+    offsets: tuple[StartTimeH, ...] | None = Field(
+        default=None, description="delay of each agent within a cycle; none when absent")
+    label: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(set(self.agents)) != len(self.agents):
+            raise ValueError("an agent stands twice in a combination; name each once")
+        for name in ("split", "offsets"):
+            given = getattr(self, name)
+            if given is not None and len(given) != len(self.agents):
+                raise ValueError(f"{name} has {len(given)} numbers for {len(self.agents)} agents")
+        if self.split is not None and (min(self.split) <= 0.0 or abs(sum(self.split) - 1.0) > 1e-6):
+            raise ValueError(f"split {list(self.split)} must hold shares above 0 that sum to 1")
+        if self.offsets is not None and self.cycles > 1 and max(self.offsets) >= self.interval:
+            raise ValueError("cycles overlap impossibly: an offset reaches the next cycle; make the interval longer")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.label or " + ".join(self.agents)
+
+
+Answer = Literal["targets_decline", "dead_cells_clear", "hypoxia_loses_target", "damage_changes_target",
+                 "vessels_change"]
+
+
+class EffectOptions(_Part):
+    """What the survival model takes into account beyond its plain form; see docs/theory/effect_options.md."""
+
+    oer: Literal["library", "low_let", "antonovic", "tinganelli", "furusawa", "barendsen"] = Field(
+        default="library", description="form whose low-LET limit and K hold for electrons and photons")
+    oer_alpha: Literal["library", "barendsen"] = Field(
+        default="library", description="'barendsen': along the tracks of each radionuclide's own alphas")
+    rbe_alpha: Literal["library", "howell"] = Field(
+        default="library", description="'howell': by the energies of each radionuclide's own alphas")
+    synergy: float = Field(
+        default=0.0, ge=0, le=1, description="sqrt(beta) of alpha particles over that of electrons")
+    slow_repair_half_time: TimeH | None = Field(default=None, description="of a second, slower component of repair")
+    slow_repair_share: float = Field(default=0.5, gt=0, lt=1, description="of the damage that is repaired slowly")
+    oxygen_within_voxels: bool = Field(default=False, description="cells near and far from vessels, in six classes")
+    reoxygenation: bool = Field(default=False, description="cells of a voxel change places between cycles")
+    alpha_dose_spread: float = Field(
+        default=0.0, ge=0, le=1.5, description="coefficient of variation of alpha dose among a voxel's nuclei")
+    clonogen_doubling_time: TimeH | None = Field(default=None, description="regrowth between cycles; none when absent")
+    regrowth_starts: StartTimeH = Field(default=0.0, description="after the first administration")
+    bystander: bool = Field(default=False, description="neighbours' signals kill; size assumed, wide")
+    answer: tuple[Answer, ...] = Field(default=(), description="how the tumour changes from cycle to cycle")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.reoxygenation and not self.oxygen_within_voxels and self.alpha_dose_spread == 0.0:
+            raise ValueError("reoxygenation deals a voxel's cells anew, so it needs oxygen_within_voxels = true (or an "
+                             "alpha_dose_spread)")
+        return self
 
 
 class PriorDose(_Part):
@@ -129,20 +228,23 @@ class Case(_Part):
     tumour: str = Field(description="radiobiology entry of the library, for example 'prostate'")
     sections: tuple[Section, ...] = Field(min_length=1)
     lesion: Lesion
+    daughters: Daughters | None = None
     patient: Patient = Patient()
     anchors: dict[str, ConcentrationNmolPerL] = Field(
         default_factory=dict, description="measured mean target densities of this lesion, per tissue volume")
     candidates: tuple[Candidate, ...] = Field(min_length=1)
+    combinations: tuple[Combination, ...] = ()
     forms: tuple[LabelledForm, ...] = ()
     agents: tuple[Agent, ...] = ()
     prior_doses: tuple[PriorDose, ...] = ()
+    effect: EffectOptions = EffectOptions()
     comparison: Comparison = Comparison()
     sampling: Sampling = Sampling()
     output: Output
 
     @model_validator(mode="after")
     def _unique_candidates(self) -> Self:
-        labels = [c.label or c.agent for c in self.candidates]
+        labels = [c.label or c.agent for c in self.candidates] + [c.name for c in self.combinations]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"candidates named twice: {', '.join(twice)}; give each its own label")

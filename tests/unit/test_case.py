@@ -86,7 +86,7 @@ def test_paths_are_relative_to_the_case_file(tmp_path: Path) -> None:
 
 def uncommented(text: str) -> str:
     """The template with every optional field switched on."""
-    field = re.compile(r"^# (\[\[\w+\]\]|[\w-]+ = .*)$")
+    field = re.compile(r"^# (\[+[\w.]+\]+|[\w-]+ = .*)$")
     return "\n".join(match.group(1) if (match := field.match(line)) else line for line in text.splitlines())
 
 
@@ -121,7 +121,7 @@ def _classes(annotation: Any) -> list[type]:
 
 
 def test_the_template_mentions_every_field_of_the_case() -> None:
-    lines = re.findall(r"^(?:# )?(?:\[+([\w-]+)\]+(?: defines .*)?$|([\w-]+) = )", template_text(), flags=re.MULTILINE)
+    lines = re.findall(r"^(?:# )?(?:\[+(?:\w+\.)?([\w-]+)\]+(?: defines .*)?$|([\w-]+) = )", template_text(), flags=re.MULTILINE)
     named = {name for pair in lines for name in pair if name}
     for model in models(Case):
         for name in model.model_fields:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from nichedose.case import Lesion, Surroundings
-from nichedose.dose import CellLabel, DoseMap, SectionGeometry, section_dose
+from nichedose.case import Daughters, Lesion, Surroundings
+from nichedose.dose import CellLabel, DoseMap, SectionGeometry, section_dose, section_dose_with_migration
 from nichedose.effect import EffectParameters, bed_from_log_survival, lea_catcheside, log_survival, region_effect
 from nichedose.fields.grid import Array
 from nichedose.library.schema import Radiobiology, Target, TissueParameters
+from nichedose.study.daughters import follow_daughters
 from nichedose.study.kinetics import FormRun
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.tissue import TissueMap
@@ -36,16 +38,22 @@ class SectionDose:
     g: Array
     clonogens: Mapping[str, Array]
     tia_MBq_h_per_L: Array
+    washed_out_per_decay: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CandidateDose:
-    """One candidate over all sections of the lesion, per MBq injected, one administration."""
+    """One candidate over all sections of the lesion, per MBq injected, one administration.
+
+    ``washed_out_per_decay``: atoms of each progeny that the blood carries off per decay of the parent in the lesion,
+    each with its own progeny to come; empty where daughters decay in place.
+    """
 
     sections: tuple[SectionDose, ...]
     mean_dose_Gy_per_MBq: float
     escaped_fraction: float
     entered_fraction: float
+    washed_out_per_decay: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,30 +117,36 @@ def section_dose_of(
     repair_rate_per_h: float,
     draw: Draw,
     pairs: int | None,
+    daughters: Daughters | None = None,
 ) -> SectionDose:
-    """Dose per MBq injected of one candidate in one section, by quality and by class of tumour cell."""
+    """Dose per MBq injected of one candidate in one section, by quality and by class of tumour cell.
+
+    Progeny decay in place; with ``daughters`` they go where it says.
+    """
     tia = run.time_integrated_activity(candidate.radionuclide)
     total = tia["free"] + tia["bound"] + tia["internalised"]
     tumour_hosts = [h for h in target.hosts if h in CLONOGENIC]
     positive = draw(f"target.{target.name}.positive_fraction", target.positive_fraction) if tumour_hosts else 0.0
     tumour = tissue.cell_density_per_mm3["tumour"] * tissue.mask
     clonogens = {POSITIVE: positive * tumour, NEGATIVE: (1.0 - positive) * tumour}
-    dose = section_dose(
-        tissue.grid,
-        tissue.mask,
-        candidate.radionuclide,
-        tia_MBq_h_per_L=total,
-        cells=_labels(tissue, target.name, tumour_hosts, tia, clonogens[POSITIVE]),
-        times_h=run.solution.times_h,
-        activity_MBq_per_L=run.activity_history(candidate.radionuclide),
-        geometry=geometry,
-        cell_radius_um=draw("tissue.cell_radius_um", parameters.cell_radius_um),
-        nucleus_radius_um=draw("tissue.nucleus_radius_um", parameters.nucleus_radius_um),
-        pairs=pairs,
-    )
+    common: dict[str, Any] = {
+        "cells": _labels(tissue, target.name, tumour_hosts, tia, clonogens[POSITIVE]),
+        "times_h": run.solution.times_h,
+        "activity_MBq_per_L": run.activity_history(candidate.radionuclide),
+        "geometry": geometry,
+        "cell_radius_um": draw("tissue.cell_radius_um", parameters.cell_radius_um),
+        "nucleus_radius_um": draw("tissue.nucleus_radius_um", parameters.nucleus_radius_um),
+        "pairs": pairs,
+    }
+    washed_out: Mapping[str, float] = {}
+    if daughters is None:
+        dose = section_dose(tissue.grid, tissue.mask, candidate.radionuclide, tia_MBq_h_per_L=total, **common)
+    else:
+        migration = follow_daughters(tissue, candidate.radionuclide, tia, daughters)
+        dose, washed_out = section_dose_with_migration(migration, **common), migration.washed_out_per_parent_decay
     mean_map = np.asarray(sum(dose.by_quality.values()))
     g = lea_catcheside(dose.history, mean_map, repair_rate_per_h)
-    return SectionDose(tissue, dose, g, clonogens, total)
+    return SectionDose(tissue, dose, g, clonogens, total, washed_out)
 
 
 def _labels(
@@ -162,7 +176,17 @@ def combine(sections: list[SectionDose]) -> CandidateDose:
         mean_dose_Gy_per_MBq=float(weights @ means),
         escaped_fraction=float(weights @ np.array([s.dose.escaped_fraction for s in sections])),
         entered_fraction=float(weights @ np.array([s.dose.entered_fraction for s in sections])),
+        washed_out_per_decay=_pooled(sections),
     )
+
+
+def _pooled(sections: list[SectionDose]) -> dict[str, float]:
+    """What leaves, over all sections: each counts with the decays of the parent in it."""
+    decays = np.array([s.tia_MBq_h_per_L.sum() * s.tissue.grid.voxel_area_mm2 for s in sections])
+    total = float(decays.sum())
+    names = sections[0].washed_out_per_decay
+    return {name: float(decays @ np.array([s.washed_out_per_decay[name] for s in sections])) / total if total > 0.0
+            else 0.0 for name in names}
 
 
 def log_survival_by_class(

@@ -93,6 +93,7 @@ class World:
                 self.effect.repair_rate_per_h,
                 self.draw,
                 self.pairs,
+                self.setup.case.daughters,
             )
             for tissue, run in zip(self.maps, self.runs(candidate, mass_factor), strict=True)
         ])
