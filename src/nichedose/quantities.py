@@ -16,7 +16,7 @@ from nichedose.errors import BadInput, near_miss
 
 __all__ = [
     "ActivityMBq", "AmountNmol", "ConcentrationNmolPerL", "DensityPerMm3", "DoseGy", "LengthMm", "LengthUm",
-    "TimeH", "convert", "parse_quantity", "split_unit", "unit_of_key",
+    "StartTimeH", "TimeH", "convert", "parse_quantity", "split_unit", "unit_of_key",
 ]
 
 # unit -> (dimension, factor to the SI-like base of that dimension)
@@ -144,6 +144,7 @@ def _schema(example: str) -> WithJsonSchema:
 
 
 TimeH = Annotated[float, _border("h", positive=True), _schema("6 wk")]
+StartTimeH = Annotated[float, _border("h", positive=False), _schema("0 h")]
 LengthUm = Annotated[float, _border("um", positive=True), _schema("20 um")]
 LengthMm = Annotated[float, _border("mm", positive=True), _schema("20 mm")]
 ActivityMBq = Annotated[float, _border("MBq", positive=True), _schema("7.4 GBq")]

@@ -1,8 +1,17 @@
-"""From doses and survivals to a choice: tolerated activity, comparison modes, ranking, and why, in words."""
+"""From doses and survivals to a choice: tolerated activity, courses, comparison modes, ranking, and why, in words."""
 
+from nichedose.decide.burden import Burden, course_burdens, scale_to_limits, worst_burden
+from nichedose.decide.candidate_course import CandidateCourse, course_in_mode
+from nichedose.decide.constraints import Condition, OwnLimit, parse_condition, parse_limit
+from nichedose.decide.course import Administration, CourseEffect, course_effect, regular_course
+from nichedose.decide.decision import Decision, DecisionTable, make_decision
+from nichedose.decide.information import InputValue, perfect_information, value_of_inputs
 from nichedose.decide.inputs import deciding_inputs, noise_floor
 from nichedose.decide.modes import Mode, activity_for_mode, solve_activity
+from nichedose.decide.outcome import OBJECTIVES, CourseOutcome, Objective, course_outcome, objective_named
+from nichedose.decide.overlap import Overlap, overlap
 from nichedose.decide.ranking import RankedCandidate, Ranking, non_dominated, probability_interval, rank
+from nichedose.decide.response import AgentResponse, LesionResponse, OrganTerm
 from nichedose.decide.sentences import CandidateFacts, sentence
 from nichedose.decide.tolerance import (
     PriorDoses,
@@ -13,7 +22,11 @@ from nichedose.decide.tolerance import (
 )
 
 __all__ = [
-    "CandidateFacts", "Mode", "PriorDoses", "RankedCandidate", "Ranking", "Tolerance", "activity_for_mode",
-    "deciding_inputs", "max_tolerated_activity", "noise_floor", "non_dominated", "organ_dose_per_activity",
-    "organ_doses", "probability_interval", "rank", "sentence", "solve_activity",
+    "OBJECTIVES", "Administration", "AgentResponse", "Burden", "CandidateCourse", "CandidateFacts", "Condition",
+    "CourseEffect", "CourseOutcome", "Decision", "DecisionTable", "InputValue", "LesionResponse", "Mode", "Objective",
+    "OrganTerm", "Overlap", "OwnLimit", "PriorDoses", "RankedCandidate", "Ranking", "Tolerance", "activity_for_mode",
+    "course_burdens", "course_effect", "course_in_mode", "course_outcome", "deciding_inputs", "make_decision",
+    "max_tolerated_activity", "noise_floor", "non_dominated", "objective_named", "organ_dose_per_activity",
+    "organ_doses", "overlap", "parse_condition", "parse_limit", "perfect_information", "probability_interval", "rank",
+    "regular_course", "scale_to_limits", "sentence", "solve_activity", "value_of_inputs", "worst_burden",
 ]

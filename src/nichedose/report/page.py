@@ -23,6 +23,7 @@ from nichedose.report.maps import SectionMaps, section_maps
 from nichedose.report.nodes import coverage, describe
 from nichedose.report.ranking import ModePanel, course, mode_panels
 from nichedose.report.tables import (
+    ValueRow,
     deciding_inputs,
     organ_rows,
     sources_used,
@@ -32,7 +33,7 @@ from nichedose.report.tables import (
 )
 from nichedose.results import PlanResult
 
-__all__ = ["render_report"]
+__all__ = ["asset", "environment", "evidence_counts", "render_report", "script_hash"]
 
 _SURROUNDINGS = {
     "uniform": "uniform: the lesion goes on with the section's mean activity out to its surface",
@@ -43,9 +44,9 @@ _SURROUNDINGS = {
 
 def render_report(result: PlanResult) -> str:
     """One HTML page, without any outside file: text, style, script and maps are all in it."""
-    environment = _environment()
-    environment.filters["named"] = _keep_together([c.name for c in result.candidates])
-    return environment.get_template("report.html.j2").render(_context(result))
+    pages = environment()
+    pages.filters["named"] = _keep_together([c.name for c in result.candidates])
+    return pages.get_template("report.html.j2").render(_context(result))
 
 
 def _context(result: PlanResult) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _context(result: PlanResult) -> dict[str, Any]:
     stated = str(_case(result.case_toml).get("lesion", {}).get("surroundings", "uniform"))
     names = surroundings_names(ordered, stated)
     rows = value_rows(result)
-    script = _asset("report.js")
+    script = asset("report.js")
     return {
         "result": result,
         "samples": [s.sample for s in result.sections],
@@ -90,15 +91,23 @@ def _context(result: PlanResult) -> dict[str, Any]:
         "deciding": deciding_inputs(result),
         "coverage": [(s.sample, coverage(s.gene_coverage), s.scale_evidence) for s in result.sections],
         "values": rows,
-        "evidence_counts": {
-            e: sum(r.evidence == e for r in rows) for e in ("measured", "fitted", "derived", "definition", "assumed")
-        },
+        "evidence_counts": evidence_counts(rows),
         "sources": sources_used(result),
         "provenance": describe(result.provenance),
-        "style": Markup(_asset("report.css")),
+        "style": Markup(asset("report.css")),
         "script": Markup(script),
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        "script_hash": script_hash(),
     }
+
+
+def evidence_counts(rows: Sequence[ValueRow]) -> dict[str, int]:
+    """How many values are known in which way."""
+    return {e: sum(r.evidence == e for r in rows) for e in ("measured", "fitted", "derived", "definition", "assumed")}
+
+
+def script_hash() -> str:
+    """What the page's content policy allows to run: this script and nothing else."""
+    return base64.b64encode(hashlib.sha256(asset("report.js").encode()).digest()).decode("ascii")
 
 
 def _order(result: PlanResult, deciding: ModePanel) -> list[str]:
@@ -153,11 +162,11 @@ def _json(data: object) -> Markup:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
     return resources.files("nichedose.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nichedose.report", "templates"),
         autoescape=True,

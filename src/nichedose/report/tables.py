@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nichedose.findings import Findings
 from nichedose.report.courses import course_at
 from nichedose.report.format import NOT_COMPUTED, bare_name, distribution, number, percent, range_of, unit_of
 from nichedose.results import CandidateSummary, OrganDose, PlanResult
@@ -171,7 +172,7 @@ def surroundings_rows(candidates: Sequence[CandidateSummary], names: Sequence[st
     return tuple(rows)
 
 
-def value_rows(result: PlanResult) -> tuple[ValueRow, ...]:
+def value_rows(result: PlanResult | Findings) -> tuple[ValueRow, ...]:
     """Every value that the run used, by key."""
     rows: list[ValueRow] = []
     for use in sorted(result.values_used, key=lambda u: u.key):
@@ -198,7 +199,7 @@ def value_rows(result: PlanResult) -> tuple[ValueRow, ...]:
     return tuple(rows)
 
 
-def sources_used(result: PlanResult) -> tuple[Source, ...]:
+def sources_used(result: PlanResult | Findings) -> tuple[Source, ...]:
     """Every source that the run knows, once, by key."""
     return tuple(result.sources[key] for key in sorted(result.sources))
 

@@ -1,0 +1,107 @@
+"""Questions about a decision: `rank`, `optimise`, `threshold` and their kin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nichedose.cli.app import Json, Quiet, app, progress_bars
+from nichedose.errors import BadInput, near_miss
+
+if TYPE_CHECKING:
+    from nichedose.case import Case
+    from nichedose.findings import Findings
+
+__all__ = ["rank"]
+
+MODES = ("as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity")
+
+CaseFile = Annotated[Path, typer.Argument(metavar="CASE.toml")]
+Draws = Annotated[int | None, typer.Option(min=0, max=4096, help="Joint draws, instead of the case's.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed, instead of the case's.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; results do not depend on it.")]
+Mode = Annotated[str | None, typer.Option(help="Comparison mode, instead of the case's.")]
+Page = Annotated[Path | None, typer.Option("--page", help="Write the findings as an HTML page as well.")]
+
+
+@app.command()
+def rank(
+    place: Annotated[Path, typer.Argument(metavar="CASE.toml|RESULTS", help="A case, or the results of a plan.")],
+    objective: Annotated[
+        str, typer.Option(help="log_kill, tcp, worst_decile, mean_dose or organ_burden.")] = "log_kill",
+    mode: Mode = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="What a candidate must meet: 'log_kill >= 2'; may be repeated.")] = None,
+    confidence: Annotated[float, typer.Option(help="Share of draws in which the conditions must hold.")] = 0.5,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="Organ limit of your own: 'kidney absorbed_dose 18 Gy: source'; may be repeated.")] = None,
+    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    page: Page = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Rank candidates and combinations by any objective, and say what would change the answer."""
+    from nichedose.decide import objective_named, parse_condition, parse_limit
+    from nichedose.io import load_results
+    from nichedose.quantities import parse_quantity
+    from nichedose.study.rank import RankQuestion, rank_case, rank_results
+
+    question = RankQuestion(
+        objective=objective_named(objective),
+        mode=_mode(mode),
+        conditions=tuple(parse_condition(text) for text in condition or ()),
+        limits=tuple(parse_limit(text) for text in limit or ()),
+        confidence=confidence,
+        doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=0.0),
+    )
+    if place.is_dir():
+        if draws is not None or seed is not None:
+            raise BadInput("A finished plan has its draws; --draws and --seed go with a case file.")
+        results = load_results(place)
+        found = rank_results(results, _stored_case(results), question)
+    else:
+        case = _read(place, seed, workers)
+        with progress_bars(quiet) as progress:
+            found = rank_case(case, place, question, draws=draws, progress=progress)
+    _show(found, page, as_json)
+
+
+def _mode(name: str | None) -> Any:
+    if name is not None and name not in MODES:
+        raise BadInput(f"Unknown comparison mode '{name}'.{near_miss(name, MODES)}")
+    return name
+
+
+def _read(case_file: Path, seed: int | None, workers: int | None) -> Case:
+    from nichedose.io import read_case
+
+    case = read_case(case_file)
+    changes = {k: v for k, v in {"seed": seed, "workers": workers}.items() if v is not None}
+    return case.model_copy(update={"sampling": case.sampling.model_copy(update=changes)})
+
+
+def _stored_case(results: Any) -> str:
+    return str(results.provenance.get("case_toml", ""))
+
+
+def _show(found: Findings, page: Path | None, as_json: bool) -> None:
+    from nichedose.io.result_store import jsonable
+    from nichedose.report import findings_text, render_findings
+
+    if page is not None:
+        if not page.parent.is_dir():
+            raise BadInput(f"The folder {page.parent} does not exist.")
+        page.write_text(render_findings(found), encoding="utf-8")
+    if as_json:
+        print(json.dumps(jsonable({"answer": found.answer, **found.numbers})))
+        return
+    print(findings_text(found))
+    if page is not None:
+        print(f"\nPage: {page}")

@@ -1,0 +1,75 @@
+"""What a question to a case found: an answer, with tables, charts and maps behind it, and every value it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nichedose.values import Source, ValueUse
+
+__all__ = ["FindingChart", "FindingMap", "FindingTable", "Findings", "Part"]
+
+Cell = str | float | int | None
+
+
+@dataclass(frozen=True)
+class FindingTable:
+    """``rows`` of cells under ``head``; numbers are shown with three digits, None as not computed."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FindingChart:
+    """Lines over a shared ``x``; the unit stands in the labels."""
+
+    title: str
+    summary: str
+    x_label: str
+    y_label: str
+    x: tuple[float, ...]
+    lines: Mapping[str, tuple[float, ...]]
+    log_x: bool = False
+
+
+@dataclass(frozen=True)
+class FindingMap:
+    """A grid of cells: ``names[row][column]`` says which category wins there, ``sure[row][column]`` (0 to 1) how
+    surely; rows follow ``y`` upwards."""
+
+    title: str
+    summary: str
+    x_label: str
+    y_label: str
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    sure: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part under its own heading."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    tables: tuple[FindingTable, ...] = ()
+    charts: tuple[FindingChart, ...] = ()
+    maps: tuple[FindingMap, ...] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """``numbers`` holds what a program would want, by name."""
+
+    title: str
+    answer: str
+    parts: tuple[Part, ...]
+    values_used: tuple[ValueUse, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    assumptions: tuple[str, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)

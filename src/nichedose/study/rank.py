@@ -1,0 +1,285 @@
+"""`nichedose rank`: the decision alone, with its doubts, from a case or from the results of a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nichedose.case import Case, Mode, parse_case
+from nichedose.decide import (
+    Condition,
+    Decision,
+    DecisionTable,
+    Objective,
+    OwnLimit,
+    course_effect,
+    course_in_mode,
+    make_decision,
+)
+from nichedose.errors import BadInput, NotComputed, near_miss
+from nichedose.findings import Findings, FindingTable, Part
+from nichedose.io.results_folder import Results
+from nichedose.library import Library, load_library
+from nichedose.library.schema import OrganLimit
+from nichedose.study.assumed import variants_of
+from nichedose.study.decision import table_from_draws, table_from_responses
+from nichedose.study.responses import Responses, prepare, respond
+from nichedose.values import Value, ValueUse
+
+__all__ = ["RankQuestion", "rank_case", "rank_results"]
+
+Progress = Callable[[str, int, int], None]
+SHOWN_INPUTS = 8
+
+
+@dataclass(frozen=True)
+class RankQuestion:
+    """What is asked: ``mode`` None takes the case's; ``limits`` replace the library's for the same organ."""
+
+    objective: Objective = "log_kill"
+    mode: Mode | None = None
+    conditions: tuple[Condition, ...] = ()
+    limits: tuple[OwnLimit, ...] = ()
+    confidence: float = 0.5
+    doubling_time_h: float | None = None
+
+
+def rank_case(
+    case: Case, case_path: Path, question: RankQuestion, *, draws: int | None = None,
+    progress: Progress = lambda *_: None
+) -> Findings:
+    """Run the draws of a case (no maps, no report of the plan) and decide; combinations are ranked beside candidates.
+
+    Raises `BadInput` for a limit of an unknown organ or two limits of one organ that contradict each other.
+    """
+    limits = limits_with(load_library(), question.limits) if question.limits else None
+    responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
+    mode = question.mode or case.comparison.decide_by
+    tables = {m: table_from_responses(responses, m, doubling_time_h=question.doubling_time_h)
+              for m in dict.fromkeys((mode, *case.comparison.modes))}
+    decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
+    found = _findings(case.title, tables[mode], decision, tables)
+    parts = (*found.parts, _assumption_part(responses, decision))
+    used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
+    return dataclasses.replace(
+        found, parts=parts, values_used=used, sources=responses.setup.library.sources,
+        assumptions=(
+            f"Every number comes from {len(responses.draws)} joint draws on a {responses.spacing_um:g}-um grid.",
+            "In a combination, whether a tumour cell bears one target is independent of whether it bears another; the "
+            "agents do not compete for a target or change each other's kinetics.",
+            "Damage that one administration leaves unrepaired adds to the next; how much follows from the section's "
+            "mean courses of dose rate.",
+            "Shares of organ limits are added over agents, each in the quantity of its own limit.",
+        ))
+
+
+def rank_results(results: Results, case_text: str, question: RankQuestion) -> Findings:
+    """Decide again from the draws of a finished plan, without computing anything anew."""
+    if question.limits:
+        raise BadInput("Limits of your own change what is tolerated, and a finished plan holds only what it computed. "
+                       "Run `nichedose rank` on the case file.")
+    if question.doubling_time_h is not None:
+        raise BadInput("A doubling time needs the courses, which a finished plan does not hold. Run `nichedose rank` "
+                       "on the case file.")
+    stored = [str(m) for m in results.draws["mode"].values]
+    mode = question.mode or str(results.attributes.get("decide_by", stored[0]))
+    clonogens = _clonogens(case_text)
+    tables = {m: table_from_draws(results.draws, m, clonogens) for m in dict.fromkeys((mode, *stored))}
+    decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
+    return _findings(str(results.attributes.get("title", "plan")), tables[mode], decision, tables)
+
+
+def limits_with(library: Library, own: Sequence[OwnLimit]) -> tuple[OrganLimit, ...]:
+    """The library's limits, with those of the same organ and quantity replaced by ``own``."""
+    organs = {limit.organ for limit in library.limits}
+    seen: dict[tuple[str, str], OwnLimit] = {}
+    for limit in own:
+        if limit.organ not in organs:
+            raise BadInput(f"No limit is known for organ '{limit.organ}'.{near_miss(limit.organ, organs)}")
+        key = limit.organ, limit.quantity
+        if key in seen and seen[key].Gy != limit.Gy:
+            raise BadInput(f"Two limits contradict each other: {limit.organ} {limit.quantity} {seen[key].Gy:g} Gy "
+                           f"({seen[key].source}) and {limit.Gy:g} Gy ({limit.source}). Keep one.")
+        if limit.Gy <= 0.0:
+            raise BadInput(f"The limit of {limit.organ} is {limit.Gy:g} Gy; it must be above 0.")
+        seen[key] = limit
+    out = []
+    for known in library.limits:
+        mine = seen.get((known.organ, known.quantity))
+        value = known.Gy if mine is None else Value(
+            value=mine.Gy, evidence="assumed", note=f"set for this run: {mine.source}")
+        out.append(known.model_copy(update={"Gy": value} if mine is None else {"Gy": value, "origin": mine.source}))
+    lacking = [k for k in seen if k not in {(x.organ, x.quantity) for x in library.limits}]
+    if lacking:
+        organ, quantity = lacking[0]
+        have = [x.quantity for x in library.limits if x.organ == organ]
+        raise BadInput(f"No limit of {organ} is stated as {quantity}; the library's are {', '.join(have)}.")
+    return tuple(out)
+
+
+def _clonogens(case_text: str) -> float | None:
+    try:
+        lesion = parse_case(case_text).lesion
+    except (BadInput, tomllib.TOMLDecodeError):
+        return None
+    return None if lesion.clonogen_density is None else lesion.clonogen_density * np.pi / 6.0 * lesion.diameter**3
+
+
+def _findings(
+    title: str, table: DecisionTable, decision: Decision, tables: Mapping[Mode, DecisionTable] | Mapping[str, Any]
+) -> Findings:
+    parts = [_ranking_part(table, decision), _information_part(decision), _disagreement_part(decision, tables)]
+    return Findings(
+        title=f"Ranking: {title}",
+        answer=_answer(decision),
+        parts=tuple(parts),
+        numbers={
+            "mode": decision.mode, "objective": decision.objective,
+            "candidates": [vars(c) for c in decision.ranking.candidates],
+            "frontier": list(decision.frontier), "excluded": dict(decision.excluded),
+            "not_evaluable": dict(decision.not_evaluable), "perfect_information": decision.information,
+            "inputs": [vars(i) | {"matters": i.matters} for i in decision.inputs],
+        })
+
+
+def _answer(d: Decision) -> str:
+    first, rest = d.ranking.candidates[0], d.ranking.candidates[1:]
+    mode = d.mode.replace("_", " ")
+    if not rest:
+        return f"By {_word(d.objective)}, {mode}: {first.name} is the only candidate left."
+    p, interval = first.probability_best, first.interval
+    text = f"By {_word(d.objective)}, {mode}: {first.name} ranks first of {len(rest) + 1}"
+    if p is not None and interval is not None:
+        text += (f", best in {100 * p:.0f} % of {d.ranking.n_draws} draws (95 %: {100 * interval[0]:.0f} to "
+                 f"{100 * interval[1]:.0f} %)")
+    text += f"; next comes {rest[0].name}."
+    if d.information is not None and first.expected_regret is not None:
+        text += f" Choosing it costs {d.information:.2g} {_unit(d.objective)} on average against knowing everything."
+    if d.dose_order and d.dose_order[0] != first.name:
+        text += f" By mean dose {d.dose_order[0]} would be first: see where dose and survival disagree."
+    return text
+
+
+def _ranking_part(table: DecisionTable, d: Decision) -> Part:
+    rows = []
+    for c in d.ranking.candidates:
+        v = table.values[c.name]
+        low, high = c.interval or (float("nan"), float("nan"))
+        quantiles = np.nanquantile(v[d.objective], (0.05, 0.95))
+        rows.append((
+            f"{c.rank}. {c.name}", c.median if d.objective != "organ_burden" else abs(c.median or 0.0),
+            f"{quantiles[0]:.3g} to {quantiles[1]:.3g}",
+            f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})", c.expected_regret,
+            _median(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
+            _median(v["organ_burden"]), "yes" if c.name in d.frontier else "no"))
+    head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret",
+            "MBq per cycle", "mean dose, Gy", "log kill, worst tenth", "share of limit", "not dominated")
+    out = [(name, reason) for name, reason in (*d.excluded.items(), *d.not_evaluable.items())]
+    tables = [FindingTable(head, tuple(rows), note=(
+        "Not dominated: no other candidate does at least as well with at most the same share of the organ limits."))]
+    if out:
+        tables.append(FindingTable(("candidate", "why it is not ranked"), tuple(out), "Not ranked"))
+    conditions = tuple(f"Only candidates with {c} count." for c in d.conditions)
+    return Part("Ranking", conditions, tuple(tables))
+
+
+def _information_part(d: Decision) -> Part:
+    title = "What would change the answer"
+    if d.information is None:
+        needs = "Not computed: it needs 32 draws, two candidates, and an objective of which more is better."
+        return Part(title, (needs,))
+    strong = [i for i in d.inputs if i.matters][:SHOWN_INPUTS]
+    unit = _unit(d.objective)
+    text = (f"Knowing every input before choosing would gain {d.information:.3g} {unit} on average. The table says "
+            "what knowing one input alone would gain, and how much it explains of whether the first candidate is best.")
+    if not strong:
+        return Part(title, (text, "No single input stands out from chance in these draws; more draws would tell more."))
+    rows = tuple((i.key, i.value, f"{100 * i.decision_share:.0f} %") for i in strong)
+    note = f"Inputs below {d.inputs[0].noise:.2g} {unit} cannot be told from chance and are left out."
+    return Part(title, (text,), (FindingTable(("input", f"worth measuring, {unit}", "explains of the choice"), rows,
+                                              note=note),))
+
+
+def _disagreement_part(d: Decision, tables: Mapping[Any, DecisionTable]) -> Part:
+    """Who is first by dose and by survival in each mode."""
+    rows = []
+    firsts: dict[str, str] = {}
+    for mode, table in tables.items():
+        by = {o: _first(table, o) for o in ("log_kill", "mean_dose", "worst_decile")}
+        if by["log_kill"] is None:
+            continue
+        firsts[str(mode)] = by["log_kill"]
+        dose = "all alike" if mode == "equal_mean_dose" else by["mean_dose"]
+        rows.append((str(mode).replace("_", " "), by["log_kill"], by["worst_decile"], dose))
+    text = []
+    if len(set(firsts.values())) > 1:
+        text.append("The comparison modes disagree: " + "; ".join(
+            f"{mode.replace('_', ' ')}, {name}" for mode, name in firsts.items()) + ". What is held equal decides.")
+    else:
+        text.append("All modes agree on the candidate with the most log kill.")
+    differ = [row for row in rows if row[3] not in ("all alike", row[1])]
+    if differ:
+        text.append("Dose and survival disagree " + "; ".join(f"{r[0]}: {r[1]} by log kill, {r[3]} by dose"
+                                                              for r in differ) + ".")
+    return Part("Where answers disagree", tuple(text), (FindingTable(
+        ("mode", "first by log kill", "first in the worst tenth", "first by mean dose"), tuple(rows)),))
+
+
+def _assumption_part(responses: Responses, d: Decision) -> Part:
+    """The central run with one part of the effect model taken away at a time: which of them makes the order."""
+    comparison = responses.setup.case.comparison
+    orders: dict[str, list[str]] = {}
+    kills: dict[str, dict[str, float]] = {}
+    for label, lesion in {"as modelled": responses.central, **variants_of(responses)}.items():
+        kills[label] = {}
+        for course in (c for c in responses.courses if c.name in d.ranking.order):
+            try:
+                plan = course_in_mode(lesion, course, d.mode, equal_activity_MBq=comparison.equal_activity,
+                                      equal_mean_dose_Gy=comparison.equal_mean_dose)
+            except NotComputed:
+                continue
+            kills[label][course.name] = course_effect(lesion, plan).log_kill
+        orders[label] = sorted(kills[label], key=lambda n: -kills[label][n])
+    own = orders["as modelled"]
+    rows = tuple((label if label == "as modelled" else f"without {label}", order[0], kills[label][order[0]],
+                  _moves(own, order)) for label, order in orders.items() if order)
+    decide = [label for label, order in orders.items() if order and own and order[0] != own[0]]
+    text = (f"Taking away {' or '.join(decide)} puts another candidate first: that part of the model decides."
+            if decide else "Whichever of these parts is taken away, the same candidate stays first at the medians.")
+    return Part("Which assumption decides", (text,), (FindingTable(
+        ("effect model at the medians", "first", "its log kill", "pairs that change places"), rows),))
+
+
+def _moves(a: Sequence[str], b: Sequence[str]) -> int:
+    place = {name: i for i, name in enumerate(b)}
+    kept = [n for n in a if n in place]
+    return sum(place[x] > place[y] for i, x in enumerate(kept) for y in kept[i + 1 :])
+
+
+def _first(table: DecisionTable, objective: Objective) -> str | None:
+    medians = {n: _median(v[objective]) for n, v in table.values.items()}
+    known = {n: m for n, m in medians.items() if m is not None}
+    return max(known, key=lambda n: known[n]) if known else None
+
+
+def _median(values: Any) -> float | None:
+    if values is None:
+        return None
+    finite = np.asarray(values)[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else None
+
+
+def _word(objective: Objective) -> str:
+    return {"log_kill": "log kill", "tcp": "tumour control", "worst_decile": "log kill of the worst tenth",
+            "mean_dose": "mean dose (Gy)", "organ_burden": "share of organ limits"}[objective]
+
+
+def _unit(objective: Objective) -> str:
+    return {"log_kill": "log kill", "tcp": "control probability", "worst_decile": "log kill", "mean_dose": "Gy",
+            "organ_burden": "of the limit"}[objective]

@@ -1,0 +1,194 @@
+"""Lesion responses: every agent of a case in every draw, reduced to what `decide` needs for any course of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nichedose.case import Candidate, Case
+from nichedose.decide import organ_doses
+from nichedose.decide.candidate_course import CandidateCourse
+from nichedose.decide.response import AgentResponse, LesionResponse, OrganTerm
+from nichedose.effect import EffectParameters
+from nichedose.fields.grid import Array, BoolArray
+from nichedose.library import load_library
+from nichedose.library.schema import OrganLimit
+from nichedose.results import OrganDose
+from nichedose.study.evaluate import NEGATIVE, POSITIVE, CandidateDose, log_survival_by_class
+from nichedose.study.plan import DRAW_PAIRS, check_lesion_size, draw_spacing_um, model_of_assay, read_sections
+from nichedose.study.pool import run_tasks
+from nichedose.study.setup import ResolvedCandidate, Setup, resolve
+from nichedose.study.world import World, tissue_maps
+from nichedose.values import Draw, Value
+
+__all__ = ["Responses", "lesion_response", "prepare", "respond"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Responses:
+    """``draws``: one response per joint draw; ``central``: at all medians; ``used``: the library values behind them."""
+
+    setup: Setup
+    courses: tuple[CandidateCourse, ...]
+    central: LesionResponse
+    draws: tuple[LesionResponse, ...]
+    inputs: dict[str, Array]
+    used: dict[str, Value]
+    spacing_um: float
+
+
+@dataclass(frozen=True)
+class _Task:
+    index: int | None
+    spacing_um: float
+
+
+def prepare(
+    case: Case, case_path: Path, *, limits: Sequence[OrganLimit] | None = None, progress: Progress = lambda *_: None
+) -> Setup:
+    """Read the sections and look everything up, the agents of combinations included.
+
+    ``limits`` replaces the library's organ limits.
+    """
+    library = load_library()
+    assays = tuple(read_sections(case, case_path, progress, library.aliases))
+    also = {form.target for form in case.forms} | set(case.anchors)
+    models = [model_of_assay(assay, library, also) for assay in assays]
+    named = {c.label or c.agent for c in case.candidates} | {c.agent for c in case.candidates if c.label is None}
+    more = dict.fromkeys(a for c in case.combinations for a in c.agents if a not in named)
+    wider = case.model_copy(update={"candidates": (*case.candidates, *(Candidate(agent=a) for a in more))})
+    setup = resolve(wider, library, models)
+    if limits is not None:
+        setup = dataclasses.replace(setup, library=dataclasses.replace(library, limits=tuple(limits)))
+    return dataclasses.replace(setup, case=case)
+
+
+def respond(
+    setup: Setup, *, draws: int | None = None, progress: Progress = lambda *_: None
+) -> Responses:
+    """Run the draws of the case (or ``draws``) on the draw grid and reduce each; with the central run on that grid."""
+    case = setup.case
+    count = case.sampling.draws if draws is None else draws
+    maps = tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing)
+    check_lesion_size(case, maps)
+    spacing = draw_spacing_um(case, maps)
+    tasks = [_Task(index, spacing) for index in (None, *range(count))]
+    found: list[LesionResponse] = []
+    used: dict[str, Value] = {}
+    progress("draws", 0, len(tasks))
+    outcomes = run_tasks(_one_response, setup, tasks, workers=case.sampling.workers)
+    for done, (response, drawn) in enumerate(outcomes, start=1):
+        found.append(response)
+        used.update(drawn)
+        progress("draws", done, len(tasks))
+    worlds = [Draw(seed=case.sampling.seed, index=i) for i in range(count)]
+    inputs = {key: np.array([w(key, value) for w in worlds]) for key, value in used.items() if not value.is_fixed}
+    return Responses(setup, candidate_courses(setup), found[0], tuple(found[1:]), inputs, used, spacing)
+
+
+def candidate_courses(setup: Setup) -> tuple[CandidateCourse, ...]:
+    """The case's candidates and combinations, of those agents that can be evaluated in these sections."""
+    known = {c.name: c for c in setup.evaluable}
+    asked = {c.label or c.agent for c in setup.case.candidates}
+    singles = [CandidateCourse(c.name, {c.name: 1.0}, c.cycles, c.interval_h) for c in known.values()
+               if c.name in asked or c.agent.name in asked]
+    mixed = []
+    for combination in setup.case.combinations:
+        names = [_name_of(setup, agent) for agent in combination.agents]
+        if all(name in known for name in names):
+            split = combination.split or (1.0 / len(names),) * len(names)
+            offsets = combination.offsets or (0.0,) * len(names)
+            mixed.append(CandidateCourse(combination.name, dict(zip(names, split, strict=True)), combination.cycles,
+                                         combination.interval, dict(zip(names, offsets, strict=True))))
+    return (*singles, *mixed)
+
+
+def _name_of(setup: Setup, agent: str) -> str:
+    """A combination names agents, or labels of candidates."""
+    by_name = {c.name: c.name for c in setup.candidates}
+    by_agent = {c.agent.name: c.name for c in setup.candidates}
+    return by_name.get(agent) or by_agent.get(agent) or agent
+
+
+def _one_response(setup: Setup, task: _Task) -> tuple[LesionResponse, dict[str, Value]]:
+    draw = Draw(seed=setup.case.sampling.seed, index=task.index)
+    world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=DRAW_PAIRS)
+    return lesion_response(world, setup.evaluable), dict(draw.used)
+
+
+def lesion_response(
+    world: World, candidates: Sequence[ResolvedCandidate], effect: EffectParameters | None = None
+) -> LesionResponse:
+    """Reduce ``world`` to a response, with other numbers of the survival model where ``effect`` gives them."""
+    used = world.effect if effect is None else effect
+    tumour = np.concatenate([
+        (t.cell_density_per_mm3["tumour"] * t.grid.voxel_area_mm2)[t.mask] for t in world.maps])
+    keep = tumour > 0.0
+    agents, bearing = {}, {}
+    for c in candidates:
+        dose = world.dose(c)
+        agents[c.name] = _agent(world, c, dose, used, keep)
+        bearing[c.form.target] = _bearing(dose)
+    return LesionResponse(agents, tumour[keep], bearing, used.repair_rate_per_h, world.setup.clonogens_in_lesion)
+
+
+def _bearing(dose: CandidateDose) -> float:
+    """Share of tumour cells that bear the target: one number per draw."""
+    sums = {name: sum(float(s.clonogens[name][s.tissue.mask].sum()) for s in dose.sections)
+            for name in (POSITIVE, NEGATIVE)}
+    return sums[POSITIVE] / (sums[POSITIVE] + sums[NEGATIVE])
+
+
+def _agent(
+    world: World, candidate: ResolvedCandidate, dose: CandidateDose, effect: EffectParameters, keep: BoolArray
+) -> AgentResponse:
+    """Survival of one administration is quadratic in its activity, so two activities tell all."""
+    a = candidate.activity_MBq
+    one, two = (-_log_survival(dose, effect, factor * a)[:, keep] for factor in (1.0, 2.0))
+    history = dose.sections[0].dose.history
+    tolerance = world.tolerance(candidate)
+    return AgentResponse(
+        name=candidate.name,
+        target=candidate.form.target,
+        linear=np.maximum(2.0 * one - 0.5 * two, 0.0) / a,
+        quadratic=np.maximum(0.5 * two - one, 0.0) / a**2,
+        mean_dose_Gy_per_MBq=dose.mean_dose_Gy_per_MBq,
+        prescribed_MBq=a,
+        times_h=history.times_h,
+        rate_per_h=history.base_per_h,
+        organs=_organ_terms(world, candidate),
+        missing="" if tolerance.evaluable else tolerance.reason,
+    )
+
+
+def _log_survival(dose: CandidateDose, effect: EffectParameters, activity_MBq: float) -> Array:
+    """(2, n) over the tissue voxels of all sections: cells that bear the target, and those that lack it."""
+    rows: dict[str, list[Array]] = {POSITIVE: [], NEGATIVE: []}
+    for section in dose.sections:
+        for name, values in log_survival_by_class(section, effect, activity_MBq, 1).items():
+            rows[name].append(values[section.tissue.mask])
+    return np.stack([np.concatenate(rows[POSITIVE]), np.concatenate(rows[NEGATIVE])])
+
+
+def _organ_terms(world: World, candidate: ResolvedCandidate) -> tuple[OrganTerm, ...]:
+    """Dose of one administration in each limit's quantity is quadratic in activity too."""
+    setup, a = world.setup, candidate.activity_MBq
+
+    def rows(factor: float) -> tuple[OrganDose, ...]:
+        return organ_doses(
+            candidate.form, candidate.radionuclide, setup.library.limits, 1, setup.prior_doses, world.draw,
+            factor * a / setup.weight_ratio, emits_alpha=candidate.emits_alpha)
+
+    terms = []
+    for one, two in zip(rows(1.0), rows(2.0), strict=True):
+        if one.limit_Gy is not None:
+            square = max(0.5 * two.dose_Gy - one.dose_Gy, 0.0)
+            terms.append(OrganTerm(one.organ, one.quantity, (one.dose_Gy - square) / a, square / a**2, one.limit_Gy,
+                                   one.prior_Gy))
+    return tuple(terms)

@@ -1,0 +1,101 @@
+"""Decisions on the synthetic section: courses agree with the plan, and every value behind them is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from plan_cases import demo_case
+
+from nichedose.case import Combination
+from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, parse_condition, parse_limit
+from nichedose.errors import BadInput
+from nichedose.library import load_library
+from nichedose.report import findings_text, render_findings
+from nichedose.study.evaluate import evaluate_at
+from nichedose.study.plan import DRAW_PAIRS
+from nichedose.study.rank import RankQuestion, limits_with, rank_case
+from nichedose.study.responses import lesion_response, prepare
+from nichedose.study.world import World, tissue_maps
+from nichedose.values import Draw
+
+PAIR = Combination(agents=("225Ac-PSMA-617", "225Ac-FAP-2286"), cycles=2, interval="8 wk")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    case, path = demo_case(tmp_path_factory.mktemp("rank"), draws=4, workers=1, grid_spacing=80.0)
+    setup = prepare(case.model_copy(update={"combinations": (PAIR,)}), path)
+    draw = Draw(seed=1, index=3)
+    return World(setup, draw, tissue_maps(setup, draw, 80.0), pairs=DRAW_PAIRS)
+
+
+def test_a_course_of_one_agent_is_what_the_plan_computes(world: World) -> None:
+    """Cycles six weeks apart and more: only 225Ac (10 d) leaves something, so 1e-6 of the log kill is allowed."""
+    lesion = lesion_response(world, world.setup.evaluable)
+    comparison = world.setup.case.comparison
+    assert "225Ac-FAP-2286" in lesion.agents  # named by the combination alone
+    for candidate in world.setup.evaluable:
+        course = CandidateCourse(candidate.name, {candidate.name: 1.0}, candidate.cycles, candidate.interval_h)
+        for mode in ("as_prescribed", "equal_mean_dose", "equal_toxicity"):
+            plan = course_in_mode(lesion, course, mode, equal_activity_MBq=comparison.equal_activity,
+                                  equal_mean_dose_Gy=comparison.equal_mean_dose)
+            found = course_outcome(lesion, plan)
+            expected = evaluate_at(world.dose(candidate), world.effect, plan[0].activity_MBq, candidate.cycles, None)
+            assert found.log_kill == pytest.approx(expected.log_kill, rel=1e-6), (candidate.name, mode)
+            assert 10.0**-found.worst_decile == pytest.approx(expected.worst_decile_survival, rel=1e-5)
+            assert found.mean_dose == pytest.approx(expected.mean_dose_Gy, rel=1e-9)
+        tolerance = world.tolerance(candidate)
+        assert tolerance.activity_MBq == pytest.approx(plan[0].activity_MBq, rel=1e-6)
+
+
+def test_every_value_of_a_decision_is_in_its_report(tmp_path: Path) -> None:
+    """A value is used when a draw asked for it: every one must stand in the page with its source or as assumed."""
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=160.0)
+    found = rank_case(case.model_copy(update={"combinations": (PAIR,)}), path, RankQuestion(mode="equal_toxicity"))
+    setup = prepare(case.model_copy(update={"combinations": (PAIR,)}), path)
+    draw = Draw(seed=case.sampling.seed, index=0)
+    lesion_response(World(setup, draw, tissue_maps(setup, draw, 160.0), pairs=DRAW_PAIRS), setup.evaluable)
+    told = {u.key: u.value for u in found.values_used}
+    assert set(draw.used) <= set(told)
+    page = render_findings(found)
+    rows = page.replace("<wbr>", "")
+    for key, value in told.items():
+        assert f">{key.replace('&', '&amp;')}<" in rows, key
+        assert value.source is None or value.source in found.sources, key
+    assert "225Ac-PSMA-617 + 225Ac-FAP-2286" in findings_text(found)
+
+
+def test_the_same_seed_gives_the_same_decision(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=3, workers=1, grid_spacing=160.0)
+    first, second = (rank_case(case, path, RankQuestion()).numbers for _ in range(2))
+    assert repr(first) == repr(second)
+
+
+def test_limits_of_ones_own_change_what_is_tolerated(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=160.0)
+    tight = RankQuestion(limits=(parse_limit("marrow absorbed_dose 0.2 Gy: this test"),))
+    kills = [{c["name"]: c["median"] for c in rank_case(case, path, q).numbers["candidates"]}
+             for q in (RankQuestion(), tight)]
+    assert any(kills[1][name] < 0.9 * kill for name, kill in kills[0].items())
+    assert all(kills[1][name] <= kill * (1 + 1e-9) for name, kill in kills[0].items())
+
+
+def test_limits_that_contradict_or_do_not_exist() -> None:
+    library = load_library()
+    both = [parse_limit("kidney absorbed_dose 18 Gy: ward a"), parse_limit("kidney absorbed_dose 23 Gy: ward b")]
+    with pytest.raises(BadInput, match=r"contradict.*18 Gy \(ward a\) and 23 Gy \(ward b\)"):
+        limits_with(library, both)
+    with pytest.raises(BadInput, match="No limit is known for organ 'kidny'"):
+        limits_with(library, [parse_limit("kidny absorbed_dose 18 Gy: x")])
+    with pytest.raises(BadInput, match="above 0"):
+        limits_with(library, [parse_limit("kidney absorbed_dose 0 Gy: x")])
+
+
+def test_conditions_reach_the_findings(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=160.0)
+    question = RankQuestion(mode="as_prescribed", conditions=(parse_condition("mean_dose >= 1"),))
+    found = rank_case(case, path, question)
+    assert "mean_dose at least 1" in found.parts[0].text[0]
+    assert all(np.isfinite(c["median"]) for c in found.numbers["candidates"])
