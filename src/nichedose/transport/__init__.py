@@ -1,8 +1,9 @@
 """Tissue kinetics: a ligand between plasma, interstitium, target and cell, solved once for all its labels."""
 
 from nichedose.transport.cost import estimate_cost
+from nichedose.transport.course import BatchLedger, CourseSolution, simulate_course
 from nichedose.transport.engine import simulate
-from nichedose.transport.exchange import exchange_rate
+from nichedose.transport.exchange import exchange_rate, exchange_rates
 from nichedose.transport.flow import (
     FlowEdge,
     FluidParameters,
@@ -10,22 +11,36 @@ from nichedose.transport.flow import (
     interstitial_flow,
     normal_tissue_edge,
 )
+from nichedose.transport.network import Batch, Binding, Change, Ligand, Site
 from nichedose.transport.size import SizeProperties, ligand_from_size
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
+from nichedose.transport.supply import Given, Sampled, Supply
 
 __all__ = [
+    "Batch",
+    "BatchLedger",
+    "Binding",
+    "Change",
+    "CourseSolution",
     "FlowEdge",
     "FluidParameters",
+    "Given",
     "InterstitialFlow",
     "LabelLedger",
+    "Ligand",
     "LigandKinetics",
+    "Sampled",
+    "Site",
     "SizeProperties",
+    "Supply",
     "TissueTransport",
     "TransportSolution",
     "estimate_cost",
     "exchange_rate",
+    "exchange_rates",
     "interstitial_flow",
     "ligand_from_size",
     "normal_tissue_edge",
     "simulate",
+    "simulate_course",
 ]

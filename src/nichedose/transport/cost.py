@@ -6,8 +6,10 @@ import os
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Grid
+from nichedose.fields.mesh import Mesh
+from nichedose.transport.network import Network
 
-__all__ = ["estimate_cost", "refuse_if_too_large"]
+__all__ = ["course_memory", "estimate_cost", "refuse_course_if_too_large", "refuse_if_too_large"]
 
 FIELDS_OF_ENGINE = 75  # float64 fields alive in the engine, coarse grids included
 FIELDS_PER_STEP = 6  # three snapshots, twice while they are handed over
@@ -15,6 +17,9 @@ FIELDS_PER_LABEL = 9
 NS_PER_VOXEL_AND_STEP = 600.0  # one core of a 2020s server
 USUAL_STEPS = 45
 LARGEST_SHARE_OF_MEMORY = 0.5
+STAGE_FIELDS = 10  # slopes of six stages, state, new state, right-hand side, and what NumPy holds meanwhile
+SOLVER_FIELDS = 24  # stage values, Krylov vectors, weights, coefficients
+MESH_FIELDS = 30  # places, faces and their coarse copies while the run is set up
 
 
 def estimate_cost(grid: Grid, n_steps: int = USUAL_STEPS, n_labels: int = 4) -> tuple[int, float]:
@@ -42,6 +47,33 @@ def refuse_if_too_large(grid: Grid, n_labels: int, available_bytes: int | None =
             f"A transport run on {grid.shape[0]} x {grid.shape[1]} voxels needs about {need / 2**30:.1f} GiB (and "
             f"{seconds:.0f} s), more than {LARGEST_SHARE_OF_MEMORY:.0%} of this machine's {have / 2**30:.1f} GiB. "
             f"Use a grid spacing of {spacing:.0f} um or more, or a smaller section."
+        )
+
+
+def course_memory(mesh: Mesh, network: Network, n_snapshots: int = 2) -> int:
+    """Bytes that a course of `simulate_course` will take, told before it starts: within a factor 1.5 (measured)."""
+    m, k = len(network.mobile), len(network.immobile)
+    labels = sum(1 + len(batch.decay_per_h) for batch in network.batches)
+    neighbours = 2 * mesh.places.shape[0]
+    coarse = 1.0 + 1.0 / (2 ** mesh.places.shape[0] - 1)
+    per_cell = (
+        STAGE_FIELDS * (m + k) + m * (SOLVER_FIELDS + m) + labels * (m + k) + n_snapshots * (m + k)
+        + coarse * (m * (neighbours + 3) + 0.5 * neighbours + 3) + len(network.reactions) + MESH_FIELDS
+    )  # fmt: skip
+    return int(8 * mesh.n * per_cell)
+
+
+def refuse_course_if_too_large(mesh: Mesh, network: Network, available_bytes: int | None = None) -> None:
+    """Raise `BadInput`, with a spacing that would fit, where a course needs more than half of the memory."""
+    have = _physical_memory() if available_bytes is None else available_bytes
+    need, allowed = course_memory(mesh, network), LARGEST_SHARE_OF_MEMORY * have
+    if 0 < allowed < need:
+        factor = (need / allowed) ** (1.0 / mesh.places.shape[0])
+        raise BadInput(
+            f"A transport course on {mesh.n} cells with {len(network.mobile)} mobile and {len(network.immobile)} "
+            f"immobile species needs about {need / 2**30:.1f} GiB, more than {LARGEST_SHARE_OF_MEMORY:.0%} of this "
+            f"machine's {have / 2**30:.1f} GiB. Use a grid spacing {factor:.2f} times as large, fewer batches, or a "
+            "smaller region."
         )
 
 

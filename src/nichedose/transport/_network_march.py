@@ -1,0 +1,394 @@
+"""March a network of species through time: the steps of ``_march`` for any mesh, several ligands and batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nichedose.errors import DidNotConverge
+from nichedose.fields.grid import Array
+from nichedose.transport import _kernels  # fmt: skip
+from nichedose.transport import _network_kernels as kernel
+from nichedose.transport._ladder import MeshLadder
+from nichedose.transport._march import (
+    BELOW_ZERO_PER_TOLERANCE,
+    CG_REDUCTION,
+    FIRST_STEP,
+    FLOOR,
+    GROW,
+    LABEL_PER_TOLERANCE,
+    LAST_TOLERANCE,
+    NEWTON_PER_TOLERANCE,
+    SAFETY,
+    SHRINK,
+    SOURCE_PER_TOLERANCE,
+    STATE_PER_TOLERANCE,
+)
+from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
+from nichedose.transport.network import Network
+from nichedose.transport.supply import Supply
+
+__all__ = ["Course", "Label", "Problem", "march_network"]
+
+KINDS = {"constant": 0, "mobile": 1, "immobile": 2, "binding": 3, "from plasma": 4}
+# A cubic through the first four stages, at the last two (which lie at and beyond the step's end).
+BEFORE_KINK = np.array(
+    [[math.prod((C[i] - C[k]) / (C[j] - C[k]) for k in range(4) if k != j) for j in range(4)] for i in (4, 5)]
+)
+SEEN = 1e-6  # of a species' largest mean content so far: residuals are judged against no less
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label of a batch: its decay constant, and when its clock starts."""
+
+    batch: int
+    decay_per_h: float
+    start_h: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All coefficients, per h and per volume of tissue; mobile species in rows.
+
+    ``enter`` multiplies the batch's supply; ``volume`` (n,) over its mean; ``given`` and ``lost`` (mobiles, ...) of the
+    ladder; ``symmetric`` where conjugate gradients may be used.
+    """
+
+    network: Network
+    ladder: MeshLadder
+    volume: Array
+    capacity: Array
+    enter: Array
+    leave: Array
+    given: Array
+    lost: Array
+    symmetric: bool
+
+
+@dataclass
+class Course:
+    """What a march leaves: ``times_h`` of all steps; states at the times asked for; label integrals of free ligand
+    (labels, mobiles, n; per tissue) and of immobile species (labels, immobiles, n); what sites on vessel walls took
+    (labels,); last states; counts of rejected steps, Newton steps and V-cycles."""
+
+    times_h: list[float] = field(default_factory=lambda: [0.0])
+    kept_h: list[float] = field(default_factory=list)
+    kept: list[tuple[Array, Array]] = field(default_factory=list)
+    free_integrals: Array = field(default_factory=lambda: np.zeros(0))
+    immobile_integrals: Array = field(default_factory=lambda: np.zeros(0))
+    from_plasma: Array = field(default_factory=lambda: np.zeros(0))
+    rejected: int = 0
+    newton: int = 0
+    cycles: int = 0
+
+
+class _Table:
+    """The network's reactions as flat arrays."""
+
+    def __init__(self, network: Network, cells: int) -> None:
+        reactions = network.reactions
+        self.kind = np.array([KINDS[r.kind] for r in reactions], dtype=np.int64)
+        self.rate = np.array([r.rate_per_h for r in reactions], dtype=float)
+        self.site = np.array([r.reactants for r in reactions], dtype=np.int64).reshape(-1, 2)
+        where = [r.field for r in reactions if r.field is not None]
+        self.fields = np.array(where).reshape(len(where), cells)
+        number = iter(range(len(where)))
+        self.field = np.array([-1 if r.field is None else next(number) for r in reactions], dtype=np.int64)
+        self.first = np.concatenate([[0], np.cumsum([len(r.changes) for r in reactions])]).astype(np.int64)
+        self.change_of = np.array([k for r in reactions for k in r.changes], dtype=np.int64)
+        self.change = np.array([c for r in reactions for c in r.changes.values()], dtype=float)
+        self.net = np.zeros((len(reactions), len(network.mobile)))
+        for number_, r in enumerate(reactions):
+            for m, c in r.net.items():
+                self.net[number_, m] = c
+        self.arrays = (
+            self.kind, self.rate, self.site, self.field, self.fields, self.first, self.change_of, self.change, self.net,
+        )  # fmt: skip
+
+
+class _Stages:
+    """Fields and work arrays of one run, and the six stages of a step."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.p, net = problem, problem.network
+        self.cells, self.mobiles, self.immobiles = problem.volume.size, len(net.mobile), len(net.immobile)
+        m, k, n = self.mobiles, self.immobiles, self.cells
+        total = int(problem.ladder.start[-1])
+        self.table = _Table(net, n)
+        self.held, self.carried = net.carried("bound"), net.carried("bound", "wall", "internalised")
+        self.apart = net.carried("wall", "internalised")  # in a batch's content, but not in its mobile state
+        self.batch = np.array([b for b, _ in net.mobile])
+        self.batches = len(net.batches)
+        self.family = np.array([self.batch == b for b in range(self.batches)], dtype=float)  # (batches, mobiles)
+        self.state = (np.zeros((m, n)), np.array(net.initial).reshape(k, n))
+        self.new = (np.zeros((m, n)), np.zeros((k, n)))
+        self.slopes = (np.zeros((STAGES, m, n)), np.zeros((STAGES, k, n)))
+        self.free = np.zeros((STAGES, m, n + 1))
+        self.guess = np.zeros((m, n + 1))
+        self.rhs = (np.zeros((m, n)), np.zeros((k, n)))
+        self.weight, self.jacobian = np.zeros((m, n)), np.zeros((m, m, n))
+        self.mass, self.inverse = np.zeros((m, total)), np.zeros((m, total))
+        self.vectors, self.dx = np.zeros((7 if not problem.symmetric else 4, m, n + 1)), np.zeros((m, n + 1))
+        self.x, self.b = np.zeros(total), np.zeros(total)
+        self.wall = np.zeros((STAGES, len(net.reactions)))
+        self.fastest = np.zeros(m)  # association with ligand per void, 1/h per nmol/L
+        for r in net.reactions:
+            if r.kind == "binding":
+                self.fastest[r.reactants[0]] = max(self.fastest[r.reactants[0]], r.rate_per_h)
+        self.peak = np.zeros(m)  # largest mean content of each mobile species so far
+        self.residual = 0.0
+        self.last_level, self.end_level = np.zeros(self.batches), np.zeros(self.batches)
+
+    def entering(self, level: Array) -> Array:
+        return np.asarray(self.p.enter * level[self.batch][:, None])
+
+    def take(self, step_h: float, levels: Array, newton_tolerance: float, last: bool, tally: Course) -> bool:
+        """Try one step with plasma ``levels`` (6, batches); the new state lies in ``new``."""
+        self._new_level(levels[0])
+        self.end_level = levels[-1]
+        for i in range(1, STAGES):
+            for state, slopes, rhs in zip(self.state, self.slopes, self.rhs, strict=True):
+                _kernels.combine(state.ravel(), slopes.reshape(STAGES, -1), step_h * BEFORE[i], rhs.reshape(-1))
+            tolerance = LAST_TOLERANCE if last and i == STAGES - 1 else newton_tolerance
+            if not self._stage(i, A[i, i] * step_h, levels[i], tolerance, tally):
+                return False
+        for state, slopes, new in zip(self.state, self.slopes, self.new, strict=True):
+            _kernels.combine(state.ravel(), slopes.reshape(STAGES, -1), step_h * B, new.reshape(-1))
+        return True
+
+    def _new_level(self, level: Array) -> None:
+        """The first stage is the last one of the step before, but for what plasma offers now."""
+        self.slopes[0][0] += self.entering(level - self.last_level)
+        for number, r in enumerate(self.p.network.reactions):
+            if r.kind == "from plasma":
+                batch, k = r.reactants
+                taken = r.rate_per_h * self.state[1][k]
+                for which, by in r.changes.items():
+                    self.slopes[1][0, which] += by * (level[batch] - self.last_level[batch]) * taken
+                self.wall[0, number] = level[batch] * float((self.p.volume * taken).sum())
+        self.last_level = level.copy()
+
+    def _stage(self, i: int, a: float, level: Array, tolerance: float, tally: Course) -> bool:
+        p, t = self.p, self.table
+        enter = self.entering(level)
+        q = self.rhs[0] + a * enter
+        kernel.stage_weight(self.rhs[0], enter, p.leave, p.capacity, a, p.volume, self.weight)
+        # a species that another one turns into starts from nothing: its floor is that of its batch
+        floor = FLOOR * self._of_batch(np.maximum(self.weight.mean(axis=1), SEEN * self.peak))
+        self.weight += floor[:, None] + 1e-100
+        self.weight *= np.sqrt(p.volume.size * self.mobiles) * p.volume
+        np.reciprocal(self.weight, out=self.weight)
+        np.maximum(np.tensordot(PREDICTOR[i][:i], self.free[:i], axes=1), 0.0, out=self.guess)
+        most = a * self.fastest * self.mobiles
+        lowest = np.divide(-0.5, most, out=np.full(self.mobiles, -np.inf), where=most > 0.0)
+        ladder = p.ladder
+        self.residual, newton, cycles = kernel.solve_stage(
+            self.guess, q, self.rhs[1], level, a, p.capacity, p.leave, self.held, *t.arrays, p.volume, self.weight,
+            p.given, p.lost, ladder.neighbour, ladder.block, ladder.start, lowest, self.jacobian, self.mass,
+            self.inverse, self.vectors, self.dx, self.x, self.b, p.symmetric, tolerance, CG_REDUCTION,
+        )  # fmt: skip
+        tally.newton += newton
+        tally.cycles += cycles
+        if not self.residual <= max(tolerance, 1e-8):
+            return False
+        kernel.finish(
+            self.guess, self.rhs[1], level, enter, a, p.leave, *t.arrays, p.volume, p.given, p.lost,
+            ladder.neighbour, self.slopes[0][i], self.slopes[1][i], self.wall[i],
+        )  # fmt: skip
+        self.free[i] = self.guess
+        return True
+
+    def _of_batch(self, means: Array) -> Array:
+        """The largest of ``means`` (mobiles,) among the species of each one's batch."""
+        largest = np.zeros(self.batches)
+        np.maximum.at(largest, self.batch, means)
+        return np.asarray(largest[self.batch])
+
+    def contents(self, state: tuple[Array, Array]) -> Array:
+        """Ligand of each mobile species in all its states, (mobiles, n)."""
+        return np.asarray(state[0] + np.tensordot(self.apart.T, state[1], axes=1))
+
+    def errors(self, step_h: float) -> tuple[float, float]:
+        """Embedded error (rms over cells, relative to what each holds; the worst species); the deepest negative value
+        relative to the species' largest mean content."""
+        now, before = self.contents(self.new), self.contents(self.state)
+        peak = self._of_batch(np.maximum(self.peak, now.mean(axis=1))) + 1e-290
+        holds = np.abs(now) + 0.1 * np.abs(before) + FLOOR * peak[:, None]
+        weights = step_h * (B - B_EMBEDDED)
+        worst = 0.0
+        error = np.tensordot(weights, self.slopes[0], axes=1)
+        squares = ((error / holds) ** 2).mean(axis=1)
+        for k in range(self.immobiles):
+            error_k = np.tensordot(weights, self.slopes[1][:, k], axes=1)
+            carriers = np.flatnonzero(self.carried[k])
+            if carriers.size:
+                for m in carriers:
+                    squares[m] += float(((error_k / holds[m]) ** 2).mean())
+            else:
+                scale = np.abs(self.new[1][k]) + np.abs(self.state[1][k])
+                scale = scale + FLOOR * float(scale.mean()) + 1e-290
+                worst = max(worst, float(np.sqrt(((error_k / scale) ** 2).mean())))
+        low = float(np.max(-(self.p.capacity * self.free[-1][:, :-1]).min(axis=1) / peak))
+        for k in range(self.immobiles):
+            carriers = np.flatnonzero(self.carried[k])
+            if carriers.size:
+                low = max(low, float(-self.new[1][k].min() / peak[carriers].max()))
+        return max(worst, float(np.sqrt(squares.max()))), low
+
+    def totals(self) -> tuple[Array, Array, Array]:
+        """Content before and after (batches,), and its slopes at the stages (6, batches), summed over the mesh."""
+        volume = self.p.volume
+        before = self.family @ (self.contents(self.state) @ volume)
+        after = self.family @ (self.contents(self.new) @ volume)
+        mobile = self.slopes[0] @ volume  # (6, mobiles)
+        immobile = self.slopes[1] @ volume
+        slopes = (mobile + immobile @ self.apart) @ self.family.T
+        return before, after, np.asarray(slopes)
+
+    def accept(self) -> None:
+        self.state, self.new = self.new, self.state
+        self.peak = np.maximum(self.peak, self.contents(self.state).mean(axis=1))
+        self.free[0], self.last_level = self.free[-1], self.end_level
+        for slopes in self.slopes:
+            slopes[0] = slopes[-1]
+
+
+def _stage_levels(supplies: Sequence[Supply], time: float, step: float, whole: Array) -> tuple[Array, float]:
+    """Each batch's supply at the six stages, corrected to the exact area of the step, and the worst correction."""
+    out, miss = np.zeros((STAGES, len(supplies))), 0.0
+    at = time + step * C
+    for j, supply in enumerate(supplies):
+        values, area = supply.level(at), supply.area(time, time + step)
+        if any(0.999999 < (kink - time) / step < 1.05 for kink in supply.kinks_h):
+            values[4:] = BEFORE_KINK @ values[:4]  # what lies past a jump does not belong to this step
+        rough = step * float(B @ values)
+        close = rough > 0.0 and 0.5 < area / rough < 2.0
+        out[:, j] = values * (area / rough) if close else values + (area - rough) / step
+        miss = max(miss, abs(area - rough) / whole[j])
+    return out, miss
+
+
+def march_network(
+    problem: Problem, labels: Sequence[Label], end_h: float, keep_h: Sequence[float], tolerance: float,
+    progress: Callable[[float], None] | None = None,
+) -> Course:  # fmt: skip
+    """Integrate from tissue that holds its sites and no ligand at time 0 to ``end_h``."""
+    supplies = [batch.supply for batch in problem.network.batches]
+    run, out = _Stages(problem), Course()
+    whole = np.array([max(s.area(0.0, end_h), 1e-300) for s in supplies])
+    brings = run.family @ (problem.enter @ problem.volume)  # per level, summed over the mesh
+    label_supply = _label_supplies(run, labels, supplies, brings, end_h)
+    kinks = sorted({k for s in supplies for k in s.kinks_h if 0.0 < k < end_h})
+    targets = sorted({*kinks, *(t for t in keep_h if 0.0 < t < end_h), end_h})
+    out.free_integrals = np.zeros((len(labels), run.mobiles, run.cells))
+    out.immobile_integrals = np.zeros((len(labels), run.immobiles, run.cells))
+    out.from_plasma = np.zeros(len(labels))
+    time, proposed = 0.0, end_h
+    if 0.0 in keep_h:
+        _keep(out, run, 0.0)
+    for target in targets:
+        opening = [s.quickest_per_h for s in supplies if any(abs(k - time) < 1e-12 for k in s.kinks_h)]
+        if opening:
+            proposed = min(proposed, FIRST_STEP / max(opening))
+        while time < target:
+            last = time + 1.01 * proposed >= target
+            step = target - time if last else proposed
+            levels, miss = _stage_levels(supplies, time, step, whole)
+            weights = np.array([label_weights(label.decay_per_h * step) for label in labels]).reshape(-1, STAGES)
+            error = math.inf
+            if run.take(step, levels, NEWTON_PER_TOLERANCE * tolerance, last and target == end_h, out):
+                state_error, low = run.errors(step)
+                missed = _label_miss(run, labels, weights, time, step, label_supply)
+                allowed = (
+                    (state_error, STATE_PER_TOLERANCE), (low, BELOW_ZERO_PER_TOLERANCE), (miss, SOURCE_PER_TOLERANCE),
+                    (missed, LABEL_PER_TOLERANCE),
+                )  # fmt: skip
+                error = max(found / (share * tolerance) for found, share in allowed)
+                error = error if math.isfinite(error) else math.inf
+            factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
+            if not error <= 1.0:
+                out.rejected += 1
+                proposed = step * min(factor, 0.9)
+                if proposed < 1e-12 * max(time, 1e-3):
+                    raise DidNotConverge(_stuck(problem, time, end_h, step, error, run))
+                continue
+            proposed = max(step * factor, proposed if last else 0.0)
+            _integrate(out, run, labels, weights, time, step)
+            run.accept()
+            time = target if last else time + step
+            out.times_h.append(time)
+            if progress is not None:
+                progress(time / end_h)
+        if target in keep_h:
+            _keep(out, run, target)
+    out.free_integrals *= problem.capacity
+    return out
+
+
+def _label_supplies(
+    run: _Stages, labels: Sequence[Label], supplies: Sequence[Supply], brings: Array, end_h: float
+) -> Array:
+    """Scale of each label's balance: what will enter of it; where only vessel walls take it, what they can hold."""
+    out = []
+    for label in labels:
+        offered = supplies[label.batch].area(0.0, end_h, label.decay_per_h)
+        wall = sum(
+            float((run.p.volume * run.state[1][r.reactants[1]]).sum())
+            for r in run.p.network.reactions
+            if r.kind == "from plasma" and r.reactants[0] == label.batch
+        )
+        out.append(max(brings[label.batch] * offered, wall, 1e-300))
+    return np.array(out)
+
+
+def _label_miss(
+    run: _Stages, labels: Sequence[Label], weights: Array, time: float, step: float, supply: Array
+) -> float:
+    """What the worst label's quadrature misses of its balance over the step, of all that will enter."""
+    before, after, slopes = run.totals()
+    worst = 0.0
+    for n, label in enumerate(labels):
+        since = time - label.start_h
+        if since < -1e-12:
+            continue
+        z, b = label.decay_per_h * step, label.batch
+        stages = before[b] + step * (A @ slopes[:, b])
+        change = step * float(weights[n] @ slopes[:, b]) - z * float(weights[n] @ stages)
+        missed = abs(math.exp(-z) * after[b] - before[b] - change)
+        worst = max(worst, math.exp(-label.decay_per_h * since) * missed / supply[n])
+    return worst
+
+
+def _integrate(out: Course, run: _Stages, labels: Sequence[Label], weights: Array, time: float, step: float) -> None:
+    """Add the step's share to the label integrals: of free ligand from the stages, of immobile species from slopes."""
+    for n, label in enumerate(labels):
+        since = time - label.start_h
+        fade = math.exp(-label.decay_per_h * max(since, 0.0))
+        if since < -1e-12 or fade < 1e-30:
+            continue
+        w = step * fade * weights[n]
+        out.free_integrals[n] += np.tensordot(w, run.free, axes=1)[:, :-1]
+        flat = out.immobile_integrals[n].reshape(-1)
+        _kernels.combine(flat, run.slopes[1].reshape(STAGES, -1), step * (w @ A), flat)
+        out.immobile_integrals[n] += w.sum() * run.state[1]
+        for number, r in enumerate(run.p.network.reactions):
+            if r.kind == "from plasma" and r.reactants[0] == label.batch:
+                out.from_plasma[n] += float(w @ run.wall[:, number])
+
+
+def _keep(out: Course, run: _Stages, time: float) -> None:
+    out.kept_h.append(time)
+    out.kept.append((run.p.capacity * run.free[0][:, :-1], run.state[1].copy()))
+
+
+def _stuck(problem: Problem, time: float, end_h: float, step: float, error: float, run: _Stages) -> str:
+    fastest = max((r.rate_per_h for r in problem.network.reactions if r.kind == "binding"), default=0.0)
+    return (
+        f"The transport solver stopped at {time:.4g} h of {end_h:g} h: its step fell to {step:.2g} h with an error of "
+        f"{error:.3g} times the allowed one and a stage residual of {run.residual:.2g} (fastest association "
+        f"{fastest:.3g} L/nmol/h). Check the rates, or loosen the tolerance."
+    )

@@ -1,0 +1,348 @@
+"""A treatment course in tissue: several batches of several ligands, with flow, turnover and competition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from nichedose.errors import BadInput, NotComputed, near_miss
+from nichedose.fields.grid import Array
+from nichedose.fields.mesh import Mesh
+from nichedose.transport._ladder import MeshLadder, build_ladder, fitted, species_coefficients
+from nichedose.transport._network_march import Course, Label, Problem, march_network
+from nichedose.transport.cost import refuse_course_if_too_large
+from nichedose.transport.flow import InterstitialFlow
+from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
+
+__all__ = ["BatchLedger", "CourseSolution", "simulate_course"]
+
+SECONDS_PER_HOUR = 3600.0
+TOLERANCES = (1e-9, 0.1)
+PLACES = ("interstitium", "vessel wall")
+
+
+@dataclass(frozen=True)
+class BatchLedger:
+    """Where one label of a batch went: nmol/L x mean cell volume, decay included.
+
+    ``entered`` (from plasma by exchange, across the edge, onto vessel walls) = ``decayed`` + ``washed_out`` (to plasma,
+    lymph and across the edge) + ``released`` (from inside cells and from vessel walls, for good) + ``left``.
+    """
+
+    entered: float
+    decayed: float
+    washed_out: float
+    released: float
+    left: float
+
+    @property
+    def closure(self) -> float:
+        """Relative error of the balance."""
+        missing = self.entered - self.decayed - self.washed_out - self.released - self.left
+        return abs(missing) / max(self.entered, 1e-300)
+
+
+@dataclass(frozen=True)
+class CourseSolution:
+    """What was asked for; amounts per L of tissue, arrays of the mesh's shape.
+
+    ``times_h`` and ``snapshots[species]`` (times, *shape) of all molecules at the times asked for and at the end: free
+    ligand under the name of its batch (``batch as ligand`` where it changed), the other states as `species` lists them.
+    ``time_integrals[batch, label][species]`` (*shape) of the label, decay since the batch's start included; the label
+    ``""`` counts molecules.
+    """
+
+    mesh: Mesh
+    times_h: Array
+    snapshots: Mapping[str, Array]
+    time_integrals: Mapping[tuple[str, str], Mapping[str, Array]]
+    ledgers: Mapping[tuple[str, str], BatchLedger]
+    steps: int
+    v_cycles: int
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        return tuple(self.snapshots)
+
+    def time_integral(self, batch: str, label: str) -> Array:
+        """nmol h per L of tissue in all states; raises `NotComputed` for a label that was not followed."""
+        if (batch, label) not in self.time_integrals:
+            known = [f"{b} {n}".strip() for b, n in self.time_integrals]
+            raise NotComputed(f"No time integral was kept of '{batch} {label}'.{near_miss(f'{batch} {label}', known)}")
+        return np.asarray(sum(self.time_integrals[batch, label].values()))
+
+    def at(self, time_h: float) -> Mapping[str, Array]:
+        """Snapshot of every species at one of the times asked for; raises `NotComputed` for another."""
+        found = np.flatnonzero(np.isclose(self.times_h, time_h, rtol=1e-12, atol=1e-12))
+        if not found.size:
+            raise NotComputed(f"No snapshot was kept at {time_h:g} h; name it in times_h when the run starts.")
+        return {name: values[found[0]] for name, values in self.snapshots.items()}
+
+
+def simulate_course(
+    mesh: Mesh,
+    sites: Sequence[Site],
+    ligands: Sequence[Ligand],
+    batches: Sequence[Batch],
+    *,
+    end_h: float,
+    times_h: Sequence[float] = (),
+    flow: InterstitialFlow | None = None,
+    outside: float | None = None,
+    tolerance: float = 1e-3,
+    progress: Callable[[float], None] | None = None,
+) -> CourseSolution:
+    """Follow all ``batches`` through the tissue on ``mesh`` until ``end_h``.
+
+    ``flow`` carries free ligand, and lymph drains it. ``outside`` None: the edge is closed to diffusion; a number:
+    beyond the edge stands that share of each batch's supply (0 an empty bath, 1 a medium, as around a spheroid).
+    ``tolerance`` is the relative error in time wanted of the label integrals. An exception raised by ``progress`` ends
+    the run. Same input, same bits.
+
+    Raises `BadInput` for impossible numbers, nothing that could enter, or a run that does not fit in memory,
+    `DidNotConverge` with the place in time. Equations and scheme: the theory page on treatment courses.
+
+    >>> from nichedose.body import PlasmaCurve
+    >>> from nichedose.fields import voxel_mesh
+    >>> from nichedose.transport import Binding, Given
+    >>> ligand = Ligand("peptide", 100.0, 0.4, 2.0, 2.0, (Binding("target", 0.6, 0.6, 0.06),), release_per_h=0.008)
+    >>> batches = [Batch(name, "peptide", Given(PlasmaCurve((10.0,), (1.0,)), t)) for name, t in (("1", 0), ("2", 48))]
+    >>> run = simulate_course(voxel_mesh(np.ones((2, 2), bool), 20.0), [Site("target", 50.0)], [ligand], batches,
+    ...                       end_h=96.0)
+    >>> max(ledger.closure for ledger in run.ledgers.values()) < 1e-8
+    True
+    """
+    _check(mesh, sites, ligands, batches, end_h, times_h, flow, outside, tolerance)
+    network = build_network(mesh, ligands, sites, batches)
+    refuse_course_if_too_large(mesh, network)
+    ladder = build_ladder(mesh)
+    problem = _problem(mesh, network, ladder, flow, outside)
+    labels = [
+        Label(number, decay, batch.supply.start_h)
+        for number, batch in enumerate(batches)
+        for decay in (0.0, *batch.decay_per_h.values())
+    ]
+    names = [(batch.name, name) for batch in batches for name in ("", *batch.decay_per_h)]
+    run = march_network(problem, labels, end_h, [*times_h, end_h], tolerance, progress)
+    return _gather(mesh, problem, run, labels, names, end_h)
+
+
+def _problem(
+    mesh: Mesh, network: Network, ladder: MeshLadder, flow: InterstitialFlow | None, outside: float | None
+) -> Problem:
+    scale = float(mesh.volume.mean())
+    shape = (len(network.mobile), mesh.n)
+    capacity, enter, leave = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    given = np.zeros((shape[0], *ladder.neighbour.shape))
+    lost = np.zeros((shape[0], ladder.neighbour.shape[0]))
+    for m, (number, name) in enumerate(network.mobile):
+        ligand = network.ligands[name]
+        capacity[m] = mesh.gather("void_fraction", ligand.void_fraction)
+        injected = name == network.batches[number].ligand
+        if injected:
+            enter[m] = mesh.gather("enter_per_h", ligand.enter_per_h)
+        leave[m] = mesh.gather("leave_per_h", ligand.leave_per_h)
+        effective = capacity[m] * mesh.gather("diffusivity", ligand.diffusivity_um2_per_s)
+        per_h = SECONDS_PER_HOUR / scale
+        conductance = mesh.conductance(effective, ligand.along) * per_h
+        stream = np.zeros(conductance.size)
+        if flow is not None:
+            stream = flow.face_um_per_s * mesh.area * ligand.convected * per_h
+            leave[m] += np.maximum(mesh.gather("drained_per_h", flow.drained_per_h), 0.0)
+        given[m], lost[m] = species_coefficients(ladder, conductance, stream)
+        out, back = _edge(mesh, effective, ligand, flow, outside)
+        leave[m] += out
+        if injected and outside is not None:
+            enter[m] += outside * back
+    uniform = bool(np.allclose(mesh.volume, scale))
+    symmetric = shape[0] == 1 and flow is None
+    return Problem(
+        network, ladder, np.ones(mesh.n) if uniform else mesh.volume / scale, capacity, enter, leave, given, lost,
+        symmetric,
+    )  # fmt: skip
+
+
+def _edge(
+    mesh: Mesh, effective: Array, ligand: Ligand, flow: InterstitialFlow | None, outside: float | None
+) -> tuple[Array, Array]:
+    """What passes each cell's edge faces outwards and inwards, per h and volume of tissue (n,)."""
+    conductance = np.zeros(mesh.edge_cell.size)
+    if outside is not None:
+        conductance = mesh.edge_conductance(effective, ligand.along)
+    stream = np.zeros(conductance.size)
+    if flow is not None:
+        stream = flow.edge_um_per_s * mesh.edge_area * ligand.convected
+    onward, back = fitted(conductance, stream)
+    out, inward = (np.bincount(mesh.edge_cell, c, minlength=mesh.n) for c in (onward, back))
+    per_volume = SECONDS_PER_HOUR / mesh.volume
+    return per_volume * out, per_volume * inward
+
+
+def _gather(
+    mesh: Mesh, problem: Problem, run: Course, labels: Sequence[Label], names: Sequence[tuple[str, str]], end_h: float
+) -> CourseSolution:
+    network = problem.network
+    mobile_names = [
+        network.batches[b].name if form == network.batches[b].ligand else f"{network.batches[b].name} as {form}"
+        for b, form in network.mobile
+    ]
+    kept = {
+        name: np.stack([free[m] for free, _ in run.kept]) for m, name in enumerate(mobile_names)
+    } | {name: np.stack([fixed[k] for _, fixed in run.kept]) for k, name in enumerate(network.immobile)}
+    carried = network.carried("bound", "wall", "internalised")
+    integrals, ledgers = {}, {}
+    for n, (label, name) in enumerate(zip(labels, names, strict=True)):
+        own = [m for m, (b, _) in enumerate(network.mobile) if b == label.batch]
+        states = {mobile_names[m]: run.free_integrals[n, m] for m in own}
+        states |= {
+            network.immobile[k]: run.immobile_integrals[n, k]
+            for k in range(len(network.immobile))
+            if carried[k, own].any()
+        }
+        integrals[name] = {s: np.maximum(mesh.scatter(v), 0.0) for s, v in states.items()}
+        ledgers[name] = _ledger(problem, run, n, label, own, carried, end_h)
+    return CourseSolution(
+        mesh=mesh,
+        times_h=np.array(run.kept_h),
+        snapshots={name: np.maximum(mesh.scatter(values), 0.0) for name, values in kept.items()},
+        time_integrals=integrals,
+        ledgers=ledgers,
+        steps=len(run.times_h) - 1,
+        v_cycles=run.cycles,
+    )
+
+
+def _ledger(
+    problem: Problem, run: Course, n: int, label: Label, own: Sequence[int], carried: Array, end_h: float
+) -> BatchLedger:
+    """Entered from the supply's closed form, decayed and lost from the integral maps, left from the last snapshot."""
+    network, volume = problem.network, problem.volume
+    free, fixed = run.free_integrals[n] @ volume, run.immobile_integrals[n] @ volume
+    supply = network.batches[label.batch].supply
+    area = supply.area(0.0, end_h, label.decay_per_h)
+    entered = area * float((problem.enter[own] @ volume).sum()) + float(run.from_plasma[n])
+    holds = carried[:, own].sum(axis=1)
+    content = float(free[own].sum() + holds @ fixed)
+    washed = sum(
+        float((volume * problem.leave[m] * run.free_integrals[n, m] / problem.capacity[m]).sum()) for m in own
+    )
+    held = network.carried("bound")[:, own]
+    released = 0.0
+    for r in network.reactions:
+        if r.kind != "immobile":
+            continue
+        # what a batch's mobile states lose and none of its states apart from them takes up
+        change = sum(c for m, c in r.net.items() if m in own)
+        change += sum(c * (holds[k] - held[k].sum()) for k, c in r.changes.items())
+        released -= change * r.rate_per_h * fixed[r.reactants[1]]
+    free_end, fixed_end = run.kept[-1]
+    left = float((free_end[own] @ volume).sum() + holds @ (fixed_end @ volume))
+    since = max(end_h - label.start_h, 0.0)
+    return BatchLedger(
+        entered=entered,
+        decayed=label.decay_per_h * content,
+        washed_out=washed,
+        released=float(released),
+        left=math.exp(-label.decay_per_h * since) * left,
+    )
+
+
+def _check(
+    mesh: Mesh, sites: Sequence[Site], ligands: Sequence[Ligand], batches: Sequence[Batch], end_h: float,
+    times_h: Sequence[float], flow: InterstitialFlow | None, outside: float | None, tolerance: float,
+) -> None:  # fmt: skip
+    """Raise `BadInput` for anything that the equations do not allow."""
+    if not (math.isfinite(end_h) and end_h > 0.0):
+        raise BadInput(f"A transport run must end after 0 h; got end_h = {end_h}.")
+    if any(not (math.isfinite(t) and 0.0 <= t <= end_h) for t in times_h):
+        raise BadInput(f"Snapshots can be kept from 0 h to end_h = {end_h:g} h; got {tuple(times_h)}.")
+    if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
+        raise BadInput(f"The transport tolerance must lie in {TOLERANCES[0]:g}..{TOLERANCES[1]:g}; got {tolerance}.")
+    if outside is not None and not (math.isfinite(outside) and outside >= 0.0):
+        raise BadInput(f"The concentration outside must be a share of the supply, at or above 0; got {outside}.")
+    if flow is not None and flow.mesh is not mesh:
+        raise BadInput("The interstitial flow was solved on another mesh; solve it on this one.")
+    if not batches:
+        raise BadInput("A course needs at least one batch.")
+    for what, entries in (("site", sites), ("ligand", ligands), ("batch", batches)):
+        found = [entry.name for entry in entries]
+        twice = sorted({name for name in found if found.count(name) > 1})
+        if twice:
+            raise BadInput(f"Each {what} needs a name of its own; '{twice[0]}' is given twice.")
+    both = {s.name for s in sites} & {g.name for g in ligands}
+    if both:
+        raise BadInput(f"A site and a ligand share the name '{min(both)}'.")
+    _check_sites(mesh, sites)
+    for ligand in ligands:
+        _check_ligand(mesh, ligand, sites, ligands)
+    for batch in batches:
+        for name, decay in batch.decay_per_h.items():
+            if not (math.isfinite(decay) and decay >= 0.0) or not name:
+                raise BadInput(f"Batch '{batch.name}': decay constant of '{name}' must be at or above 0; got {decay}.")
+        if batch.supply.start_h >= end_h:
+            raise BadInput(f"Batch '{batch.name}' starts at {batch.supply.start_h:g} h, after end_h = {end_h:g} h.")
+        _refuse_no_entrance(mesh, batch, ligands, sites, outside)
+
+
+def _check_sites(mesh: Mesh, sites: Sequence[Site]) -> None:
+    for site in sites:
+        density = mesh.gather(f"sites '{site.name}'", site.density_nmol_per_L)
+        if bool((density < 0.0).any()):
+            raise BadInput(f"Site '{site.name}': density_nmol_per_L must be at or above 0; got {density.min()}.")
+        gone = site.degradation_per_h
+        if not (math.isfinite(gone) and gone >= 0.0):
+            raise BadInput(f"Site '{site.name}': degradation_per_h must be at or above 0; got {gone}.")
+        if not 0.0 <= site.recycled <= 1.0:
+            raise BadInput(f"Site '{site.name}': recycled is a share from 0 to 1; got {site.recycled}.")
+        if site.place not in PLACES:
+            raise BadInput(f"Site '{site.name}': place must be one of {PLACES}; got '{site.place}'.")
+
+
+def _check_ligand(mesh: Mesh, ligand: Ligand, sites: Sequence[Site], ligands: Sequence[Ligand]) -> None:
+    who = f"Ligand '{ligand.name}'"
+    for name in ("diffusivity_um2_per_s", "void_fraction", "enter_per_h", "leave_per_h"):
+        values = mesh.gather(f"{who}: {name}", getattr(ligand, name))
+        if bool((values < 0.0).any()):
+            raise BadInput(f"{who}: {name} must be at or above 0; the smallest is {float(values.min())}.")
+        if name == "void_fraction" and not bool(((values > 0.0) & (values <= 1.0)).all()):
+            raise BadInput(f"{who}: void_fraction must lie above 0 and at or below 1; got {float(values.min())} to "
+                           f"{float(values.max())}.")  # fmt: skip
+    for name in ("release_per_h", "convected"):
+        value = getattr(ligand, name)
+        if not (math.isfinite(value) and value >= 0.0):
+            raise BadInput(f"{who}: {name} must be finite and at or above 0; got {value}.")
+    known = [s.name for s in sites] + [g.name for g in ligands]
+    for binding in ligand.bindings:
+        if binding.to not in known or binding.to == ligand.name:
+            raise BadInput(f"{who} binds to '{binding.to}', which is no site.{near_miss(binding.to, known)}")
+        for item in fields(binding)[1:]:
+            value = getattr(binding, item.name)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise BadInput(f"{who} on '{binding.to}': {item.name} must be finite and at or above 0; got {value}.")
+    names = [g.name for g in ligands]
+    for into in [c.into for c in ligand.changes] + ([ligand.released_as] if ligand.released_as else []):
+        if into not in names or into == ligand.name:
+            raise BadInput(f"{who} turns into '{into}', which is no other ligand.{near_miss(into, names)}")
+    if ligand.along is not None and (
+        len(ligand.along) != mesh.places.shape[0] or not all(math.isfinite(f) and f >= 0.0 for f in ligand.along)
+    ):
+        raise BadInput(f"{who}: along needs one factor at or above 0 for each of {mesh.places.shape[0]} axes.")
+
+
+def _refuse_no_entrance(
+    mesh: Mesh, batch: Batch, ligands: Sequence[Ligand], sites: Sequence[Site], outside: float | None
+) -> None:
+    ligand = next((g for g in ligands if g.name == batch.ligand), None)
+    if ligand is None or (outside is not None and outside > 0.0):
+        return  # `build_network` names an unknown ligand
+    walls = {s.name for s in sites if s.place == "vessel wall"}
+    if any(b.to in walls for b in ligand.bindings):
+        return
+    if not bool((mesh.gather("enter_per_h", ligand.enter_per_h) > 0.0).any()):
+        raise BadInput(
+            f"Batch '{batch.name}': enter_per_h of '{ligand.name}' is 0 everywhere and nothing lies outside, so it "
+            "cannot enter. Check the vessel map and the permeability, or give a share outside the edge."
+        )
