@@ -1,5 +1,16 @@
-"""The body: what reaches the tumour by blood. Here: published multi-exponential plasma curves."""
+"""The body: what reaches the tumour by blood, and how much of it every organ gets."""
 
+from nichedose.body.anatomy import Anatomy, anatomy
+from nichedose.body.engine import integrate_population, simulate, solve
+from nichedose.body.ligand import BodyLigand, body_ligand
+from nichedose.body.model import BodyModel, body_model
+from nichedose.body.patient import Patient, Tumour
 from nichedose.body.plasma import PlasmaCurve
+from nichedose.body.regimen import Injection, Regimen, TargetChange, cycles
+from nichedose.body.solution import BodySolution, PopulationIntegrals
 
-__all__ = ["PlasmaCurve"]
+__all__ = [
+    "Anatomy", "BodyLigand", "BodyModel", "BodySolution", "Injection", "Patient", "PlasmaCurve", "PopulationIntegrals",
+    "Regimen", "TargetChange", "Tumour", "anatomy", "body_ligand", "body_model", "cycles", "integrate_population",
+    "simulate", "solve",
+]
