@@ -7,7 +7,7 @@ import pytest
 
 from nichedose.dose import cell_s_values, point_kernel
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
-from nichedose.dose.cells import PARTS, CellPart
+from nichedose.dose.cells import PARTS, CellPart, CellShape
 from nichedose.dose.clusters import cell_cross_s_value, cluster_s_values, cubic_cluster_um
 from nichedose.dose.geometry import sphere_volume_um3
 from nichedose.dose.kernels import radial_kernel
@@ -51,8 +51,9 @@ def test_small_offsets_lose_no_digits() -> None:
 
 def test_fraction_integrates_to_the_volume() -> None:
     """All points of space, seen from the source: int 4 pi r^2 fraction dr = target volume; exact."""
-    r, w = np.polynomial.legendre.leggauss(4000)
-    steps, weights = 15.0 * (r + 1.0), 15.0 * w
+    r, w = np.polynomial.legendre.leggauss(20)
+    panels = np.linspace(0.0, 30.0, 301)[:-1, None]
+    steps, weights = (panels + 0.05 * (r + 1.0)).ravel(), np.tile(0.05 * w, 300)
     for share in (ball_step_fraction, shell_step_fraction):
         volume = float(4.0 * np.pi * steps**2 * share(6.0, 4.0, 9.0, steps) @ weights)
         assert volume == pytest.approx(sphere_volume_um3(4.0), rel=1e-6)
@@ -167,3 +168,72 @@ def test_bad_input() -> None:
         cluster_s_values("177Lu", np.zeros((1, 2)), CELL_UM, NUCLEUS_UM)
     with pytest.raises(BadInput, match="cell_radius_um"):
         cubic_cluster_um(0.0)
+
+
+# ---- cells of different sizes, nuclei off the middle
+
+
+def test_cross_dose_between_cells_of_different_sizes_against_sampled_tracks() -> None:
+    """211At alphas from the surface of a 9-um cell to a 4-um nucleus off the middle of a 6-um cell, in a direction of
+    its own each time: 1 % (0.4 % of it noise)."""
+    rng, n, apart, offset = np.random.default_rng(13), 3_000_000, 16.0, 1.5
+    kernel = radial_kernel("211At", "alpha", "equilibrium")
+    ours = float(cell_cross_s_value(
+        "211At", apart, 6.0, 4.0, daughters="equilibrium", quality="alpha", nucleus_offset_um=offset,
+        source_cell=CellShape(9.0, 5.0)))
+    start = _on_sphere(rng, n, 9.0) - np.array([0.0, 0.0, apart]) - _on_sphere(rng, n, offset)
+    direction = _on_sphere(rng, n, 1.0)
+    along, gap = np.sum(start * direction, axis=1), np.sum(start**2, axis=1) - 16.0
+    root = np.sqrt(np.maximum(along**2 - gap, 0.0))
+    within = [np.interp(np.maximum(-along + sign * root, 0.0), kernel.radius_um, kernel.cumulative_MeV)
+              for sign in (-1.0, 1.0)]
+    energy = np.where(along**2 > gap, within[1] - within[0], 0.0).mean()
+    assert ours == pytest.approx(energy / sphere_volume_um3(4.0) * GY_PER_MEV_PER_UM3, rel=0.01)
+
+
+def test_reciprocity_between_cells_of_different_sizes() -> None:
+    """What a body sends to another per mass is the same both ways, surfaces and offsets included."""
+    small, large = CellShape(5.0, 3.0, 1.0), CellShape(9.0, 6.0, 2.0)
+
+    def s(here: CellShape, there: CellShape, target: CellPart, source: CellPart) -> float:
+        return float(cell_cross_s_value("177Lu", 20.0, here.cell_um, here.nucleus_um, target, source,
+                                        nucleus_offset_um=here.offset_um, source_cell=there))
+
+    for a, b in (("nucleus", "cell"), ("cytoplasm", "nucleus"), ("nucleus", "surface"), ("cell", "surface")):
+        assert s(small, large, a, b) == pytest.approx(s(large, small, b, a), rel=1e-9)  # type: ignore[arg-type]
+    parts = (3.0 / 5.0) ** 3
+    assert s(small, large, "cell", "nucleus") == pytest.approx(
+        parts * s(small, large, "nucleus", "nucleus") + (1.0 - parts) * s(small, large, "cytoplasm", "nucleus"),
+        rel=1e-6)
+
+
+def test_offset_nuclei_seen_from_afar() -> None:
+    """From ten cells away a nucleus 2 um off the middle receives what one in the middle does (1e-3)."""
+    far, near = (cell_cross_s_value("90Y", 150.0, CELL_UM, NUCLEUS_UM, quality="beta", nucleus_offset_um=o)
+                 for o in (0.0, 2.0))
+    assert float(far) == pytest.approx(float(near), rel=1e-3)
+    same = cell_cross_s_value("177Lu", 17.0, CELL_UM, NUCLEUS_UM, nucleus_offset_um=1e-6)
+    assert float(same) == pytest.approx(float(cell_cross_s_value("177Lu", 17.0, CELL_UM, NUCLEUS_UM)), rel=1e-6)
+
+
+def test_a_cluster_of_different_cells() -> None:
+    """Each pair by its own shapes; the diagonal is the self-dose; equal numbers are the equal cluster."""
+    centres = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 13.0], [0.0, 14.0, 0.0]])
+    cells, nuclei, offsets = np.array([7.0, 6.0, 7.0]), np.array([5.0, 4.0, 5.0]), np.array([0.0, 1.0, 0.0])
+    s = cluster_s_values("177Lu", centres, cells, nuclei, nucleus_offset_um=offsets)
+    assert s[1, 1] == pytest.approx(cell_s_values("177Lu", 6.0, 4.0, nucleus_offset_um=1.0)["nucleus", "surface"])
+    assert s[0, 1] == pytest.approx(float(cell_cross_s_value(
+        "177Lu", 13.0, 7.0, 5.0, source_cell=CellShape(6.0, 4.0, 1.0))))
+    assert s[1, 0] == pytest.approx(float(cell_cross_s_value(
+        "177Lu", 13.0, 6.0, 4.0, nucleus_offset_um=1.0, source_cell=CellShape(7.0, 5.0))))
+    assert s[0, 2] == pytest.approx(s[2, 0])
+    equal = cluster_s_values("177Lu", cubic_cluster_um(7.0), np.full(19, 7.0), 5.0)
+    np.testing.assert_allclose(equal, cluster_s_values("177Lu", cubic_cluster_um(7.0), 7.0, 5.0), rtol=1e-12)
+    with pytest.raises(BadInput, match=r"Cells 0 and 1 are 13 um apart; spheres of radius 7 and 7"):
+        cluster_s_values("177Lu", centres, 7.0, 5.0)
+    with pytest.raises(BadInput, match="one for each of the 3 cells"):
+        cluster_s_values("177Lu", centres, np.ones(2), 5.0)
+    with pytest.raises(BadInput, match="smaller than the cell"):
+        cluster_s_values("177Lu", centres, cells, np.array([5.0, 6.5, 5.0]))
+    with pytest.raises(BadInput, match="nucleus_offset_um = 3"):
+        cell_cross_s_value("177Lu", 20.0, 7.0, 5.0, source_cell=CellShape(7.0, 5.0, 3.0))
