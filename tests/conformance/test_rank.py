@@ -13,7 +13,7 @@ from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, pa
 from nichedose.errors import BadInput
 from nichedose.library import load_library
 from nichedose.report import findings_text, render_findings
-from nichedose.study.evaluate import evaluate_at
+from nichedose.study.phases import evaluate_at
 from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.rank import RankQuestion, limits_with, rank_case
 from nichedose.study.responses import lesion_response, prepare

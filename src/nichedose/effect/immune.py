@@ -189,7 +189,7 @@ def immune_course(
         k4 = slope(inside, state + h * k3)
         state = state + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
         kept[i + 1] = state[:3]
-    return ImmuneCourse(np.arange(steps + 1) * step_d, kept[:, 0], kept[:, 1], kept[:, 2])
+    return ImmuneCourse(np.asarray(np.arange(steps + 1) * step_d, dtype=float), kept[:, 0], kept[:, 1], kept[:, 2])
 
 
 def _column(value: ArrayLike) -> Array:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nichedose.errors import BadInput, near_miss
 from nichedose.values import Value
 
-__all__ = ["Partner", "PartnerEffect", "PartnerField", "TumourAnswer"]
+if TYPE_CHECKING:
+    from nichedose.library.library import Library
+
+__all__ = ["Partner", "PartnerEffect", "PartnerField", "TumourAnswer", "find_partner"]
 
 PartnerField = Literal["vessel_surface", "vessel_oxygen", "permeability", "matrix", "target", "sensitivity",
                        "hypoxic_protection", "immune_blockade"]
@@ -58,6 +62,14 @@ class Partner(_Entry):
     needs_stated: str | None = None
     source: str | None = None
     note: str | None = None
+
+
+def find_partner(library: Library, name: str) -> Partner:
+    """The partner called ``name``, in any case and by any of its names; raises `BadInput` with near misses."""
+    for partner in library.partners.values():
+        if name.lower() in {n.lower() for n in (partner.name, *partner.also_known_as)}:
+            return partner
+    raise BadInput(f"Unknown partner drug '{name}'.{near_miss(name, library.partners)}")
 
 
 class TumourAnswer(_Entry):

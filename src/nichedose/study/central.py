@@ -11,7 +11,8 @@ from nichedose.case import Mode, Surroundings
 from nichedose.decide import Tolerance
 from nichedose.dose import Quality
 from nichedose.fields.grid import Array
-from nichedose.study.evaluate import CandidateDose, Metrics, log_survival_by_class
+from nichedose.study.evaluate import CandidateDose, Metrics
+from nichedose.study.phases import course_average, course_log_survival
 from nichedose.study.place import TargetPlace, target_place
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.study.world import World
@@ -58,11 +59,12 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
     factor = 1.0
     if setup.case.comparison.scaling == "fixed_molar_activity":
         factor = activity / candidate.activity_MBq
-    dose = world.dose(candidate, mass_factor=factor)
+    phases = world.course(candidate, activity, mass_factor=factor)
+    dose = course_average(phases)
     course = activity * candidate.cycles
     survival = [
-        _mean_log10_survival(log_survival_by_class(s, world.effect, activity, candidate.cycles), s.clonogens)
-        for s in dose.sections
+        _mean_log10_survival(course_log_survival(phases, i, activity, candidate.interval_h), s.clonogens)
+        for i, s in enumerate(dose.sections)
     ]
     other = [s for s in ALTERNATIVES if s != setup.case.lesion.surroundings]
     runs = world.runs(candidate, factor)

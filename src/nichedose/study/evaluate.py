@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from nichedose.case import Daughters, Lesion, Surroundings
 from nichedose.dose import CellLabel, DoseMap, SectionGeometry, section_dose, section_dose_with_migration
-from nichedose.effect import EffectParameters, bed_from_log_survival, lea_catcheside, log_survival, region_effect
+from nichedose.effect import EffectParameters, lea_catcheside, log_survival
 from nichedose.fields.grid import Array
 from nichedose.library.schema import Radiobiology, Target, TissueParameters
+from nichedose.study.cells_within import CellsWithin
 from nichedose.study.daughters import follow_daughters
 from nichedose.study.kinetics import FormRun
 from nichedose.study.setup import ResolvedCandidate
@@ -20,8 +21,8 @@ from nichedose.tissue import TissueMap
 from nichedose.values import Draw
 
 __all__ = [
-    "NEGATIVE", "POSITIVE", "CandidateDose", "Metrics", "SectionDose", "combine", "effect_parameters", "evaluate_at",
-    "log_survival_by_class", "section_dose_of", "section_geometry", "tcp_from_log_kill",
+    "FULL_OXYGEN_MMHG", "NEGATIVE", "POSITIVE", "CandidateDose", "Metrics", "SectionDose", "combine",
+    "effect_parameters", "log_survival_by_class", "section_dose_of", "section_geometry", "tcp_from_log_kill",
 ]
 
 POSITIVE, NEGATIVE = "target-positive tumour", "target-negative tumour"
@@ -39,6 +40,7 @@ class SectionDose:
     clonogens: Mapping[str, Array]
     tia_MBq_h_per_L: Array
     washed_out_per_decay: Mapping[str, float] = field(default_factory=dict)
+    within: CellsWithin | None = None
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,16 @@ def section_dose_of(
     target: Target,
     parameters: TissueParameters,
     geometry: SectionGeometry,
-    repair_rate_per_h: float,
+    repair: tuple[Sequence[float], Sequence[float]],
     draw: Draw,
     pairs: int | None,
     daughters: Daughters | None = None,
+    within: CellsWithin | None = None,
 ) -> SectionDose:
     """Dose per MBq injected of one candidate in one section, by quality and by class of tumour cell.
 
-    Progeny decay in place; with ``daughters`` they go where it says.
+    Progeny decay in place; with ``daughters`` they go where it says. ``repair`` is rates (per h) and their shares;
+    ``within`` the classes of cells in each voxel, where a case asks for them.
     """
     tia = run.time_integrated_activity(candidate.radionuclide)
     total = tia["free"] + tia["bound"] + tia["internalised"]
@@ -145,8 +149,8 @@ def section_dose_of(
         migration = follow_daughters(tissue, candidate.radionuclide, tia, daughters)
         dose, washed_out = section_dose_with_migration(migration, **common), migration.washed_out_per_parent_decay
     mean_map = np.asarray(sum(dose.by_quality.values()))
-    g = lea_catcheside(dose.history, mean_map, repair_rate_per_h)
-    return SectionDose(tissue, dose, g, clonogens, total, washed_out)
+    g = lea_catcheside(dose.history, mean_map, *repair)
+    return SectionDose(tissue, dose, g, clonogens, total, washed_out, within)
 
 
 def _labels(
@@ -192,7 +196,14 @@ def _pooled(sections: list[SectionDose]) -> dict[str, float]:
 def log_survival_by_class(
     section: SectionDose, effect: EffectParameters, activity_MBq: float, cycles: int
 ) -> dict[str, Array]:
-    """Natural log of survival of each class of tumour cell after the whole course, (ny, nx)."""
+    """Natural log of survival of each class of tumour cell after ``cycles``, (ny, nx)."""
+    if section.within is not None:
+        voxel_dose = np.asarray(sum(activity_MBq * d for d in section.dose.by_quality.values()))
+        return {
+            name: section.within.log_survival(
+                {quality: activity_MBq * d for quality, d in by_quality.items()}, voxel_dose, section.g, effect, cycles)
+            for name, by_quality in section.dose.nucleus_by_quality.items()
+        }
     return {
         name: log_survival(
             {quality: activity_MBq * d for quality, d in by_quality.items()},
@@ -203,43 +214,6 @@ def log_survival_by_class(
         )
         for name, by_quality in section.dose.nucleus_by_quality.items()
     }
-
-
-def evaluate_at(
-    dose: CandidateDose, effect: EffectParameters, activity_MBq: float, cycles: int, clonogens_in_lesion: float | None
-) -> Metrics:
-    """All numbers of a candidate at ``activity_MBq`` per administration over ``cycles``."""
-    survival: dict[str, list[Array]] = {POSITIVE: [], NEGATIVE: []}
-    clonogens: dict[str, list[Array]] = {POSITIVE: [], NEGATIVE: []}
-    bed_sum = weight = 0.0
-    for section in dose.sections:
-        mask, area = section.tissue.mask, section.tissue.grid.voxel_area_mm2
-        for name, values in log_survival_by_class(section, effect, activity_MBq, cycles).items():
-            survival[name].append(values[mask])
-            clonogens[name].append(section.clonogens[name][mask] * area)
-        oxic = log_survival(
-            {q: activity_MBq * d[mask] for q, d in section.dose.by_quality.items()},
-            section.g[mask],
-            FULL_OXYGEN_MMHG,
-            effect,
-            cycles=cycles,
-        )
-        bed_sum += float(bed_from_log_survival(oxic, effect.alpha_per_Gy).sum()) * area
-        weight += float(mask.sum()) * area
-    region = region_effect(
-        {name: np.concatenate(v) for name, v in survival.items()},
-        {name: np.concatenate(v) for name, v in clonogens.items()},
-    )
-    return Metrics(
-        activity_MBq=activity_MBq,
-        mean_dose_Gy=dose.mean_dose_Gy_per_MBq * activity_MBq * cycles,
-        log_kill=region.log_kill,
-        log_kill_positive=region.log_kill_by_class.get(POSITIVE, float("nan")),
-        log_kill_negative=region.log_kill_by_class.get(NEGATIVE, float("nan")),
-        worst_decile_survival=region.worst_decile_survival,
-        bed_Gy=bed_sum / weight,
-        tcp=float("nan") if clonogens_in_lesion is None else tcp_from_log_kill(region.log_kill, clonogens_in_lesion),
-    )
 
 
 def tcp_from_log_kill(log_kill: float, clonogens: float) -> float:

@@ -58,9 +58,13 @@ def solve_form(
     weight_kg: float,
     mass_factor: float,
     draw: Draw,
+    permeability_factor: float = 1.0,
 ) -> FormRun:
-    """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass)."""
-    ligand = _ligand(form, parameters, draw)
+    """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass).
+
+    ``permeability_factor`` is what partner drugs do to vessel walls.
+    """
+    ligand = _ligand(form, parameters, draw, permeability_factor)
     vessels = tissue.vessel_surface_per_cm
     mean_vessels = float(vessels[tissue.mask].mean())
     perfusion = draw("tissue.perfusion_mL_per_min_per_mL", parameters.perfusion_mL_per_min_per_mL)
@@ -101,7 +105,9 @@ def plasma_curve(form: LabelledForm, injected_nmol: float, weight_kg: float, dra
     return PlasmaCurve(tuple(amplitudes), tuple(rates))
 
 
-def _ligand(form: LabelledForm, parameters: TissueParameters, draw: Draw) -> LigandKinetics:
+def _ligand(
+    form: LabelledForm, parameters: TissueParameters, draw: Draw, permeability_factor: float
+) -> LigandKinetics:
     key = f"form.{form.name}"
     size = ligand_from_size(draw(f"{key}.molar_mass_kDa", form.molar_mass_kDa))
     on_rate = draw(f"{key}.association_rate_L_per_nmol_per_h", form.association_rate_L_per_nmol_per_h)
@@ -115,6 +121,6 @@ def _ligand(form: LabelledForm, parameters: TissueParameters, draw: Draw) -> Lig
         diffusivity_um2_per_s=size.diffusivity_um2_per_s
         * draw("tissue.diffusivity_factor", parameters.diffusivity_factor),
         permeability_um_per_s=size.permeability_um_per_s
-        * draw("tissue.permeability_factor", parameters.permeability_factor),
+        * draw("tissue.permeability_factor", parameters.permeability_factor) * permeability_factor,
         void_fraction=min(void, 0.95),
     )

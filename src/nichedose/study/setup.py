@@ -6,16 +6,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nichedose.case import Candidate, Case
+from nichedose.case import Candidate, CandidatePartner, Case
 from nichedose.errors import BadInput, near_miss
 from nichedose.library import Library, find_agent
+from nichedose.library.partners import Partner, find_partner
 from nichedose.library.schema import Agent, LabelledForm, Radiobiology
 from nichedose.nuclide import canonical_name
 from nichedose.tissue import SpotModel
 
-__all__ = ["ResolvedCandidate", "Setup", "resolve"]
+__all__ = ["ResolvedCandidate", "ResolvedPartner", "Setup", "resolve"]
 
 REFERENCE_WEIGHT_KG = 70.0  # for which organ doses per activity are published
+
+
+@dataclass(frozen=True)
+class ResolvedPartner:
+    """A partner drug; ``lead_h`` is how long before the first administration it starts, negative for after."""
+
+    partner: Partner
+    lead_h: float
+    stated: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class ResolvedCandidate:
     cycles: int
     interval_h: float
     emits_alpha: bool
+    partners: tuple[ResolvedPartner, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,4 +126,14 @@ def _resolve_candidate(candidate: Candidate, library: Library) -> ResolvedCandid
         cycles=candidate.cycles or agent.cycles,
         interval_h=candidate.interval or agent.interval_h,
         emits_alpha=library.radionuclides[canonical_name(agent.radionuclide)].limits == "alpha",
+        partners=tuple(_resolve_partner(p, library) for p in candidate.partners),
     )
+
+
+def _resolve_partner(given: CandidatePartner, library: Library) -> ResolvedPartner:
+    partner = find_partner(library, given.name)
+    strangers = sorted(set(given.stated) - ({partner.needs_stated} if partner.needs_stated else set()))
+    if strangers:
+        wanted = f"'{partner.needs_stated}'" if partner.needs_stated else "nothing stated"
+        raise BadInput(f"'candidates.partners': {partner.name} asks for {wanted}, not '{strangers[0]}'.")
+    return ResolvedPartner(partner, given.lead - given.delay, given.stated)

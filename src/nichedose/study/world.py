@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 from nichedose.case import Mode, Surroundings
 from nichedose.decide import Tolerance, activity_for_mode, max_tolerated_activity, solve_activity
+from nichedose.effect import EffectParameters
 from nichedose.errors import NotComputed
+from nichedose.study.answers import cycle_answer
+from nichedose.study.cells_within import CellsWithin, candidate_parameters, repair_of, survival_options
 from nichedose.study.evaluate import (
     CandidateDose,
     Metrics,
     combine,
     effect_parameters,
-    evaluate_at,
     section_dose_of,
     section_geometry,
 )
 from nichedose.study.kinetics import FormRun, solve_form
+from nichedose.study.phases import Phase, TissueState, course_metrics, surviving_fraction
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap, build_tissue_map
+from nichedose.tissue.answer import answer_to_cycle
+from nichedose.tissue.build import oxygen_parameters
+from nichedose.tissue.partner import ActiveEffect, apply_effects, partner_effects, product
 from nichedose.values import Draw
 
 __all__ = ["World", "tissue_maps"]
+
+MEAN_DOSE_ROUNDS = 3
 
 
 def tissue_maps(setup: Setup, draw: Draw, spacing_um: float) -> tuple[TissueMap, ...]:
@@ -45,6 +53,7 @@ def tissue_maps(setup: Setup, draw: Draw, spacing_um: float) -> tuple[TissueMap,
 class _Key:
     form: str
     mass_factor: float
+    state: Hashable
 
 
 class World:
@@ -56,32 +65,72 @@ class World:
     def __init__(self, setup: Setup, draw: Draw, maps: tuple[TissueMap, ...], *, pairs: int | None) -> None:
         self.setup, self.draw, self.maps, self.pairs = setup, draw, maps, pairs
         self.effect = effect_parameters(setup.radiobiology, draw)
+        self.options = survival_options(setup.case.effect, setup.library, draw)
         self._runs: dict[_Key, tuple[FormRun, ...]] = {}
+        self._states: dict[Hashable, TissueState] = {(): TissueState(maps)}
 
-    def runs(self, candidate: ResolvedCandidate, mass_factor: float = 1.0) -> tuple[FormRun, ...]:
+    def effects(self, candidate: ResolvedCandidate, cycle: int = 0) -> tuple[ActiveEffect, ...]:
+        """What the candidate's partners do when its ``cycle`` (0 is the first) is given."""
+        return tuple(
+            e for p in candidate.partners
+            for e in partner_effects(p.partner, p.lead_h + cycle * candidate.interval_h, self.setup.case.tumour,
+                                     self.draw, p.stated))
+
+    def effect_of(self, candidate: ResolvedCandidate, cycle: int = 0) -> EffectParameters:
+        """Numbers of the survival model for this candidate: the draw's, with the case's forms and its partners."""
+        return candidate_parameters(
+            self.effect, self.setup.case.effect, candidate.radionuclide, candidate.emits_alpha,
+            self.setup.radiobiology, self.draw, self.effects(candidate, cycle))
+
+    def state(
+        self, candidate: ResolvedCandidate, cycle: int = 0, maps: tuple[TissueMap, ...] | None = None
+    ) -> TissueState:
+        """The tissue that a cycle meets; ``maps`` are what earlier cycles left, the draw's own when absent."""
+        effects = self.effects(candidate, cycle)
+        if maps is None and effects in self._states:
+            return self._states[effects]
+        oxygen = oxygen_parameters(self.setup.library.tissue, self.draw)
+        changed = tuple(apply_effects(m, effects, oxygen) for m in maps or self.maps)
+        state = TissueState(changed, effects if maps is None else None, product(effects, "permeability"))
+        if maps is None:
+            self._states[effects] = state
+        return state
+
+    def runs(
+        self, candidate: ResolvedCandidate, mass_factor: float = 1.0, state: TissueState | None = None
+    ) -> tuple[FormRun, ...]:
         """Transport of the candidate's form in every section, for all radionuclides that this case puts on it."""
-        key = _Key(candidate.form.name, mass_factor)
-        if key not in self._runs:
-            nuclides = {c.radionuclide for c in self.setup.evaluable if c.form.name == key.form}
-            self._runs[key] = tuple(
-                solve_form(
-                    tissue,
-                    candidate.form,
-                    tuple(sorted(nuclides)),
-                    self.setup.library.tissue,
-                    weight_kg=self.setup.case.patient.weight_kg,
-                    mass_factor=mass_factor,
-                    draw=self.draw,
-                )
-                for tissue in self.maps
+        state = state or self.state(candidate)
+        key = _Key(candidate.form.name, mass_factor, state.key)
+        if state.key is not None and key in self._runs:
+            return self._runs[key]
+        nuclides = {c.radionuclide for c in self.setup.evaluable if c.form.name == key.form}
+        runs = tuple(
+            solve_form(
+                tissue,
+                candidate.form,
+                tuple(sorted(nuclides)),
+                self.setup.library.tissue,
+                weight_kg=self.setup.case.patient.weight_kg,
+                mass_factor=mass_factor,
+                draw=self.draw,
+                permeability_factor=state.permeability_factor,
             )
-        return self._runs[key]
+            for tissue in state.maps
+        )
+        if state.key is not None:
+            self._runs[key] = runs
+        return runs
 
     def dose(
-        self, candidate: ResolvedCandidate, *, mass_factor: float = 1.0, surroundings: Surroundings | None = None
+        self, candidate: ResolvedCandidate, *, mass_factor: float = 1.0, surroundings: Surroundings | None = None,
+        cycle: int = 0, state: TissueState | None = None,
     ) -> CandidateDose:
-        """Dose of the candidate per MBq injected."""
+        """Dose of the candidate per MBq injected, in the tissue that ``cycle`` meets."""
         geometry = section_geometry(self.setup.case.lesion, surroundings)
+        state = state or self.state(candidate, cycle)
+        sensitivity = product(self.effects(candidate, cycle), "sensitivity")
+        oxygen = oxygen_parameters(self.setup.library.tissue, self.draw)
         return combine([
             section_dose_of(
                 tissue,
@@ -90,13 +139,50 @@ class World:
                 self.setup.library.targets[candidate.form.target],
                 self.setup.library.tissue,
                 geometry,
-                self.effect.repair_rate_per_h,
+                repair_of(self.setup.case.effect, self.effect.repair_rate_per_h),
                 self.draw,
                 self.pairs,
                 self.setup.case.daughters,
+                CellsWithin.of(tissue, self.options, oxygen, sensitivity),
             )
-            for tissue, run in zip(self.maps, self.runs(candidate, mass_factor), strict=True)
+            for tissue, run in zip(state.maps, self.runs(candidate, mass_factor, state), strict=True)
         ])
+
+    def course(
+        self, candidate: ResolvedCandidate, activity_MBq: float, *, mass_factor: float = 1.0,
+        surroundings: Surroundings | None = None,
+    ) -> tuple[Phase, ...]:
+        """The candidate's cycles in phases of equal tissue; with an answer to therapy every cycle is its own."""
+        if self.setup.case.effect.answer and candidate.cycles > 1:
+            return self._answered(candidate, activity_MBq, mass_factor, surroundings)
+        phases: list[Phase] = []
+        last: Hashable = None
+        for cycle in range(candidate.cycles):
+            effects = self.effects(candidate, cycle)
+            if phases and effects == last:
+                phases[-1] = dataclasses.replace(phases[-1], cycles=phases[-1].cycles + 1)
+                continue
+            last = effects
+            dose = self.dose(candidate, mass_factor=mass_factor, surroundings=surroundings, cycle=cycle)
+            phases.append(Phase(dose, self.effect_of(candidate, cycle), 1))
+        return tuple(phases)
+
+    def _answered(
+        self, candidate: ResolvedCandidate, activity_MBq: float, mass_factor: float, surroundings: Surroundings | None
+    ) -> tuple[Phase, ...]:
+        phases: list[Phase] = []
+        maps = self.maps
+        oxygen = oxygen_parameters(self.setup.library.tissue, self.draw)
+        for cycle in range(candidate.cycles):
+            if phases:
+                answer = cycle_answer(self.setup.case.effect.answer, self.setup.library.answer, cycle, self.draw)
+                maps = tuple(
+                    answer_to_cycle(m, surviving_fraction(phases[-1], i, activity_MBq), answer, oxygen)
+                    for i, m in enumerate(maps))
+            state = self.state(candidate, cycle, maps if phases else None)
+            dose = self.dose(candidate, mass_factor=mass_factor, surroundings=surroundings, cycle=cycle, state=state)
+            phases.append(Phase(dose, self.effect_of(candidate, cycle), 1))
+        return tuple(phases)
 
     def tolerance(self, candidate: ResolvedCandidate) -> Tolerance:
         """The activity that the organ limits leave in this draw; organ doses per activity fall with body weight."""
@@ -129,14 +215,31 @@ class World:
                 doses[factor] = self.dose(candidate, mass_factor=factor, surroundings=surroundings)
             return doses[factor]
 
+        def course_at(activity_MBq: float) -> tuple[Phase, ...]:
+            factor = activity_MBq / candidate.activity_MBq if comparison.scaling == "fixed_molar_activity" else 1.0
+            if self._one_phase(candidate):
+                return (Phase(dose_at(activity_MBq), self.effect_of(candidate), candidate.cycles),)
+            return self.course(candidate, activity_MBq, mass_factor=factor, surroundings=surroundings)
+
         outcome: dict[Mode, Metrics] = {}
         for mode in comparison.modes:
             try:
                 activity = self._activity(mode, candidate, tolerance, dose_at)
             except NotComputed:
                 continue
-            outcome[mode] = evaluate_at(dose_at(activity), self.effect, activity, candidate.cycles, clonogens)
+            phases = course_at(activity)
+            if mode == "equal_mean_dose" and len(phases) > 1:
+                for _ in range(MEAN_DOSE_ROUNDS):  # later cycles meet another tissue: bring the course to the dose
+                    per_MBq = sum(p.dose.mean_dose_Gy_per_MBq * p.cycles for p in phases)
+                    activity = comparison.equal_mean_dose / per_MBq
+                    phases = course_at(activity)
+            outcome[mode] = course_metrics(phases, activity, candidate.interval_h, clonogens)
         return outcome
+
+    def _one_phase(self, candidate: ResolvedCandidate) -> bool:
+        if self.setup.case.effect.answer and candidate.cycles > 1:
+            return False
+        return len({self.effects(candidate, cycle) for cycle in range(candidate.cycles)}) == 1
 
     def _activity(
         self, mode: Mode, candidate: ResolvedCandidate, tolerance: Tolerance,
