@@ -55,10 +55,10 @@ def _redosing() -> list[CheckRow]:
         y = solve_ivp(rhs, (low, high), y, method="Radau", rtol=1e-11, atol=1e-14, args=(hot,)).y[:, -1]
     found = float(course.time_integral("hot", "177Lu")[0, 0])
     source = "the same rates without space, SciPy Radau at rtol 1e-11"
-    hot = float(y[7])
+    label = float(y[7])
     sites = float(course.at(100.0)["target"][0, 0])
     return [
-        CheckRow("transport.course.hot_after_cold", source, "independent code", found, hot, 1e-6, unit="nmol h/L"),
+        CheckRow("transport.course.hot_after_cold", source, "independent code", found, label, 1e-6, unit="nmol h/L"),
         CheckRow("transport.course.sites_left", source, "independent code", sites, float(y[6]), 1e-6, unit="nmol/L"),
         _closure("transport.course.redosing.molecules", course, "hot", "", 1e-8),
     ]

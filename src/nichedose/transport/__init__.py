@@ -1,5 +1,6 @@
 """Tissue kinetics: a ligand between plasma, interstitium, target and cell, solved once for all its labels."""
 
+from nichedose.transport.closure import around_vessels, trapping_per_h
 from nichedose.transport.cost import estimate_cost
 from nichedose.transport.course import BatchLedger, CourseSolution, simulate_course
 from nichedose.transport.engine import simulate
@@ -35,6 +36,7 @@ __all__ = [
     "Supply",
     "TissueTransport",
     "TransportSolution",
+    "around_vessels",
     "estimate_cost",
     "exchange_rate",
     "exchange_rates",
@@ -43,4 +45,5 @@ __all__ = [
     "normal_tissue_edge",
     "simulate",
     "simulate_course",
+    "trapping_per_h",
 ]
