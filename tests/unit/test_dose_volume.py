@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -12,7 +14,7 @@ from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.planar import voxel_kernel
 from nichedose.dose.spectral import convolve_padded, convolve_with, even_spectrum, padded_length
-from nichedose.dose.volume import convolve
+from nichedose.dose.volume import convolve, memory_needed_bytes
 from nichedose.dose.voxels import voxel_s_values
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -175,13 +177,72 @@ def test_pruned_transforms_against_a_direct_convolution() -> None:
     np.testing.assert_allclose(convolve_with(np, field, spectrum, (z, y, x)), expected, rtol=1e-12)
 
 
+class _Namespace:
+    """NumPy under another name, with arrays of its own that refuse to be written: what a device's namespace does."""
+
+    def __init__(self) -> None:
+        self.fft, self.asked = np.fft, 0
+
+    def asarray(self, array: Array) -> Array:
+        self.asked += 1
+        mine = np.array(array)
+        mine.flags.writeable = False
+        return mine
+
+    def take(self, array: Array, index: Array, axis: int) -> Array:
+        return np.take(array, index, axis=axis)
+
+
+def test_another_namespace_does_the_transforms() -> None:
+    """The path of a GPU with a stub: 1e-12 of the peak, and what it cannot do is refused."""
+    field, xp = RNG.random((6, 7, 8)), _Namespace()
+    ours = convolve(field, "177Lu", 50.0, quality=CHARGED)
+    theirs = convolve(field, "177Lu", 50.0, quality=CHARGED, xp=xp)  # type: ignore[arg-type]  # stands for a module
+    assert xp.asked >= 2 * len(ours.by_quality)
+    for quality, dose in ours.by_quality.items():
+        np.testing.assert_allclose(theirs.by_quality[quality], dose, rtol=0, atol=1e-12 * float(dose.max()))
+    assert theirs.escaped_fraction == pytest.approx(ours.escaped_fraction, rel=1e-9)
+    with pytest.raises(BadInput, match="xp goes with isolated"):
+        convolve(field, "177Lu", 50.0, xp=np, tile=3)
+
+
+def test_jax_does_the_transforms() -> None:
+    """1e-5 of the peak: single precision unless the user asks JAX for double."""
+    jnp = pytest.importorskip("jax.numpy")
+    field = RNG.random((9, 8, 7))
+    ours = convolve(field, "177Lu", 50.0, quality="beta").total_Gy
+    np.testing.assert_allclose(convolve(field, "177Lu", 50.0, quality="beta", xp=jnp).total_Gy, ours,
+                               rtol=0, atol=1e-5 * float(ours.max()))
+
+
 def test_memory_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume, "_memory_bytes", lambda: 1 << 20)
-    with pytest.raises(BadInput, match=r"needs 0\.\d GiB .* tile=\d+"):
+    with pytest.raises(BadInput, match=r"needs 0\.\d+ GiB .* has 0\.\d+ GiB"):
         convolve(np.ones((40, 40, 40)), "177Lu", 20.0)
     small = np.ones((10, 10, 10))
     assert convolve(small, "211At", 40.0, quality="alpha").total_Gy.shape == small.shape
 
+
+def test_the_tile_that_is_named_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way out that the refusal names works, with the same numbers, and a float32 map needs about half."""
+    field = RNG.random((70, 70, 70))
+    whole = convolve(field, "211At", 10.0, quality="alpha").total_Gy
+    monkeypatch.setattr(volume, "_memory_bytes", lambda: 10 << 20)
+    with pytest.raises(BadInput, match="float32 to halve it") as refused:
+        convolve(field, "211At", 10.0, quality="alpha")
+    tile = re.search(r"tile=(\d+)", str(refused.value))
+    assert tile is not None
+    tiled = convolve(field, "211At", 10.0, quality="alpha", tile=int(tile[1])).total_Gy
+    np.testing.assert_allclose(tiled, whole, atol=1e-12 * float(whole.max()))
+    single, double = (memory_needed_bytes((70, 70, 70), (90, 90, 90), 1, n) for n in (4, 8))
+    assert 0.4 < single / double < 0.75
+
+
+def test_a_kernel_cut_by_the_grid_is_reported() -> None:
+    """90Y reaches 11 mm; a grid of 1 mm holds little of it, one of 40 mm all but bremsstrahlung."""
+    small, large = (convolve(np.ones((5, 5, 5)), "90Y", h, quality=CHARGED) for h in (200.0, 8000.0))
+    assert small.kernel_truncated_fraction > 0.7 > 0.02 > large.kernel_truncated_fraction
+    assert small.escaped_fraction > small.kernel_truncated_fraction
 
 def test_bad_input() -> None:
     field = np.ones((3, 3, 3))

@@ -1,11 +1,11 @@
 """Voxel S values of Bolch et al., MIRD Pamphlet 17 (J. Nucl. Med. 1999; 40: 11S-36S): 32P, 90Y, 99mTc, 131I.
 
 Their medium is soft tissue, whose density is taken as 1.04 g/mL (assumed; at 1.00 the values of 99mTc and 131I from a
-voxel to itself lie 2 to 6 % higher). Self dose: 2 %, which 99mTc misses at 3 mm by 0.4 % (its conversion electrons, of
-another decay data set). Five voxels away along each axis photons decide: 10 %. There 99mTc at 3 mm is 11.7 % below
-theirs, and 7 % at 6 mm; a plain walk of its photons agrees with our kernel to 1 %, and simulations of 140.5 keV
-alone with EGSnrc physics (4 % statistical error) gave 2.11e-6 at 6 mm, where ours is 2.17e-6 with all lines. The tails
-of 32P and 90Y are bremsstrahlung, in which sources differ by half and ours by up to 2; they are not compared.
+voxel to itself lie 2 to 6 % higher). Self dose: 2 %, five voxels away along each axis, where photons decide, 10 %.
+99mTc at 3 mm misses both, by 0.4 and 1.5 points, and at 6 mm lies 1.7 % above and 6.6 % below. There the pamphlet is the
+outlier: a Monte Carlo with EGSnrc physics in ICRU soft tissue agrees with ours within 0.4 % for all four
+(`test_voxels_monte_carlo.py`). The tails of 32P and 90Y are bremsstrahlung, in which sources differ by half and ours by
+up to 2; they are not compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import pytest
 
 from nichedose.dose import voxel_s_values
 
-DISAGREES = pytest.mark.xfail(strict=True, reason="2.4 % above, 11.5 % below the pamphlet: docs/theory/photons.md")
+DISAGREES = pytest.mark.xfail(
+    strict=True, reason="2.4 % above, 11.5 % below the pamphlet, equal to a Monte Carlo: docs/theory/photons.md")
 
 
 def _s(nuclide: str, side_mm: float, density: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,13 @@ from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities
 from nichedose.dose.result import Quality
-from nichedose.dose.spectral import convolve_mirrored, convolve_padded, even_spectrum, padded_length
+from nichedose.dose.spectral import (
+    convolve_mirrored,
+    convolve_padded,
+    convolve_with,
+    even_spectrum,
+    padded_length,
+)
 from nichedose.dose.tail import WINDOW, coarse_tail, core_octant, interpolation_error, tail_octant
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
@@ -31,6 +38,7 @@ _SPARE = 0.9  # of the machine's memory may be used
 _MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
 _AUTO_GAIN = 1.5  # a coarse tail is used where the padded grid shrinks by this factor
 _COARSE = 4
+_TILES = (512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 8)  # sizes that a refusal may name, largest first
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ def convolve(
     tile: int | Shape | None = None,
     coarsen: int | Literal["auto"] = 1,
     workers: int = 1,
+    xp: ModuleType | None = None,
 ) -> ConvolvedDose:
     """Dose from time-integrated activity ``tia_map`` (nz, ny, nx), MBq.h/L, in water, by quality.
 
@@ -77,6 +86,8 @@ def convolve(
     ``coarsen`` n above 1: the kernel beyond 2 to 8 n voxels is convolved on an n times coarser grid, for voxels of
     equal sides (see ``coarse_error``; "auto": 4 where that saves a third or more of the work). ``dtype`` float32
     halves memory and time; its error is 1e-7 of the *peak* dose: cold voxels beside alpha hot spots lose digits.
+    ``xp``: a namespace with NumPy's functions, such as jax.numpy or cupy, that does the transforms on its device and in
+    its precision, for isolated surroundings in one piece; dose comes back as NumPy arrays.
     Raises `BadInput` for unknown names, negative or non-finite values, wrong sizes, and grids too large for memory.
 
     >>> hot = np.zeros((7, 7, 7)); hot[3, 3, 3] = 1.0
@@ -88,6 +99,8 @@ def convolve(
     if surroundings not in ("isolated", "mirror"):
         raise BadInput(f"surroundings = '{surroundings}'.{near_miss(str(surroundings), ('isolated', 'mirror'))}")
     tiles = _tiles(tile, surroundings, coarsen)
+    if xp is not None and (surroundings == "mirror" or tiles is not None or coarsen != 1):
+        raise BadInput("xp goes with isolated surroundings, without tile and with coarsen=1 only.")
     name = canonical_name(nuclide, decay_data)
     wanted = emitted_qualities(name, daughters, quality, decay_data=decay_data)
     if not wanted:
@@ -97,7 +110,7 @@ def convolve(
     _refuse_what_does_not_fit(field, plans, tiles)
     by_quality: dict[Quality, Real] = {}
     for plan in plans:
-        dose = _one(field, plan, surroundings, tiles, workers)
+        dose = _one(field, plan, surroundings, tiles, workers) if xp is None else _elsewhere(xp, field, plan)
         # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
         by_quality[plan.key.quality] = np.maximum(dose, 0.0, out=dose)
     return _result(field, plans, by_quality)
@@ -144,6 +157,12 @@ def _one(field: Real, plan: _Plan, surroundings: str, tiles: Shape | None, worke
         dose += tail
         return dose
     return convolve_padded(field, _spectrum(plan, field.dtype.str, False), plan.periods, workers)
+
+
+def _elsewhere(xp: ModuleType, field: Real, plan: _Plan) -> Real:
+    spectrum = _spectrum(plan, field.dtype.str, False)
+    dose = convolve_with(xp, xp.asarray(field), xp.asarray(spectrum), plan.periods)
+    return np.array(dose, dtype=field.dtype)  # a copy: what other namespaces hand over may be read-only
 
 
 def _tiled(field: Real, plan: _Plan, tiles: Shape, workers: int) -> Real:
@@ -222,21 +241,24 @@ def memory_needed_bytes(field_shape: Shape, periods: Shape, qualities: int, item
 
 def _refuse_what_does_not_fit(field: Real, plans: list[_Plan], tiles: Shape | None) -> None:
     room = _memory_bytes()
-    if room is None:
+    if room is None or _need_bytes(field, plans, tiles) <= _SPARE * room:
         return
-    need = 0
-    for plan in plans:
-        if tiles is None:
-            need = max(need, memory_needed_bytes(field.shape, plan.periods, len(plans), field.itemsize))
-        else:
-            part = _shape(t + 2 * h for t, h in zip(tiles, plan.half, strict=True))
-            need = max(need, memory_needed_bytes(part, part, 2, field.itemsize) + field.nbytes * len(plans))
-    if need > _SPARE * room:
-        largest = max(max(plan.half) for plan in plans)
-        raise BadInput(
-            f"Convolving {' x '.join(map(str, field.shape))} voxels needs {need / 2**30:.1f} GiB beside the map; this "
-            f"machine has {room / 2**30:.1f} GiB. Give tile={max(2 * largest, 64)} to work in tiles (the kernel "
-            f"reaches {largest} voxels), dtype=float32 to halve it, or wider voxels.")
+    reach = max(max(plan.half) for plan in plans)
+    fits = [n for n in _TILES if n < max(field.shape) and _need_bytes(field, plans, (n, n, n)) <= _SPARE * room]
+    way_out = f"tile={fits[0]} to work in tiles" if fits else "fewer qualities at once"
+    need, size = _need_bytes(field, plans, tiles), " x ".join(map(str, field.shape))
+    raise BadInput(
+        f"Convolving {size} voxels needs {need / 2**30:.2g} GiB beside the map; this machine has "
+        f"{room / 2**30:.2g} GiB. Give {way_out} (the kernel reaches {reach} voxels), dtype=float32 to halve it, or "
+        "wider voxels.")
+
+
+def _need_bytes(field: Real, plans: list[_Plan], tiles: Shape | None) -> int:
+    """The most that any of the qualities needs beside the map, results of all included."""
+    if tiles is None:
+        return max(memory_needed_bytes(field.shape, plan.periods, len(plans), field.itemsize) for plan in plans)
+    parts = [_shape(t + 2 * h for t, h in zip(tiles, plan.half, strict=True)) for plan in plans]
+    return max(memory_needed_bytes(part, part, 2, field.itemsize) for part in parts) + field.nbytes * len(plans)
 
 
 def _memory_bytes() -> int | None:
