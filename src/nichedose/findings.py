@@ -8,7 +8,7 @@ from typing import Any
 
 from nichedose.values import Source, ValueUse
 
-__all__ = ["FindingChart", "FindingMap", "FindingTable", "Findings", "Part"]
+__all__ = ["Cell", "FindingChart", "FindingMap", "FindingPicture", "FindingTable", "Findings", "Part"]
 
 Cell = str | float | int | None
 
@@ -52,6 +52,17 @@ class FindingMap:
 
 
 @dataclass(frozen=True)
+class FindingPicture:
+    """A picture as a PNG data address, with what each colour means; ``width_um`` is the width of what it shows."""
+
+    title: str
+    summary: str
+    png: str
+    legend: Mapping[str, str]
+    width_um: float
+
+
+@dataclass(frozen=True)
 class Part:
     """One part under its own heading."""
 
@@ -60,6 +71,7 @@ class Part:
     tables: tuple[FindingTable, ...] = ()
     charts: tuple[FindingChart, ...] = ()
     maps: tuple[FindingMap, ...] = ()
+    pictures: tuple[FindingPicture, ...] = ()
 
 
 @dataclass(frozen=True)

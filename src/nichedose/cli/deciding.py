@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nichedose.case import Case
     from nichedose.findings import Findings
 
-__all__ = ["rank"]
+__all__ = ["optimise", "rank", "threshold"]
 
 MODES = ("as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity")
 
@@ -71,6 +71,74 @@ def rank(
         with progress_bars(quiet) as progress:
             found = rank_case(case, place, question, draws=draws, progress=progress)
     _show(found, page, as_json)
+
+
+@app.command()
+def threshold(
+    case_file: CaseFile,
+    barrier: Annotated[str, typer.Option(help="fibrosis, perfusion, pressure or hypoxia.")],
+    down_to: Annotated[float, typer.Option(help="Smallest factor on the barrier's quantity, 0.01 to below 1.")] = 0.03,
+    mode: Mode = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    page: Page = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Raise one barrier until uptake no longer follows the target, or the ranking flips."""
+    from nichedose.study.threshold import threshold_case
+
+    case = _read(case_file, seed, workers)
+    with progress_bars(quiet) as progress:
+        found = threshold_case(case, case_file, barrier, down_to=down_to, mode=_mode(mode), draws=draws,
+                               progress=progress)
+    _show(found, page, as_json)
+
+
+@app.command()
+def optimise(
+    case_file: CaseFile,
+    agents: Annotated[str, typer.Option(help="Agents of the course, separated by commas.")],
+    cycles: Annotated[str, typer.Option(help="Number of cycles, or a range: '2..6'.")] = "4",
+    interval: Annotated[str, typer.Option(help="Between cycles: '6 wk', or a range: '4 wk..10 wk'.")] = "6 wk",
+    longest_delay: Annotated[str, typer.Option(help="How late in a cycle an agent may be given.")] = "0 h",
+    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    page: Page = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Choose activities, split and times of a course under the organ limits."""
+    from nichedose.quantities import parse_quantity
+    from nichedose.study.optimise import course_case
+
+    case = _read(case_file, seed, workers)
+    first, last = _ends(interval)
+    with progress_bars(quiet) as progress:
+        found = course_case(
+            case, case_file, [a.strip() for a in agents.split(",") if a.strip()],
+            cycles=_cycles(cycles),
+            interval_h=(parse_quantity(first, "h", minimum=0.0), parse_quantity(last, "h", minimum=0.0)),
+            longest_offset_h=parse_quantity(longest_delay, "h", minimum=0.0),
+            doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=0.0),
+            draws=draws, progress=progress)
+    _show(found, page, as_json)
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """The two ends of a range 'a..b'; one number is both."""
+    first, dots, last = text.partition("..")
+    return first.strip(), (last if dots else first).strip()
+
+
+def _cycles(text: str) -> tuple[int, int]:
+    first, last = _ends(text)
+    if not (first.isdigit() and last.isdigit()):
+        raise BadInput(f"--cycles '{text}' cannot be read; write a whole number, '4', or a range, '2..6'.")
+    return int(first), int(last)
 
 
 def _mode(name: str | None) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from nichedose.decide import LesionResponse
-from nichedose.effect import EffectParameters
 from nichedose.study.plan import DRAW_PAIRS
-from nichedose.study.responses import Responses, lesion_response
+from nichedose.study.responses import Change, Responses, lesion_response
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw
 
@@ -19,10 +18,11 @@ def variants_of(responses: Responses) -> dict[str, LesionResponse]:
     setup = responses.setup
     draw = Draw(seed=setup.case.sampling.seed)
     world = World(setup, draw, tissue_maps(setup, draw, responses.spacing_um), pairs=DRAW_PAIRS)
-    own = world.effect
-    changes: dict[str, EffectParameters] = {
-        "the RBE of alpha particles and Auger electrons": dataclasses.replace(own, rbe=dict.fromkeys(own.rbe, 1.0)),
-        "the protection by lack of oxygen": dataclasses.replace(own, oer_max=dict.fromkeys(own.oer_max, 1.0)),
-        "the quadratic term": dataclasses.replace(own, alpha_beta_Gy=1e6),
+    changes: dict[str, Change] = {
+        "the RBE of alpha particles and Auger electrons":
+            lambda own: dataclasses.replace(own, rbe=dict.fromkeys(own.rbe, 1.0)),
+        "the protection by lack of oxygen":
+            lambda own: dataclasses.replace(own, oer_max=dict.fromkeys(own.oer_max, 1.0)),
+        "the quadratic term": lambda own: dataclasses.replace(own, alpha_beta_Gy=1e6),
     }
-    return {label: lesion_response(world, setup.evaluable, effect) for label, effect in changes.items()}
+    return {label: lesion_response(world, setup.evaluable, change) for label, change in changes.items()}

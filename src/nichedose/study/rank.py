@@ -18,6 +18,7 @@ from nichedose.decide import (
     DecisionTable,
     Objective,
     OwnLimit,
+    check_conditions,
     course_effect,
     course_in_mode,
     make_decision,
@@ -58,6 +59,7 @@ def rank_case(
 
     Raises `BadInput` for a limit of an unknown organ or two limits of one organ that contradict each other.
     """
+    check_conditions(question.conditions)
     limits = limits_with(load_library(), question.limits) if question.limits else None
     responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
     mode = question.mode or case.comparison.decide_by

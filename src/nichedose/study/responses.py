@@ -14,6 +14,7 @@ from nichedose.decide import organ_doses
 from nichedose.decide.candidate_course import CandidateCourse
 from nichedose.decide.response import AgentResponse, LesionResponse, OrganTerm
 from nichedose.effect import EffectParameters
+from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.library import load_library
 from nichedose.library.schema import OrganLimit
@@ -25,9 +26,11 @@ from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw, Value
 
-__all__ = ["Responses", "lesion_response", "prepare", "respond"]
+__all__ = ["Change", "Responses", "lesion_response", "prepare", "respond"]
 
 Progress = Callable[[str, int, int], None]
+Change = Callable[[EffectParameters], EffectParameters]
+QUADRATIC_WITHIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -123,19 +126,22 @@ def _one_response(setup: Setup, task: _Task) -> tuple[LesionResponse, dict[str, 
 
 
 def lesion_response(
-    world: World, candidates: Sequence[ResolvedCandidate], effect: EffectParameters | None = None
+    world: World, candidates: Sequence[ResolvedCandidate], change: Change = lambda effect: effect
 ) -> LesionResponse:
-    """Reduce ``world`` to a response, with other numbers of the survival model where ``effect`` gives them."""
-    used = world.effect if effect is None else effect
+    """Reduce ``world`` to a response; ``change`` may alter the numbers of the survival model.
+
+    Raises `NotComputed` where survival is not quadratic in the activity, as an option of the case may make it.
+    """
     tumour = np.concatenate([
         (t.cell_density_per_mm3["tumour"] * t.grid.voxel_area_mm2)[t.mask] for t in world.maps])
     keep = tumour > 0.0
     agents, bearing = {}, {}
     for c in candidates:
         dose = world.dose(c)
-        agents[c.name] = _agent(world, c, dose, used, keep)
+        agents[c.name] = _agent(world, c, dose, change(world.effect), keep)
         bearing[c.form.target] = _bearing(dose)
-    return LesionResponse(agents, tumour[keep], bearing, used.repair_rate_per_h, world.setup.clonogens_in_lesion)
+    return LesionResponse(agents, tumour[keep], bearing, world.effect.repair_rate_per_h,
+                          world.setup.clonogens_in_lesion)
 
 
 def _bearing(dose: CandidateDose) -> float:
@@ -150,7 +156,11 @@ def _agent(
 ) -> AgentResponse:
     """Survival of one administration is quadratic in its activity, so two activities tell all."""
     a = candidate.activity_MBq
-    one, two = (-_log_survival(dose, effect, factor * a)[:, keep] for factor in (1.0, 2.0))
+    one, two, half = (-_log_survival(dose, effect, factor * a)[:, keep] for factor in (1.0, 2.0, 0.5))
+    expected = 0.75 * one - 0.125 * two
+    if bool((np.abs(half - expected) > QUADRATIC_WITHIN * (one + 1e-9)).any()):
+        raise NotComputed(f"{candidate.name}: with the case's options for survival, kill is not quadratic in the "
+                          "activity, and courses cannot be composed. Leave those options out, or use `nichedose plan`.")
     history = dose.sections[0].dose.history
     tolerance = world.tolerance(candidate)
     return AgentResponse(
