@@ -58,6 +58,15 @@ def test_cell() -> None:
     assert values == pytest.approx(cell_s_values("177Lu", 7.0, 5.0))
 
 
+def test_decay_data_are_named_and_chosen() -> None:
+    assert "Decay data: ICRP Publication 107." in run("kernel", "177Lu", "--radii", "1mm")
+    for question in (("kernel", "177Lu", "--radii", "30um"), ("svalue", "177Lu", "--sphere", "1mm"),
+                     ("svalue", "177Lu", "--voxel", "1mm", "--shape", "1"),
+                     ("svalue", "177Lu", "--cell", "7um", "--nucleus", "5um")):
+        one, other = (json.loads(run(*question, "--decay-data", data, "--json")) for data in ("icrp107", "ensdf"))
+        assert one["rows"] != other["rows"] and "Decay data: ENSDF." in other["note"]
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (("kernel", "177Lx", "--radii", "1mm"), "Did you mean '177Lu'"),
     (("kernel", "177Lu", "--radii", "1"), "--radii: '1' has no unit"),
@@ -66,6 +75,11 @@ def test_cell() -> None:
     (("kernel", "177Lu", "--radii", "1h"), "measures time"),
     (("kernel", "177Lu", "--radii", "1mm", "--quality", "bta"), "Did you mean 'beta'"),
     (("kernel", "177Lu", "--radii", "1mm", "--daughters", "all"), "'none' or 'equilibrium'"),
+    (("kernel", "177Lu", "--radii", "1mm", "--decay-data", "endf"), "'icrp107' or 'ensdf'"),
+    (("svalue", "177Lu", "--sphere", "nan mm"), "--sphere"),
+    (("svalue", "177Lu", "--voxel", "3mm", "--shape", "9999"), "at most 2 GiB"),
+    (("svalue", "175Lu", "--sphere", "1mm"), "stable nuclides are not in it"),
+    (("svalue", "", "--sphere", "1mm"), "is not a radionuclide"),
     (("svalue", "177Lu"), "found none"),
     (("svalue", "177Lu", "--sphere", "1mm", "--voxel", "1mm"), "found --sphere, --voxel"),
     (("svalue", "177Lu", "--cell", "7um"), "go together"),

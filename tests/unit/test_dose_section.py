@@ -10,6 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from nichedose.dose import (
+    CHARGED,
     CellLabel,
     DoseMap,
     Quality,
@@ -17,9 +18,11 @@ from nichedose.dose import (
     cell_s_values,
     energy_MeV_per_decay,
     section_dose,
+    sphere_s_value,
 )
 from nichedose.dose.cells import nucleus_s_values
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L
+from nichedose.dose.kernels import radial_kernel
 from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray, Grid
@@ -175,6 +178,39 @@ def test_qualities_are_kept_apart_and_photons_told() -> None:
 
 
 # cells
+
+def test_photons_on_request() -> None:
+    """131I in a lesion of 10 mm: photons come as a quality of their own, add to its middle what the bound says and no
+    more anywhere; charged doses and fractions do not change."""
+    tia, geometry = np.full((9, 9), 1.0), SectionGeometry("slab", 10e3, "uniform", 10e3)
+    without, given = (_dose(tia, "131I", geometry, spacing_um=100.0, photons=p) for p in (False, True))
+    assert "photon" not in without.by_quality and set(given.by_quality) - set(without.by_quality) == {"photon"}
+    for quality, dose in without.by_quality.items():
+        np.testing.assert_allclose(given.by_quality[quality], dose, rtol=1e-12)
+    assert given.escaped_fraction == without.escaped_fraction and given.entered_fraction == without.entered_fraction
+    charged = sum(energy_MeV_per_decay("131I")[q] for q in ("beta", "conversion", "auger"))
+    chain = section_share("131I", 10e3)
+    assert without.photon_dose_bound == pytest.approx(chain, rel=1e-6)
+    middle = float(given.by_quality["photon"][4, 4]) / (GY_PER_MEV_MBQ_H_PER_L * charged)
+    assert middle == pytest.approx(without.photon_dose_bound, rel=0.02)  # 131mXe adds to both
+    mean = sphere_s_value("131I", 10e3, quality="photon") / sphere_s_value("131I", 10e3, quality=CHARGED)
+    assert 0.7 * without.photon_dose_bound < mean < without.photon_dose_bound
+
+
+def section_share(nuclide: str, diameter_um: float) -> float:
+    """Photon energy deposited within the radius of a point source over the charged energy, progeny included."""
+    kernel = radial_kernel(nuclide, "photon", "equilibrium", LONGEST_PROGENY_HALF_LIFE_H)
+    energies = energy_MeV_per_decay(nuclide, "equilibrium", LONGEST_PROGENY_HALF_LIFE_H)
+    within = float(np.interp(0.5 * diameter_um, kernel.radius_um, kernel.cumulative_MeV))
+    return within / (sum(energies.values()) - energies["photon"])
+
+
+@pytest.mark.parametrize(("nuclide", "most"), [("177Lu", 0.011), ("161Tb", 0.03), ("225Ac", 0.001), ("90Y", 1e-4)])
+def test_what_photons_add_at_most_in_a_small_lesion(nuclide: str, most: float) -> None:
+    """The bound of docs/theory/kernels.md for 10 mm."""
+    dose = _dose(np.ones((3, 3)), nuclide, SectionGeometry("slab", 10e3, "isolated", 10e3))
+    assert dose.photon_dose_bound < most
+
 
 def test_label_of_a_cell_counts_once() -> None:
     """A cell whose label is what the mean tissue would put into its volume differs from the voxel mean only by where in

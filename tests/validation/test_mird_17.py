@@ -2,8 +2,8 @@
 
 Their medium is soft tissue, whose density is taken as 1.04 g/mL (assumed; at 1.00 the values of 99mTc and 131I from a
 voxel to itself lie 2 to 6 % higher). Self dose: 2 %, five voxels away along each axis, where photons decide, 10 %.
-99mTc at 3 mm misses both, by 0.4 and 1.5 points, and at 6 mm lies 1.7 % above and 6.6 % below. There the pamphlet is the
-outlier: a Monte Carlo with EGSnrc physics in ICRU soft tissue agrees with ours within 0.4 % for all four
+99mTc at 3 mm misses both, by 0.4 and 1.5 points, and at 6 mm lies 1.7 % above and 6.6 % below. There the pamphlet is
+the outlier: a Monte Carlo with EGSnrc physics in ICRU soft tissue agrees with ours within 0.4 % for all four
 (`test_voxels_monte_carlo.py`). The tails of 32P and 90Y are bremsstrahlung, in which sources differ by half and ours by
 up to 2; they are not compared.
 """
