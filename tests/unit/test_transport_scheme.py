@@ -10,7 +10,7 @@ from nichedose.transport import _kernels as kernel
 from nichedose.transport import _tableau as tableau
 from nichedose.transport._checkerboard import pack, unpack
 from nichedose.transport._equations import coefficients
-from nichedose.transport._march import March, _plasma_stages, _Stages, march
+from nichedose.transport._march import March, plasma_stages, Stages, march
 from transport_cases import PEPTIDE, SMALL, run, section, slab, thiele_profile
 
 
@@ -67,7 +67,7 @@ def ragged(n: int) -> np.ndarray:
     return np.asarray(mask)
 
 
-def dense_operator(stages: _Stages, mass: np.ndarray, a: float) -> np.ndarray:
+def dense_operator(stages: Stages, mass: np.ndarray, a: float) -> np.ndarray:
     voxels = np.flatnonzero(stages.capacity.ravel())
     columns = []
     for v in voxels:
@@ -81,7 +81,7 @@ def dense_operator(stages: _Stages, mass: np.ndarray, a: float) -> np.ndarray:
 
 def test_operator_and_v_cycle_are_symmetric_positive_definite_on_a_ragged_odd_mask() -> None:
     tissue = section(11, mask=ragged(11))
-    stages = _Stages(coefficients(tissue, PEPTIDE, "void"))
+    stages = Stages(coefficients(tissue, PEPTIDE, "void"))
     ladder, cells, a = stages.ladder, stages.ladder.start[1], 7.0
     level0 = stages.mass[:cells].reshape(stages.capacity.shape)
     level0[...] = stages.capacity * (1.0 + np.random.default_rng(2).random(stages.capacity.shape))
@@ -112,10 +112,10 @@ def test_iterations_stay_flat_with_the_grid(n: int) -> None:
 
 def fixed_steps(count: int) -> np.ndarray:
     """State at 0.4 h after ``count`` equal steps, stages solved to 1e-10."""
-    stages = _Stages(coefficients(section(8), PEPTIDE, "void"))
+    stages = Stages(coefficients(section(8), PEPTIDE, "void"))
     step = 0.4 / count
     for k in range(count):
-        plasma, _ = _plasma_stages(SMALL, k * step, step, 1.0)
+        plasma, _ = plasma_stages(SMALL, k * step, step, 1.0)
         assert stages.take(step, plasma, 1e-10, False, March())
         stages.accept(plasma[-1])
     return stages.state.copy()

@@ -12,6 +12,7 @@ from nichedose.transport.flow import (
     interstitial_flow,
     normal_tissue_edge,
 )
+from nichedose.transport.gradient import TransportGradient, differentiate
 from nichedose.transport.network import Batch, Binding, Change, Ligand, Site
 from nichedose.transport.size import SizeProperties, ligand_from_size
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
@@ -35,8 +36,10 @@ __all__ = [
     "SizeProperties",
     "Supply",
     "TissueTransport",
+    "TransportGradient",
     "TransportSolution",
     "around_vessels",
+    "differentiate",
     "estimate_cost",
     "exchange_rate",
     "exchange_rates",

@@ -16,7 +16,7 @@ from nichedose.transport._checkerboard import build_ladder, pack, packed_shape, 
 from nichedose.transport._equations import Coefficients
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
 
-__all__ = ["March", "march"]
+__all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
 
 STATE_PER_TOLERANCE = 2.0  # rms embedded error per step, in units of the tolerance
 SOURCE_PER_TOLERANCE = 0.02  # error of the plasma quadrature per step, of the whole area under the curve
@@ -50,7 +50,7 @@ def _flat(packed: Array) -> Array:
     return packed.reshape(-1)
 
 
-class _Stages:
+class Stages:
     """Packed fields and work arrays of one run, and the six stages of a step."""
 
     def __init__(self, equations: Coefficients) -> None:
@@ -150,7 +150,7 @@ class _Stages:
         return unpack(np.stack([self.capacity * free, bound, inside]), self.shape)
 
 
-def _plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: float) -> tuple[Array, float]:
+def plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: float) -> tuple[Array, float]:
     """Plasma at the six stages, corrected so that the step takes in exactly the area under the curve.
 
     Also the size of that correction as a share of the whole area: the quadrature error, of order five in the step.
@@ -166,7 +166,7 @@ def _plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: fl
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
     """A tried step: end, size, the plasma it saw, label weights (n, 6) and its error in units of the allowed one."""
 
     end_h: float
@@ -179,18 +179,18 @@ class _Step:
 class _Controller:
     """Chooses steps: tries one, weighs its errors against what the tolerance allows, proposes the next."""
 
-    def __init__(self, run: _Stages, plasma: PlasmaCurve, end_h: float, decays: Array, tolerance: float) -> None:
+    def __init__(self, run: Stages, plasma: PlasmaCurve, end_h: float, decays: Array, tolerance: float) -> None:
         self.run, self.plasma, self.end_h, self.decays, self.tolerance = run, plasma, end_h, decays, tolerance
         self.supply = max(plasma.integral_nmol_h_per_L(), 1e-300)
         entering = float(run.eq.source_per_h.sum())
         self.label_supply = np.array([max(entering * plasma.integral_nmol_h_per_L(d), 1e-300) for d in decays])
         self.next_h = min(end_h, FIRST_STEP / max(plasma.rates_per_h))
 
-    def attempt(self, time: float, tally: March) -> _Step:
+    def attempt(self, time: float, tally: March) -> Step:
         """One step from ``time``; sets ``next_h`` to the step that should follow, or to the one to retry with."""
         last = time + 1.01 * self.next_h >= self.end_h
         step = self.end_h - time if last else self.next_h
-        levels, miss = _plasma_stages(self.plasma, time, step, self.supply)
+        levels, miss = plasma_stages(self.plasma, time, step, self.supply)
         weights = np.array([label_weights(d * step) for d in self.decays])
         error = math.inf
         newton = NEWTON_PER_TOLERANCE * self.tolerance
@@ -203,15 +203,19 @@ class _Controller:
             error = error if math.isfinite(error) else math.inf
         factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
         self.next_h = step * (factor if error <= 1.0 else min(factor, 0.9))
-        return _Step(self.end_h if last else time + step, step, levels, weights, error)
+        return Step(self.end_h if last else time + step, step, levels, weights, error)
 
 
 def march(
     equations: Coefficients, plasma: PlasmaCurve, end_h: float, decay_per_h: Array, tolerance: float,
     progress: Callable[[float], None] | None = None,
+    record: Callable[[float, Step, Stages], None] | None = None, stages: Stages | None = None,
 ) -> March:  # fmt: skip
-    """Integrate from an empty tissue at time 0 to ``end_h``; labels' decay constants ``decay_per_h`` (n,)."""
-    run, out = _Stages(equations), March()
+    """Integrate from an empty tissue at time 0 to ``end_h``; labels' decay constants ``decay_per_h`` (n,).
+
+    ``record`` sees each accepted step, with its start, before the run moves on; ``stages`` are the work fields, fresh.
+    """
+    run, out = Stages(equations) if stages is None else stages, March()
     control = _Controller(run, plasma, end_h, decay_per_h, tolerance)
     integrals = np.zeros((len(decay_per_h), 3, *run.free.shape))
     snapshots = [np.zeros((3, *run.shape))]
@@ -228,6 +232,8 @@ def march(
             if fade > 1e-30:
                 flat = integrals[n].reshape(-1)
                 kernel.combine(flat, run.values.reshape(STAGES, -1), step.size_h * fade * step.weights[n], flat)
+        if record is not None:
+            record(time, step, run)
         run.accept(step.plasma[-1])
         time = step.end_h
         out.times_h.append(time)
@@ -239,7 +245,7 @@ def march(
     return out
 
 
-def _stuck(time: float, end_h: float, step: _Step, equations: Coefficients, residual: float) -> str:
+def _stuck(time: float, end_h: float, step: Step, equations: Coefficients, residual: float) -> str:
     binding = equations.kon_L_per_nmol_per_h * float(equations.target_nmol_per_L.max())
     return (
         f"The transport solver stopped at {time:.4g} h of {end_h:g} h: its step fell to {step.size_h:.2g} h with an "

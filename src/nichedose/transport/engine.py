@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from nichedose.body.plasma import PlasmaCurve
-from nichedose.fields.grid import Array, BoolArray, Grid
+from nichedose.fields.grid import Array
+from nichedose.transport._box import Box, bounding_box, crop, expand
 from nichedose.transport._equations import Basis, Coefficients, coefficients
 from nichedose.transport._inputs import check_inputs
 from nichedose.transport._march import March, march
@@ -17,7 +18,6 @@ from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTran
 __all__ = ["simulate"]
 
 STATES = ("free", "bound", "internalised")
-Box = tuple[slice, slice]
 
 
 def simulate(
@@ -50,8 +50,8 @@ def simulate(
     True
     """
     check_inputs(tissue, ligand, end_h, decay_per_h, tolerance, basis)
-    box = _bounding_box(tissue.mask)
-    cut = _crop(tissue, box)
+    box = bounding_box(tissue.mask)
+    cut = crop(tissue, box)
     refuse_if_too_large(cut.grid, len(decay_per_h))
     equations = coefficients(cut, ligand, basis)
     names = list(decay_per_h)
@@ -59,8 +59,8 @@ def simulate(
     run = march(equations, plasma, end_h, decays, tolerance, progress)
     ledgers = [_ledger(run, n, decay, equations, plasma) for n, decay in enumerate(decays)]
     shape = tissue.grid.shape
-    snapshots = _expand(run.snapshots, shape, box)
-    integrals = _expand(run.integrals, shape, box)
+    snapshots = _delivered(run.snapshots, shape, box)
+    integrals = _delivered(run.integrals, shape, box)
     return TransportSolution(
         grid=tissue.grid,
         mask=tissue.mask,
@@ -101,19 +101,6 @@ def _largest_occupancy(bound: Array, target: Array) -> float:
     return float((bound[bearing] / target[bearing]).max()) if bearing.any() else 0.0
 
 
-def _bounding_box(mask: BoolArray) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def _crop(tissue: TissueTransport, box: Box) -> TissueTransport:
-    mask = tissue.mask[box]
-    grid = Grid((mask.shape[0], mask.shape[1]), tissue.grid.spacing_um)
-    return TissueTransport(grid, mask, tissue.target_nmol_per_L[box], tissue.exchange_per_h[box])
-
-
-def _expand(field: Array, shape: tuple[int, int], box: Box) -> Array:
+def _delivered(field: Array, shape: tuple[int, int], box: Box) -> Array:
     """Back to the whole grid. What the step control lets pass below 0 (1e-6 of the mean content) is shown as 0."""
-    out = np.zeros((*field.shape[:-2], *shape))
-    out[(..., *box)] = np.maximum(field, 0.0)
-    return out
+    return np.maximum(expand(field, shape, box), 0.0)

@@ -1,0 +1,134 @@
+"""Compiled kernels of one implicit stage, run backwards: what a change of its output asks of its input.
+
+Packed fields as in ``_checkerboard``. The stage's matrix is symmetric, so the adjoint solve is the forward one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nichedose.fields.grid import Array
+from nichedose.transport._kernels import _jit, apply_operator, conjugate_gradient, prepare_levels
+
+__all__ = ["after_solve", "before_solve", "between_steps", "solve"]
+
+# Rows of ``sums``: derivatives with respect to these numbers.
+KON, KOFF, KINT, KREL, LOG_CONDUCTANCE, CAPACITY, PLASMA = range(7)
+
+
+@_jit
+def before_solve(
+    free: Array, rhs: Array, target: Array, leave: Array, capacity: Array, face_sum: Array, faces: Array,
+    a: float, kon: float, koff: float, kint: float, krel: float,
+    value_bar: Array, slope_bar: Array, mass: Array, right: Array, bound_bar: Array, inside_bar: Array,
+) -> None:
+    """Matrix diagonal ``mass``, right-hand side ``right`` of the adjoint solve, and what falls to bound and inside.
+
+    ``value_bar`` (3, ...) weighs F per tissue, B and I of the stage; ``slope_bar`` (3, ...) its slopes.
+    """
+    keep, gain, on, hold = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
+    rows, places = free.shape[1], free.shape[2]
+    for colour in range(2):
+        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        own, other = slope_bar[0, colour], slope_bar[0, 1 - colour]
+        for y in range(1, rows - 1):
+            s = 1 - 2 * ((y + colour) & 1)
+            aside = other[y, 1 + s : places - 1 + s]
+            for j in range(1, places - 1):
+                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
+                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                f, tg = free[colour, y, j], target[colour, y, j]
+                share = 1.0 / (gain + on * f)
+                bound = (rhs[1, colour, y, j] + on * tg * f) * share
+                slope = on * share * (tg - bound)
+                of_slope = own[y, j]
+                inside = value_bar[2, colour, y, j] - krel * slope_bar[2, colour, y, j]
+                held = value_bar[1, colour, y, j] + slope_bar[1, colour, y, j] / a
+                held += kint * (slope_bar[2, colour, y, j] - of_slope + a * hold * inside)
+                ms = capacity[colour, y, j] + a * leave[colour, y, j] + keep * slope
+                mass[colour, y, j] = ms if capacity[colour, y, j] > 0.0 else 0.0
+                bound_bar[colour, y, j], inside_bar[colour, y, j] = held, inside
+                into = capacity[colour, y, j] * value_bar[0, colour, y, j] + held * slope + flow
+                right[colour, y, j] = into - (face_sum[colour, y, j] + leave[colour, y, j]) * of_slope
+
+
+@_jit
+def solve(
+    x: Array, right: Array, reduction: float, a: float, mass: Array, inverse: Array, weight: Array, cells: Array,
+    face_sum: Array, faces: Array, rows: Array, places: Array, start: Array,
+) -> int:
+    """Solve the stage's matrix for ``x`` (packed, its content the first guess) to ``reduction`` of ``right``.
+
+    Returns CG iterations.
+    """
+    n = start[1]
+    shape = (2, rows[0], places[0])
+    g0, fs0 = faces[: 4 * n].reshape((2, 4, rows[0], places[0])), face_sum[:n].reshape(shape)
+    prepare_levels(mass, inverse, face_sum, a, rows, places, start)
+    flat, wanted, r, dx = x.reshape(-1), right.reshape(-1), cells[0], cells[5]
+    apply_operator(x, cells[3, :n].reshape(shape), mass[:n].reshape(shape), fs0, g0, a)
+    size = 0.0
+    for i in range(n):
+        r[i] = wanted[i] - cells[3, i] if mass[i] > 0.0 else 0.0
+        size += wanted[i] ** 2
+    if size == 0.0:
+        flat[:] = 0.0
+        return 0
+    used = conjugate_gradient(
+        dx, mass, inverse, weight, cells, face_sum, faces, a, 0.0, reduction * np.sqrt(size), rows, places, start
+    )
+    for i in range(n):
+        flat[i] += dx[i]
+    return int(used)
+
+
+@_jit
+def after_solve(
+    x: Array, free: Array, rhs: Array, target: Array, source: Array, face_sum: Array, faces: Array,
+    a: float, plasma: float, kon: float, koff: float, kint: float, krel: float,
+    value_bar: Array, slope_bar: Array, bound_bar: Array, inside_bar: Array,
+    rhs_bar: Array, target_bar: Array, exchange_bar: Array, sums: Array,
+) -> None:
+    """From the adjoint of free ligand ``x``: that of the stage's right-hand sides ``rhs_bar``; parameters are added."""
+    keep, gain, on, hold = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
+    rows, places = free.shape[1], free.shape[2]
+    for colour in range(2):
+        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        own, other = free[colour], free[1 - colour]
+        for y in range(1, rows - 1):
+            s = 1 - 2 * ((y + colour) & 1)
+            aside = other[y, 1 + s : places - 1 + s]
+            for j in range(1, places - 1):
+                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
+                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                f, tg, xi = own[y, j], target[colour, y, j], x[colour, y, j]
+                share = 1.0 / (gain + on * f)
+                bound = (rhs[1, colour, y, j] + on * tg * f) * share
+                inside = (rhs[2, colour, y, j] + a * kint * bound) * hold
+                into = inside_bar[colour, y, j]
+                of_bound = bound_bar[colour, y, j] - keep * xi
+                of_flux = a * xi + slope_bar[0, colour, y, j]
+                of_inside = slope_bar[2, colour, y, j]
+                rhs_bar[0, colour, y, j] = xi
+                rhs_bar[1, colour, y, j] = of_bound * share - slope_bar[1, colour, y, j] / a
+                rhs_bar[2, colour, y, j] = into * hold
+                target_bar[colour, y, j] += of_bound * share * on * f
+                exchange_bar[colour, y, j] += (plasma - f) * of_flux
+                sums[0] += of_bound * share * a * f * (tg - bound)
+                sums[1] -= of_bound * share * a * bound
+                sums[2] += bound * (of_inside - of_flux + a * hold * into) - of_bound * share * a * bound
+                sums[3] -= inside * (of_inside + a * hold * into)
+                sums[4] += of_flux * (flow - face_sum[colour, y, j] * f)
+                sums[5] += f * (value_bar[0, colour, y, j] - xi)
+                sums[6] += of_flux * source[colour, y, j]
+
+
+@_jit
+def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Array) -> float:
+    """The plasma's jump between two steps, as the last slope becomes the first; returns its own derivative."""
+    total = 0.0
+    bar, so, ex = slope_bar.reshape(-1), source.reshape(-1), exchange_bar.reshape(-1)
+    for i in range(bar.size):
+        total += bar[i] * so[i]
+        ex[i] += jump * bar[i]
+    return total

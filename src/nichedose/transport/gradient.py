@@ -1,0 +1,264 @@
+"""What a number that depends on the label integrals owes to each rate, each field and the plasma: the adjoint run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nichedose.body.plasma import PlasmaCurve
+from nichedose.errors import BadInput, near_miss
+from nichedose.fields.grid import Array, BoolArray
+from nichedose.transport import _adjoint_kernels as adjoint
+from nichedose.transport import _kernels as kernel
+from nichedose.transport._box import Box, bounding_box, crop, expand
+from nichedose.transport._checkerboard import pack, unpack
+from nichedose.transport._equations import coefficients
+from nichedose.transport._inputs import check_inputs
+from nichedose.transport._march import NEWTON_PER_TOLERANCE, Stages, Step, march
+from nichedose.transport._tableau import BEFORE, STAGES, A, B, C
+from nichedose.transport._tape import Tape
+from nichedose.transport.cost import refuse_if_too_large
+from nichedose.transport.engine import STATES
+from nichedose.transport.solution import LigandKinetics, TissueTransport
+
+__all__ = ["Integrals", "Objective", "TransportGradient", "differentiate"]
+
+Integrals = Mapping[str, Mapping[str, Array]]
+Objective = Callable[[Integrals], tuple[float, Integrals]]
+SOLVE_PER_TOLERANCE = 0.03  # reduction of an adjoint stage's residual
+LEAST_REDUCTION = 1e-10
+
+
+@dataclass(frozen=True)
+class TransportGradient:
+    """``value`` of an objective and its derivatives, each per unit of the input it names (units there).
+
+    ``ligand`` by field name of `LigandKinetics` (the permeability acts through ``exchange_per_h``).
+    ``target_nmol_per_L`` and ``exchange_per_h`` (ny, nx), zero outside the tissue. ``plasma_amplitudes`` and
+    ``plasma_rates`` (n,) as in `PlasmaCurve`. ``log_plasma`` is the derivative with respect to the logarithm of the
+    whole curve: what a relative change of the ligand given does.
+    """
+
+    value: float
+    ligand: Mapping[str, float]
+    target_nmol_per_L: Array
+    exchange_per_h: Array
+    plasma_amplitudes: Array
+    plasma_rates: Array
+    log_plasma: float
+
+
+def differentiate(
+    tissue: TissueTransport,
+    ligand: LigandKinetics,
+    plasma: PlasmaCurve,
+    objective: Objective,
+    *,
+    end_h: float,
+    decay_per_h: Mapping[str, float],
+    tolerance: float = 1e-3,
+    memory_GiB: float = 2.0,
+) -> TransportGradient:
+    """Value and gradient of ``objective`` of the label integrals, at the cost of little more than a second run.
+
+    ``objective`` receives what `TransportSolution.time_integrals_nmol_h_per_L` holds and returns its value and the
+    derivative with respect to every map in it (labels and states left out count as zero). It may be anything from a
+    mean to the log kill after a convolution: the chain rule up to the label integrals is the caller's, from there on
+    ours. This is the exact adjoint of the discrete scheme at the steps that it took; it agrees with finite differences
+    of those steps, and with the derivative of the equations within ``tolerance``.
+
+    ``memory_GiB`` bounds what is kept of the run; beyond it, stretches are solved again (one more forward run).
+    Raises as `simulate` does, and ``BadInput`` for an objective with unknown labels, states, wrong shapes or NaN.
+
+    >>> from nichedose.fields.grid import Grid
+    >>> one = np.ones((1, 1))
+    >>> tissue = TissueTransport(Grid((1, 1), 20.0), one > 0, 50.0 * one, 2.0 * one)
+    >>> ligand = LigandKinetics(0.6, 0.6, 0.06, 0.008, 200.0, 0.2, 0.4)
+    >>> mean = lambda maps: (maps["177Lu"]["bound"].mean(), {"177Lu": {"bound": one}})
+    >>> found = differentiate(tissue, ligand, PlasmaCurve((30.0,), (1.0,)), mean, end_h=24.0,
+    ...                       decay_per_h={"177Lu": 0.00434})
+    >>> found.target_nmol_per_L[0, 0] > 0.0
+    True
+    """
+    check_inputs(tissue, ligand, end_h, decay_per_h, tolerance, "void")
+    if not memory_GiB > 0.0:
+        raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
+    box = bounding_box(tissue.mask)
+    cut = crop(tissue, box)
+    refuse_if_too_large(cut.grid, len(decay_per_h))
+    equations = coefficients(cut, ligand, "void")
+    run = Stages(equations)
+    tape = Tape(max(24, int(memory_GiB * 2**30 / run.free.nbytes)), NEWTON_PER_TOLERANCE * tolerance)
+    decays = np.array([0.0, *decay_per_h.values()])
+    course = march(equations, plasma, end_h, decays, tolerance, record=tape.record, stages=run)
+    shape = tissue.grid.shape
+    maps = expand(course.integrals, shape, box)
+    names = list(decay_per_h)
+    integrals = {name: dict(zip(STATES, maps[n + 1], strict=True)) for n, name in enumerate(names)}
+    value, wanted = objective(integrals)
+    seeds = _seeds(wanted, names, shape, tissue.mask)[(..., *box)]
+    sweep = _Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
+    reduction = max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION)
+    return sweep.back(tape, plasma, reduction).gradient(float(value), ligand, plasma, shape, box)
+
+
+def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: BoolArray) -> Array:
+    """The objective's derivatives, (labels, 3, ny, nx), zero where it gave none and outside the tissue."""
+    seeds = np.zeros((len(names), len(STATES), *shape))
+    for label, states in wanted.items():
+        if label not in names:
+            raise BadInput(f"The objective's derivative names the label '{label}'.{near_miss(label, names)}")
+        for state, field in states.items():
+            if state not in STATES:
+                raise BadInput(f"The objective's derivative names the state '{state}'.{near_miss(state, STATES)}")
+            given = np.asarray(field, dtype=float)
+            if given.shape != shape or not np.isfinite(given[mask]).all():
+                raise BadInput(f"The objective's derivative for {label}, {state} must be finite, of shape {shape}; got "
+                               f"shape {given.shape}.")
+            seeds[names.index(label), STATES.index(state)] = np.where(mask, given, 0.0)
+    return seeds
+
+
+class _Sweep:
+    """The backward run: what each quantity owes, from the last step to the first."""
+
+    def __init__(self, run: Stages, decays: Array, seeds: Array) -> None:
+        self.run, self.decays, self.seeds = run, decays, seeds
+        fields = run.state.shape
+        self.state_bar, self.first_bar, self.value_bar = np.zeros(fields), np.zeros(fields), np.zeros(fields)
+        self.target_bar, self.exchange_bar = np.zeros(fields[1:]), np.zeros(fields[1:])
+        self.sums = np.zeros(7)
+        self.levels_bar: list[Array] = []  # of the plasma at each step's stages, last step first
+        self.stage_rhs = np.zeros((STAGES, *fields))
+        self.guess, self.rhs_bar = np.zeros((STAGES, *fields[1:])), np.zeros(fields)
+        self.work = np.zeros((3, *fields[1:]))  # right-hand side, and what falls to bound and to internalised
+        self.even = np.ones(run.mass.size)  # the adjoint's residual is weighed alike in every voxel
+        self.cg = 0
+
+    def back(self, tape: Tape, plasma: PlasmaCurve, reduction: float) -> _Sweep:
+        run, starts = self.run, [0.0, *(s.end_h for s in tape.steps)]
+        slope_bars, value_bars = np.zeros_like(run.slopes), np.zeros_like(run.values)
+        later = None  # plasma at the start of the following step
+        self.starts, self.steps = starts[:-1], tape.steps
+        for n, taped in tape.backwards(run):
+            step = tape.steps[n]
+            levels_bar = np.zeros(STAGES)
+            fade = np.exp(-self.decays * starts[n]) * step.size_h
+            for i in range(STAGES):
+                weights = np.array([f * w[i] for f, w in zip(fade, step.weights[1:], strict=True)])
+                np.einsum("l,l...->...", weights, self.seeds, out=value_bars[i])
+                np.multiply(self.state_bar, step.size_h * B[i], out=slope_bars[i])
+            value_bars[-1] += self.value_bar
+            slope_bars[-1] += self.first_bar
+            if later is not None:
+                jump = adjoint.between_steps(self.first_bar[0], run.source, later - step.plasma[-1], self.exchange_bar)
+                levels_bar[-1] -= jump
+                self.levels_bar[-1][0] += jump
+            assert taped.free is not None
+            self._replay(step, taped.state, taped.first_slope, taped.free)
+            for i in range(STAGES - 1, 0, -1):
+                self._stage(i, step, taped.free[i - 1], value_bars[i], slope_bars, levels_bar, reduction)
+            self.first_bar[...], self.value_bar[...] = slope_bars[0], value_bars[0]
+            self.levels_bar.append(levels_bar)
+            later = step.plasma[0]
+        # the very first slope is the plasma's alone
+        self.levels_bar[-1][0] += adjoint.between_steps(
+            self.first_bar[0], run.source, self.steps[0].plasma[0], self.exchange_bar)
+        return self
+
+    def _replay(self, step: Step, state: Array, first_slope: Array, free: Array) -> None:
+        """Right-hand sides of all stages again, from what was kept: no solve."""
+        run, eq = self.run, self.run.eq
+        flat = run.slopes.reshape(STAGES, -1)
+        run.slopes[0] = first_slope
+        kernel.add_source(
+            first_slope[0].reshape(-1), run.source.reshape(-1), step.plasma[0], run.slopes[0, 0].reshape(-1))
+        for i in range(1, STAGES):
+            rhs = self.stage_rhs[i]
+            kernel.combine(state.reshape(-1), flat, step.size_h * BEFORE[i], rhs.reshape(-1))
+            kernel.finish_stage(
+                free[i - 1], rhs, run.target, run.leave, run.source, run.fs0, run.g0, A[i, i] * step.size_h,
+                step.plasma[i], eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h, eq.krel_per_h,
+                run.values[i], run.slopes[i],
+            )  # fmt: skip
+
+    def _stage(
+        self, i: int, step: Step, free: Array, value_bar: Array, slope_bars: Array, levels_bar: Array, reduction: float
+    ) -> None:
+        """One implicit stage backwards: one symmetric solve, then what it owes to earlier slopes and to parameters."""
+        run, eq, ladder = self.run, self.run.eq, self.run.ladder
+        a = A[i, i] * step.size_h
+        rates = (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h, eq.krel_per_h)
+        right, bound_bar, inside_bar = self.work
+        adjoint.before_solve(
+            free, self.stage_rhs[i], run.target, run.leave, run.capacity, run.fs0, run.g0, a, *rates,
+            value_bar, slope_bars[i], run.mass[: free.size].reshape(free.shape), right, bound_bar, inside_bar,
+        )  # fmt: skip
+        x = self.guess[i]
+        self.cg += adjoint.solve(
+            x, right, reduction, a, run.mass, run.inverse, self.even, run.work,
+            ladder.face_sum, ladder.faces, ladder.rows, ladder.places, ladder.start,
+        )  # fmt: skip
+        supplied = self.sums[adjoint.PLASMA]
+        adjoint.after_solve(
+            x, free, self.stage_rhs[i], run.target, run.source, run.fs0, run.g0, a, step.plasma[i], *rates,
+            value_bar, slope_bars[i], bound_bar, inside_bar,
+            self.rhs_bar, self.target_bar, self.exchange_bar, self.sums,
+        )  # fmt: skip
+        levels_bar[i] += self.sums[adjoint.PLASMA] - supplied
+        self.state_bar += self.rhs_bar
+        for j in range(i):
+            slope_bars[j] += step.size_h * A[i, j] * self.rhs_bar
+
+    def gradient(
+        self, value: float, ligand: LigandKinetics, plasma: PlasmaCurve, shape: tuple[int, int], box: Box
+    ) -> TransportGradient:
+        """From the coefficients of the equations to the inputs that they were made of (free ligand per void)."""
+        sums, amplitudes, rates = self.sums, np.zeros(len(plasma.rates_per_h)), np.zeros(len(plasma.rates_per_h))
+        for start, step, bar in zip(self.starts, self.steps, reversed(self.levels_bar), strict=True):
+            by_amplitude, by_rate = _levels_derivative(plasma, start, step.size_h)
+            amplitudes += bar @ by_amplitude
+            rates += bar @ by_rate
+        target, exchange = (expand(unpack(f, self.run.shape), shape, box) for f in (self.target_bar, self.exchange_bar))
+        conductance = float(sums[adjoint.LOG_CONDUCTANCE])
+        return TransportGradient(
+            value=value,
+            ligand={
+                "association_L_per_nmol_per_h": float(sums[adjoint.KON]),
+                "dissociation_per_h": float(sums[adjoint.KOFF]),
+                "internalisation_per_h": float(sums[adjoint.KINT]),
+                "release_per_h": float(sums[adjoint.KREL]),
+                "diffusivity_um2_per_s": conductance / ligand.diffusivity_um2_per_s
+                if ligand.diffusivity_um2_per_s > 0.0 else math.nan,
+                "void_fraction": float(sums[adjoint.CAPACITY]) + conductance / ligand.void_fraction,
+            },
+            target_nmol_per_L=target,
+            exchange_per_h=exchange,
+            plasma_amplitudes=amplitudes,
+            plasma_rates=rates,
+            log_plasma=float(amplitudes @ np.array(plasma.amplitudes_nmol_per_L)),
+        )
+
+
+def _levels_derivative(plasma: PlasmaCurve, start_h: float, step_h: float) -> tuple[Array, Array]:
+    """Derivative of the corrected plasma levels of one step (see `plasma_stages`), (6, n) by amplitude and by rate."""
+    amplitude, rate = np.array(plasma.amplitudes_nmol_per_L), np.array(plasma.rates_per_h)
+    times = (start_h + C * step_h)[:, None]
+    fall, share = np.exp(-rate * times), np.exp(-rate * start_h) * -np.expm1(-rate * step_h) / rate
+    share_by_rate = (
+        -start_h * share + step_h * np.exp(-rate * (start_h + step_h)) / rate - share / rate
+    )
+    values, area = fall @ amplitude, float(share @ amplitude)
+    rough = step_h * float(B @ values)
+    found = []
+    for of_values, of_area in ((fall, share), (-amplitude * times * fall, amplitude * share_by_rate)):
+        of_rough = step_h * (B @ of_values)
+        if rough > 0.0 and 0.5 < area / rough < 2.0:
+            ratio = area / rough
+            found.append(of_values * ratio + values[:, None] * (of_area - ratio * of_rough) / rough)
+        else:
+            found.append(of_values + (of_area - of_rough) / step_h)
+    return found[0], found[1]
