@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +13,7 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.library.schema import Agent, LabelledForm
 from nichedose.quantities import (
     ActivityMBq,
+    AmountNmol,
     ConcentrationNmolPerL,
     DensityPerMm3,
     DoseGy,
@@ -21,7 +23,10 @@ from nichedose.quantities import (
     TimeH,
 )
 
-__all__ = ["Candidate", "Case", "Combination", "PriorDose", "Section", "parse_case"]
+__all__ = [
+    "Administration", "Candidate", "Case", "Combination", "MeasuredUptake", "Patient", "PriorDose", "Section",
+    "parse_case",
+]
 
 Surroundings = Literal["uniform", "mirror", "isolated"]
 Mode = Literal["as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity"]
@@ -84,7 +89,57 @@ class Daughters(_Part):
 
 
 class Patient(_Part):
+    """Who is treated. What is not given is that of the patients in whom the form's organ doses were published."""
+
     weight_kg: float = Field(default=70.0, gt=2, lt=400)
+    height_cm: float | None = Field(default=None, ge=45, le=250)
+    sex: Literal["male", "female"] | None = None
+    age_years: float | None = Field(default=None, ge=0, le=115)
+    gfr_mL_per_min: float | None = Field(
+        default=None, ge=2, le=250, description="glomerular filtration, not normalised to body surface")
+    haematocrit: float | None = Field(default=None, ge=0.1, le=0.65, description="a fraction")
+    tumour_volume_mL: float | None = Field(default=None, gt=0, description="of all lesions together")
+    organ_volumes_mL: dict[str, float] = Field(default_factory=dict, description="measured, by organ")
+    organ_targets: dict[str, ConcentrationNmolPerL] = Field(
+        default_factory=dict, description="measured target density of organs, per organ volume")
+    comorbidities: tuple[str, ...] = Field(default=(), description="scenarios of the form's whole-body set")
+
+
+class Administration(_Part):
+    """How each administration of a candidate is given."""
+
+    infusion: TimeH | None = Field(default=None, description="length; 15 min when absent")
+    split: int = Field(default=1, ge=1, le=10, description="equal parts of one administration")
+    split_interval: TimeH = Field(default=24.0, description="between the parts")
+    predose: AmountNmol | None = Field(default=None, description="unlabelled ligand given before")
+    predose_lead: TimeH = Field(default=1.0, description="how long before")
+    amino_acids: bool | None = Field(default=None, description="as is usual with the form when absent")
+    target_by_cycle: tuple[float, ...] = Field(
+        default=(), description="tumour target in each cycle over that in the first; constant when absent")
+
+
+class MeasuredUptake(_Part):
+    """Measured uptake of the lesion, decay-corrected: it sets the absolute uptake of every candidate on that form."""
+
+    form: str
+    time: TimeH = Field(description="after injection")
+    percent_per_mL: float | None = Field(default=None, gt=0, description="of the injected activity per mL of lesion")
+    suv: float | None = Field(default=None, gt=0, description="g/mL, by body weight")
+    decay_corrected: bool = Field(description="to the time of injection; must be true")
+    relative_sd: float = Field(default=0.15, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if (self.percent_per_mL is None) == (self.suv is None):
+            raise ValueError("give one of percent_per_mL (% of injected activity per mL) and suv")
+        if not self.decay_corrected:
+            raise ValueError("decay_corrected = false: correct the value to the time of injection (multiply it by "
+                             "exp(ln2 time / half-life)), then say true")
+        return self
+
+    def in_percent_per_mL(self, weight_kg: float) -> float:
+        """Percent of the injected activity per mL of lesion, in a body of ``weight_kg``."""
+        return self.percent_per_mL if self.percent_per_mL is not None else (self.suv or 0.0) * 0.1 / weight_kg
 
 
 class CandidatePartner(_Part):
@@ -111,6 +166,7 @@ class Candidate(_Part):
     interval: TimeH | None = None
     label: str | None = None
     partners: tuple[CandidatePartner, ...] = ()
+    administration: Administration = Administration()
 
 
 class Combination(_Part):
@@ -232,6 +288,7 @@ class Case(_Part):
     patient: Patient = Patient()
     anchors: dict[str, ConcentrationNmolPerL] = Field(
         default_factory=dict, description="measured mean target densities of this lesion, per tissue volume")
+    measured_uptake: tuple[MeasuredUptake, ...] = ()
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     combinations: tuple[Combination, ...] = ()
     forms: tuple[LabelledForm, ...] = ()
@@ -241,6 +298,16 @@ class Case(_Part):
     comparison: Comparison = Comparison()
     sampling: Sampling = Sampling()
     output: Output
+
+    @model_validator(mode="after")
+    def _uptake_below_injection(self) -> Self:
+        volume_mL = math.pi / 6.0 * self.lesion.diameter**3 * 1e-3
+        for m in self.measured_uptake:
+            per_mL = m.in_percent_per_mL(self.patient.weight_kg)
+            if per_mL * volume_mL > 100.0:
+                raise ValueError(f"measured_uptake of {m.form}: {per_mL:.3g} % per mL in a lesion of {volume_mL:.3g} "
+                                 "mL is more than was injected; check the unit (percent per mL, not kBq/mL)")
+        return self
 
     @model_validator(mode="after")
     def _unique_candidates(self) -> Self:

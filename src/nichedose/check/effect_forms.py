@@ -7,11 +7,14 @@ import numpy as np
 from nichedose.check.row import CheckRow
 from nichedose.dose.alphas import alpha_stopping_keV_per_um
 from nichedose.effect import (
+    DoseRate,
     Exposure,
+    ImmuneParameters,
     LymanCurve,
     Repopulation,
     cycles_g,
     effective_time_h,
+    immune_course,
     log_kill_for_control,
     log_survival_mixed,
     ntcp,
@@ -34,7 +37,7 @@ _PERCENT_mmHg = 7.6
 
 def rows() -> list[CheckRow]:
     """All comparisons of the optional forms."""
-    return [*_oxygen(), *_rbe(), *_mixed(), *_harm()]
+    return [*_oxygen(), *_rbe(), *_mixed(), *_harm(), _immune()]
 
 
 def _oxygen() -> list[CheckRow]:
@@ -106,3 +109,12 @@ def _harm() -> list[CheckRow]:
                  ours=log_kill_for_control(0.5, 1.79e8), reference=float(np.log10(1.79e8 / np.log(2.0))),
                  tolerance=1e-12),
     ]
+
+
+def _immune() -> CheckRow:
+    """The tumour after 12 days, without immune kill."""
+    p = ImmuneParameters(0.2, 0.3, 0.0, 0.1, 3.0, 1.0, 0.5, 0.2, 0.2, 0.3)
+    course = immune_course(p, 12.0, doses=(DoseRate(4.0, 3.0),))
+    return CheckRow(
+        id="effect.immune.no-immunity", kind="analytic", source="growth t - alpha D (1 - exp(-k t)) by hand",
+        ours=float(course.log_tumour[-1, 0, 0]), reference=float(2.4 - 1.2 * (1.0 - 0.5**4)), tolerance=1e-6)

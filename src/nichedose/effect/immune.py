@@ -9,7 +9,7 @@ antigen keeps up, regulatory cells R on the same scale, b(t) = 1 while a checkpo
     dR/dt = turnover (E (1 - b) - R)
     f = 1/(1 + suppression (1 - b) + regulation R)
 
-Dying tissue primes: N is the mean over regions (of equal tumour mass), and of the immune kill only what goes beyond the
+Dying tissue primes: N is the mean over regions by their tumour mass, and of the immune kill only what goes beyond the
 untreated one counts in it. K carries the infiltration of each region. Without dose and blockade the tumour grows
 exponentially: E = R = s0 is then a steady state, and ``net_growth_per_d`` is what is seen.
 """
@@ -111,17 +111,21 @@ class Blockade:
 
 @dataclass(frozen=True)
 class ImmuneCourse:
-    """``times_d`` (nt,); the others (nt, n_sets, n_regions): tumour and dying mass over the start, effectors."""
+    """``times_d`` (nt,), ``region_shares`` (n_regions,); the others (nt, n_sets, n_regions).
+
+    Tumour (natural log) and dying mass are relative to the tumour at the start in that region.
+    """
 
     times_d: Array
     log_tumour: Array
     dying: Array
     effectors: Array
+    region_shares: Array
 
     @property
     def total(self) -> Array:
         """Viable and dying tumour together, all regions: what a calliper sees, relative to the start (nt, n_sets)."""
-        return np.asarray((np.exp(self.log_tumour) + self.dying).mean(axis=-1))
+        return np.asarray((np.exp(self.log_tumour) + self.dying) @ self.region_shares)
 
 
 def immune_course(
@@ -131,13 +135,15 @@ def immune_course(
     doses: tuple[DoseRate, ...] = (),
     blockade: Blockade | None = None,
     infiltration: ArrayLike = 1.0,
+    region_shares: ArrayLike | None = None,
     step_d: float = STEP_D,
 ) -> ImmuneCourse:
     """Integrate to ``end_d`` in steps of ``step_d`` (classical Runge-Kutta, fourth order).
 
-    ``infiltration`` (n_regions,) multiplies the effectors' kill in each region; each parameter is a number or
-    (n_sets,), and a dose or its share a number, (n_regions,) or (n_sets, 1). Raises `BadInput` for a step or end not
-    above 0, negative infiltration, or shapes that do not fit.
+    ``infiltration`` (n_regions,) multiplies the effectors' kill in each region, ``region_shares`` is each region's part
+    of the tumour (equal when absent); each parameter is a number or (n_sets,), and a dose or its share a number,
+    (n_regions,) or (n_sets, 1). Raises `BadInput` for a step or end not above 0, negative infiltration, or shapes that
+    do not fit.
 
     >>> quiet = ImmuneParameters(0.2, 0.3, 0.1, 0.1, 3.0, 1.0, 0.5, 0.2, 0.2, 0.3)
     >>> bool(abs(immune_course(quiet, 10.0).log_tumour[-1, 0, 0] - 2.0) < 1e-9)  # grows as it is seen to
@@ -146,6 +152,9 @@ def immune_course(
     regions = np.atleast_1d(np.asarray(infiltration, dtype=float))
     if not (end_d > 0.0 and step_d > 0.0 and math.isfinite(end_d)) or bool((regions < 0.0).any()):
         raise BadInput("immune_course needs end_d and step_d above 0, and infiltration not negative.")
+    shares = np.full(len(regions), 1.0 / len(regions)) if region_shares is None else np.asarray(region_shares, float)
+    if shares.shape != regions.shape or bool((shares < 0.0).any()) or abs(float(shares.sum()) - 1.0) > 1e-9:
+        raise BadInput("region_shares needs one share for each infiltration, none negative, with sum 1.")
     column = {name: np.asarray(value, dtype=float).reshape(-1, 1) for name, value in vars(p).items()}
     try:
         sets = np.broadcast_shapes(*(v.shape for v in column.values()))[0]
@@ -163,7 +172,7 @@ def immune_course(
         killed = column["alpha_per_Gy"] * rate
         function = 1.0 / (1.0 + column["suppression"] * (1.0 - b) + column["regulation"] * regulators)
         eaten = column["kill_per_d"] * regions * function * effectors
-        pooled = dying.mean(axis=1, keepdims=True)
+        pooled = (dying @ shares)[:, None]
         signal = s0 + (1.0 - s0) * pooled / (pooled + column["half_antigen"])
         return np.stack([
             growth - killed - eaten + np.zeros_like(log_v),
@@ -189,7 +198,8 @@ def immune_course(
         k4 = slope(inside, state + h * k3)
         state = state + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
         kept[i + 1] = state[:3]
-    return ImmuneCourse(np.asarray(np.arange(steps + 1) * step_d, dtype=float), kept[:, 0], kept[:, 1], kept[:, 2])
+    times = np.asarray(np.arange(steps + 1) * step_d, dtype=float)
+    return ImmuneCourse(times, kept[:, 0], kept[:, 1], kept[:, 2], shares)
 
 
 def _column(value: ArrayLike) -> Array:
