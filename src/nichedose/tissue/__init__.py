@@ -14,25 +14,31 @@ from nichedose.tissue.map import TargetField, TissueMap
 from nichedose.tissue.oxygen import OxygenParameters, oxygen
 from nichedose.tissue.section import grid_to_rows, model_section
 from nichedose.tissue.spots import CellSites, GeneCoverage, SpotModel, SpotTarget
+from nichedose.tissue.tme import ProfileOptions, TMEProfile, compare_profiles, discover_targets, profile
 
 __all__ = [
     "CellSites",
     "GeneCoverage",
     "Observation",
     "OxygenParameters",
+    "ProfileOptions",
     "Proteins",
     "SpatialAssay",
     "SpotModel",
     "SpotTarget",
+    "TMEProfile",
     "TargetField",
     "TissueMap",
     "build_tissue_map",
+    "compare_profiles",
+    "discover_targets",
     "grid_to_points",
     "grid_to_rows",
     "grid_to_spots",
     "interpolate_spots",
     "model_section",
     "oxygen",
+    "profile",
     "section_grid",
     "spots_to_grid",
     "tissue_mask",

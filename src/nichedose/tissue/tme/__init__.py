@@ -1,6 +1,11 @@
 """The tumour microenvironment of a section: what is where, what keeps whom out, which targets stand out."""
 
+from nichedose.tissue.tme.change import ChangeReport, compare_profiles
+from nichedose.tissue.tme.discover import Discovery, discover_in_section, discover_targets
 from nichedose.tissue.tme.options import ProfileOptions
 from nichedose.tissue.tme.profile import TMEProfile, profile
 
-__all__ = ["ProfileOptions", "TMEProfile", "profile"]
+__all__ = [
+    "ChangeReport", "Discovery", "ProfileOptions", "TMEProfile", "compare_profiles", "discover_in_section",
+    "discover_targets", "profile",
+]

@@ -66,7 +66,7 @@ def _missing(name: str, reason: str) -> Barrier:
 
 
 def _exclusion(cells: Mapping[str, Infiltration], unknown: Mapping[str, str]) -> Barrier:
-    name = "T cell exclusion"
+    name = "Exclusion of T cells"
     found = cells.get("cd8_t")
     if found is None:
         return _missing(name, unknown.get("cd8_t", "CD8 T cells were not found"))

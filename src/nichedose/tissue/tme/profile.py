@@ -52,7 +52,8 @@ class TMEProfile:
     ``areas_mm2`` of nests and stroma; ``cells`` by population, ``unknown`` with the reason for each that is missing;
     ``neighbours`` by 'source > target'; ``depth_q90_um`` the depth that a tenth of the nests' area exceeds.
     By row of the assay: ``distance_um`` to the border (negative in nests), ``compartment`` ('nest', 'stroma' or ''),
-    ``rows`` with the cells, ``scores`` with their arrays. ``tiles`` serve `compare_profiles`.
+    ``rows`` with the cells, ``scores`` with their arrays. ``raster`` and ``compartments`` are maps, ``tiles`` serve
+    `compare_profiles`.
     """
 
     sample: str
@@ -79,6 +80,8 @@ class TMEProfile:
     rows: RowPopulations
     compartment: np.ndarray
     distance_um: Array
+    raster: Raster
+    compartments: Compartments
 
     def as_dict(self) -> dict[str, Any]:
         """Plain objects, for JSON."""
@@ -227,7 +230,8 @@ def _measure(
             library.phenotype_rules, tiles, samples, weights, counted=rows.counted, unknown=_unknown_cd8(rows),
             pitch_um=assay.pitch_um),
         composite=axes, barriers=barriers(cells, unknown, neighbours, axes, areas, q90), scores=scores, targets={},
-        flags=(), tiles=tiles, rows=rows, compartment=side, distance_um=distance,
+        flags=(), tiles=tiles, rows=rows, compartment=side, distance_um=distance, raster=raster,
+        compartments=compartments,
     )
 
 

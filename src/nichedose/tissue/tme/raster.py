@@ -92,17 +92,20 @@ def tessellate(
 def inside_outlines(grid: Grid, outlines_um: Sequence[Array]) -> BoolArray:
     """Voxels whose centre lies inside an odd number of the closed ``outlines_um``, each (n, 2) as (x, y)."""
     crossings = np.zeros(grid.shape, dtype=np.intp)
-    x0, dx = grid.x_um[0], grid.spacing_um
+    y = grid.y_um
     for outline in outlines_um:
-        a, b = np.asarray(outline, dtype=float), np.roll(np.asarray(outline, dtype=float), -1, axis=0)
-        for (xa, ya), (xb, yb) in zip(a.tolist(), b.tolist(), strict=True):
-            if ya == yb:
-                continue
-            rows = np.flatnonzero((grid.y_um >= min(ya, yb)) & (grid.y_um < max(ya, yb)))
-            at = xa + (grid.y_um[rows] - ya) * (xb - xa) / (yb - ya)
-            first = np.clip(np.ceil((at - x0) / dx).astype(np.intp), 0, grid.shape[1])
-            keep = first < grid.shape[1]
-            np.add.at(crossings, (rows[keep], first[keep]), 1)
+        a = np.asarray(outline, dtype=float)
+        b = np.roll(a, -1, axis=0)
+        low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
+        first, last = np.searchsorted(y, low, side="left"), np.searchsorted(y, high, side="left")
+        count = last - first  # rows of voxels that each edge crosses; none for a level edge
+        edge = np.repeat(np.arange(len(a)), count)
+        row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[edge]
+        slope = (b[edge, 0] - a[edge, 0]) / (b[edge, 1] - a[edge, 1])
+        at = a[edge, 0] + (y[row] - a[edge, 1]) * slope
+        column = np.clip(np.ceil((at - grid.x_um[0]) / grid.spacing_um).astype(np.intp), 0, grid.shape[1])
+        keep = column < grid.shape[1]
+        np.add.at(crossings, (row[keep], column[keep]), 1)
     return np.asarray(np.cumsum(crossings, axis=1) % 2 == 1)
 
 
