@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nichedose.errors import NichedoseError
@@ -22,9 +25,9 @@ Outcome = TypeVar("Outcome")
 _shared: Any = None
 
 
-def _initialise(shared: Any) -> None:
+def _initialise(path: str) -> None:
     global _shared
-    _shared = shared
+    _shared = pickle.loads(Path(path).read_bytes())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
@@ -64,8 +67,18 @@ def run_tasks(
         for task in tasks:
             yield _run_one(function, shared, task)
         return
+    # Through a file: a process that dies while it starts would leave us writing into its full pipe for ever.
+    with tempfile.TemporaryDirectory(prefix="nichedose-") as folder:
+        path = Path(folder) / "shared.pickle"
+        path.write_bytes(pickle.dumps(shared, pickle.HIGHEST_PROTOCOL))
+        yield from _in_processes(function, str(path), tasks, count)
+
+
+def _in_processes(
+    function: Callable[[Any, Task], Outcome], path: str, tasks: Sequence[Task], count: int
+) -> Iterator[Outcome]:
     pool = ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise, initargs=(shared,))
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise, initargs=(path,))
     try:
         with _interrupts_held():
             outcomes = pool.map(_call, [(function, task) for task in tasks])
