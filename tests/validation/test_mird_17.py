@@ -1,4 +1,4 @@
-"""Voxel S values of Bolch et al., MIRD Pamphlet 17 (J. Nucl. Med. 1999; 40: 11S-36S): 32P, 90Y, 99mTc, 131I.
+"""Voxel S values of Bolch et al., MIRD Pamphlet 17 (J. Nucl. Med. 1999; 40: 11S-36S): 32P, 89Sr, 90Y, 99mTc, 131I.
 
 Their medium is soft tissue, whose density is taken as 1.04 g/mL (assumed; at 1.00 the values of 99mTc and 131I from a
 voxel to itself lie 2 to 6 % higher). Self dose: 2 %, five voxels away along each axis, where photons decide, 10 %.
@@ -25,7 +25,8 @@ def _s(nuclide: str, side_mm: float, density: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("nuclide", "side_mm", "reference", "tolerance"), [
-    ("32P", 3.0, 1.65, 0.02), ("32P", 6.0, 0.319, 0.02), ("90Y", 3.0, 1.61, 0.02), ("90Y", 6.0, 0.346, 0.02),
+    ("32P", 3.0, 1.65, 0.02), ("32P", 6.0, 0.319, 0.02), ("89Sr", 3.0, 1.55, 0.02), ("89Sr", 6.0, 0.285, 0.02),
+    ("90Y", 3.0, 1.61, 0.02), ("90Y", 6.0, 0.346, 0.02),
     pytest.param("99mTc", 3.0, 9.02e-2, 0.02, marks=DISAGREES),
     ("99mTc", 6.0, 1.20e-2, 0.02), ("131I", 3.0, 0.92, 0.02),
     ("131I", 6.0, 0.129, 0.02)])

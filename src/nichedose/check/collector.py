@@ -12,7 +12,7 @@ __all__ = ["ROOMS", "collect"]
 # One module of this package for each; a test fails when one with `rows()` is missing here.
 ROOMS: tuple[str, ...] = (
     "nuclide", "nuclide_sources", "fields", "tissue", "transport", "transport_flow", "transport_course",
-    "transport_closure", "transport_gradient", "dose", "dose_photons", "dose_cells", "dose_volume", "organs",
+    "transport_closure", "transport_gradient", "dose", "dose_kernels", "dose_photons", "dose_cells", "dose_volume", "organs",
     "effect", "effect_forms", "decide",
 )
 

@@ -17,6 +17,7 @@ _NIST = "Hubbell and Seltzer, NIST Standard Reference Database 126"
 # (nuclide, mm): S(000), its tolerance, S(555), its tolerance; mGy/(MBq s)
 _VOXELS = {
     ("32P", 3.0): (1.65, 0.02, None, 0.0), ("32P", 6.0): (0.319, 0.02, None, 0.0),
+    ("89Sr", 3.0): (1.55, 0.02, None, 0.0), ("89Sr", 6.0): (0.285, 0.02, None, 0.0),
     ("90Y", 3.0): (1.61, 0.02, None, 0.0), ("90Y", 6.0): (0.346, 0.02, None, 0.0),
     # 99mTc at 3 mm misses its tolerances (+2.4 %, -11.5 %) where a Monte Carlo agrees with ours: see _SIMULATED,
     # docs/theory/photons.md and tests/validation

@@ -22,7 +22,7 @@ from nichedose.fields.grid import Array, BoolArray
 from nichedose.fields.linear import solve_spd
 from nichedose.nuclide import Source, canonical_name, chain, chosen_source, decay_per_h, progeny
 
-__all__ = ["Generation", "Migration", "Mobility", "migrate"]
+__all__ = ["Generation", "Method", "Migration", "Mobility", "migrate"]
 
 Method = Literal["solve", "yukawa", "auto"]
 _TOLERANCE = 1e-11
