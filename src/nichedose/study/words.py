@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nichedose.case import Lesion, Mode
+from nichedose.case import EffectOptions, Lesion, Mode
 from nichedose.decide import CandidateFacts, sentence
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
@@ -160,6 +160,50 @@ def _space(lesion: Lesion) -> tuple[str, str]:
     return depth, around
 
 
+_ANSWERS = {
+    "targets_decline": "targets decline as uptake did in patients (0.73, 0.50, 0.44)",
+    "dead_cells_clear": "doomed cells clear with their oxygen consumption and targets",
+    "hypoxia_loses_target": "cells without oxygen lose target",
+    "damage_changes_target": "damage changes the target",
+    "vessels_change": "vessels change",
+}
+
+
+def _changes(setup: Setup) -> tuple[str, ...]:
+    """How tissue and targets change in a course: by partners, by the answer to therapy, or not at all."""
+    chosen = setup.case.effect.answer
+    first = ("From cycle to cycle " + "; ".join(_ANSWERS[a] for a in chosen) + "." if chosen else
+             "Targets neither turn over nor change during therapy; cycles are equal and independent.")
+    named = {p.partner.name: p.partner for c in setup.candidates for p in c.partners}
+    return (first, *(
+        f"{p.name.capitalize()}: {p.description} "
+        f"{'Sizes are sourced where the list of values says so' if p.quantified else 'A scenario, its size assumed'}; "
+        "organ limits do not change." for p in named.values()))
+
+
+def _survival_text(options: EffectOptions) -> str:
+    """The survival model with the case's options."""
+    chosen = [text for on, text in (
+        (options.oer != "library", f"oxygen effect of electrons after '{options.oer}'"),
+        (options.oer_alpha != "library", f"of alpha particles along their tracks after '{options.oer_alpha}'"),
+        (options.rbe_alpha != "library", "alpha RBE by energy (Howell)"),
+        (options.synergy > 0.0, f"synergy {options.synergy:g}"),
+        (options.slow_repair_half_time is not None, "two components of repair"),
+        (options.oxygen_within_voxels, "oxygen within voxels in six classes"),
+        (options.reoxygenation, "full reoxygenation between cycles"),
+        (options.alpha_dose_spread > 0.0, f"alpha dose among nuclei spread by {options.alpha_dose_spread:g}"),
+        (options.bystander, "bystander effect (size assumed)"),
+    ) if on]
+    left_out = [text for off, text in (
+        (options.clonogen_doubling_time is None, "repopulation"), (not options.bystander, "bystander"),
+        (True, "immune"),
+    ) if off]
+    grown = "" if options.clonogen_doubling_time is None else (
+        f" Clonogens double every {options.clonogen_doubling_time / 24.0:g} d between cycles.")
+    return (f"Survival: linear-quadratic with dose-rate protraction and oxygen{''.join(f'; {t}' for t in chosen)}; no "
+            f"{', '.join(left_out)} effect, so log kill over long courses is an upper estimate.{grown}")
+
+
 def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tuple[str, ...]:
     """What was taken for granted, in plain words."""
     case = setup.case
@@ -178,11 +222,10 @@ def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tu
         "Free ligand reaches tissue by permeation from vessels and diffuses; convection is left out.",
         "Vessels are a smooth density; oxygen and ligand are means over a voxel, and gradients between single "
         "capillaries are averaged away.",
-        "Targets neither turn over nor change during therapy; cycles are equal and independent.",
+        *_changes(setup),
         "All progeny decay where their parent did; none escapes after an alpha recoil.",
         "Photons are not deposited in the section.",
-        "Survival: linear-quadratic with dose-rate protraction and oxygen; no repopulation, no bystander or immune "
-        "effect, so log kill over long courses is an upper estimate.",
+        _survival_text(case.effect),
         "Tumour cells within a voxel either bear the target or do not, in the stated fraction.",
         f"Composition of the tissue is the same in every draw; draws run on a {draw_spacing_um:g}-um grid and are "
         + ("moved to the fine grid by what the repeated draws show." if full_draws else
