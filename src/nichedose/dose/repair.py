@@ -15,6 +15,8 @@ from nichedose.fields.threads import one_blas_thread
 
 __all__ = ["integral_weights", "repair_form"]
 
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+
 
 @lru_cache(maxsize=64)
 @one_blas_thread
@@ -49,8 +51,7 @@ def _hats(x: float) -> tuple[Array, Array]:
     """For f the falling and the rising line on [0, 1], (2,) and (2, 2): int f(s) e^(-xs) ds and
     int f(s) int_0^s g(u) e^(-x(s-u)) du ds."""
     if x < 1.0:  # the closed forms lose digits; 12 Gauss points are exact to rounding
-        nodes, weights = np.polynomial.legendre.leggauss(12)
-        u, w = 0.5 * (nodes + 1.0), 0.5 * weights
+        u, w = 0.5 * (_NODES + 1.0), 0.5 * _WEIGHTS
         lines = np.stack([1.0 - u, u])
         inner_at = np.multiply.outer(u, u)  # points s u' inside [0, s]
         decay = np.exp(-x * (u[:, None] - inner_at)) * (w * u[:, None])
