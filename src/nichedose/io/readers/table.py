@@ -35,8 +35,10 @@ def _by_lower(columns: Any) -> dict[str, str]:
 
 def _claims(path: Path) -> bool:
     lowered = set(_by_lower(column_names(path))) if is_table(path) else set()
-    # an ST spot file has pixel positions beside x and y; it goes with its counts
-    return any(set(pair) <= lowered for pair in _POSITIONS) and not lowered & {"pixel_x", "label"}
+    if {"x_um", "y_um"} <= lowered:
+        return True
+    # files of spots and of labels of legacy ST have these beside x and y; they go with their counts
+    return {"x", "y"} <= lowered and not lowered & {"pixel_x", "label"}
 
 
 def _frame(path: Path) -> Any:

@@ -37,7 +37,10 @@ def _positions_of(root: Path) -> Path | None:
 
 
 def _claims(path: Path) -> bool:
-    return path.is_dir() and (_positions_of(_root(path)) is not None or (_root(path) / "spatial").is_dir())
+    if not path.is_dir() or any(path.glob("square_*um")) or path.resolve().name.startswith("square_"):
+        return False  # Visium HD
+    return (_positions_of(_root(path)) is not None or (_root(path) / "spatial").is_dir()) and not (
+        _root(path) / "binned_outputs").is_dir()
 
 
 def _read(path: Path, options: ReadOptions) -> SpatialAssay:
@@ -79,7 +82,7 @@ def _find_positions(path: Path, root: Path) -> Path:
     if found is not None:
         return found
     if (root / "binned_outputs").is_dir() or any(root.glob("square_*um")):
-        raise BadInput(f"{path}: this is Visium HD (binned), which this reader does not read.")
+        raise BadInput(f"{path}: this is Visium HD (binned); say kind = \"visium_hd\", or \"auto\".")
     raise BadInput(f"{path}: not a Visium folder: spatial/{' or '.join(_POSITIONS)} is missing. Give the folder that "
                    "Space Ranger calls 'outs'.")
 
@@ -145,8 +148,8 @@ def _scale_factors(folder: Path) -> tuple[dict[str, Any], list[Path]]:
     if not isinstance(factors, dict):
         raise BadInput(f"{path}: holds no scale factors.")
     if "bin_size_um" in factors:
-        raise BadInput(f"{path}: this is Visium HD ({factors['bin_size_um']} um bins), which this reader does not "
-                       "read.")
+        raise BadInput(f"{path}: this is Visium HD ({factors['bin_size_um']} um bins); say kind = "
+                       "\"visium_hd\" and give the folder square_...um.")
     return factors, [path]
 
 
