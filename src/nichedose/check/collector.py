@@ -13,7 +13,7 @@ __all__ = ["ROOMS", "collect"]
 ROOMS: tuple[str, ...] = (
     "nuclide", "nuclide_sources", "fields", "tissue", "transport", "transport_flow", "transport_course",
     "transport_closure", "transport_gradient", "dose", "dose_kernels", "dose_photons", "dose_cells", "dose_volume", "organs",
-    "effect", "effect_forms", "decide",
+    "body", "effect", "effect_forms", "decide",
 )
 
 
