@@ -16,6 +16,7 @@ from nichedose.library.partners import Partner, TumourAnswer
 from nichedose.library.schema import (
     Agent,
     CellType,
+    FluidValues,
     LabelledForm,
     OrganLimit,
     PhenotypeRule,
@@ -47,6 +48,7 @@ class Library:
     limits: tuple[OrganLimit, ...]
     radiobiology: Mapping[str, Radiobiology]
     tissue: TissueParameters
+    fluid: FluidValues
     signatures: Mapping[str, Signature]
     aliases: Mapping[str, str]
     populations: Mapping[str, Population]

@@ -19,6 +19,7 @@ from nichedose.library.partners import Partner, TumourAnswer
 from nichedose.library.schema import (
     Agent,
     CellType,
+    FluidValues,
     LabelledForm,
     OrganLimit,
     PhenotypeRule,
@@ -64,6 +65,7 @@ def read_library(folder: Traversable) -> Library:
         limits=tuple(_entry(OrganLimit, raw, limits_file, f"limit[{i}]") for i, raw in enumerate(raw_limits)),
         radiobiology=_table(folder, "radiobiology.toml", Radiobiology),
         tissue=_entry(TissueParameters, _read(folder / "tissue.toml", "tissue.toml"), "tissue.toml"),
+        fluid=_entry(FluidValues, _read(folder / "fluid.toml", "fluid.toml"), "fluid.toml"),
         signatures=_table(folder, "signatures.toml", Signature),
         aliases=_aliases(folder),
         populations=_table(folder, "populations.toml", Population),
@@ -136,6 +138,7 @@ def _other_entries(library: Library) -> Iterable[tuple[str, object]]:
     for limit in library.limits:
         yield f"limits.toml: {limit.organ}", limit
     yield "tissue.toml", library.tissue
+    yield "fluid.toml", library.fluid
     yield "immune.toml", library.immune
     yield from (("immune.toml", experiment) for experiment in library.immune.experiment.values())
     yield "effects.toml", library.effects

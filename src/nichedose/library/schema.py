@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nichedose.values import Value
 
 __all__ = [
-    "Agent", "CellType", "DoseCoefficient", "LabelledForm", "OrganLimit", "PhenotypeRule", "PlasmaKinetics",
+    "Agent", "CellType", "DoseCoefficient", "FluidValues", "LabelledForm", "OrganLimit", "PhenotypeRule",
+    "PlasmaKinetics",
     "Population", "Radiobiology", "RadionuclideClass", "Signature", "SurfaceGenes", "Target", "TissueParameters",
 ]
 
@@ -195,6 +196,18 @@ class Radiobiology(_Entry):
     oer_max_alpha_particle: Value
     oer_half_pressure_mmHg: Value
     clonogen_density_per_mm3: Value | None = None
+
+
+class FluidValues(_Entry):
+    """Interstitial fluid of any tumour: what filters, what it flows through, what stands around it."""
+
+    conductivity_um2_per_mmHg_s: Value = Field(description="hydraulic, of the interstitium")
+    wall_conductivity_um_per_mmHg_s: Value = Field(description="hydraulic, of the vessel wall")
+    vessel_mmHg: Value
+    plasma_osmotic_mmHg: Value
+    tissue_osmotic_mmHg: Value
+    reflection: Value = Field(description="of plasma protein at the vessel wall")
+    around_mmHg: Value = Field(description="fluid pressure in the tissue around the lesion")
 
 
 class TissueParameters(_Entry):

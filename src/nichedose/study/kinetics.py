@@ -24,7 +24,7 @@ from nichedose.transport import (
 )
 from nichedose.values import Draw
 
-__all__ = ["FormRun", "solve_form"]
+__all__ = ["FormRun", "ligand_kinetics", "plasma_curve", "solve_form"]
 
 HALF_LIVES_FOLLOWED = 10.0  # leaves 0.1 % of the label undecayed; the ledger states it as "left"
 
@@ -64,7 +64,7 @@ def solve_form(
 
     ``permeability_factor`` is what partner drugs do to vessel walls.
     """
-    ligand = _ligand(form, parameters, draw, permeability_factor)
+    ligand = ligand_kinetics(form, parameters, draw, permeability_factor)
     vessels = tissue.vessel_surface_per_cm
     mean_vessels = float(vessels[tissue.mask].mean())
     perfusion = draw("tissue.perfusion_mL_per_min_per_mL", parameters.perfusion_mL_per_min_per_mL)
@@ -105,7 +105,7 @@ def plasma_curve(form: LabelledForm, injected_nmol: float, weight_kg: float, dra
     return PlasmaCurve(tuple(amplitudes), tuple(rates))
 
 
-def _ligand(
+def ligand_kinetics(
     form: LabelledForm, parameters: TissueParameters, draw: Draw, permeability_factor: float
 ) -> LigandKinetics:
     key = f"form.{form.name}"

@@ -47,7 +47,7 @@ def exchange_rates(
     Patlak: J (1 - s) C_p + PS (C_p - C) Pe/(e^Pe - 1) with Pe = J (1 - s)/PS, ``filtered_per_h`` J and the ligand's
     ``reflection`` s; then both limited by plasma flow as in `exchange_rate`, the case without filtration.
     ``series_per_h`` is a further conductance behind the wall, `around_vessels`. Raises ``BadInput``.
-    Source: Patlak, Goldstein & Hoffman, J Theor Biol 1963;5:426-442, doi:10.1016/0022-5193(63)90088-2.
+    Source: Patlak, Goldstein & Hoffman, J Theor Biol 1963;5:426-442.
 
     >>> into, out = exchange_rates(np.array(100.0), 0.1, filtered_per_h=np.array(2.0))
     >>> round(float(into - out), 6)
