@@ -12,7 +12,7 @@ from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.library.library import TISSUE_HOSTS
 from nichedose.library.schema import Target, TissueParameters
 from nichedose.tissue.lattice import interpolate_spots, section_grid, tissue_mask
-from nichedose.tissue.map import TargetField, TissueMap
+from nichedose.tissue.map import TargetError, TargetField, TissueMap
 from nichedose.tissue.oxygen import OxygenParameters, oxygen
 from nichedose.tissue.random_field import gaussian_field
 from nichedose.tissue.spots import SpotModel, SpotTarget
@@ -20,6 +20,7 @@ from nichedose.values import Draw, Flag
 
 __all__ = ["build_tissue_map", "oxygen_parameters"]
 
+CDF_1SD = 0.8413447460685429  # probability below one standard deviation of a normal law
 SPARE_FRACTION = 1e-6  # of each host, so that transcripts in a spot without any host still have an owner
 
 CENTRAL = Draw()
@@ -130,12 +131,27 @@ def _targets(
         mean = anchors[name] if name in anchors else _library_mean(target, spots, parameters, draw)
         fields[name] = TargetField(
             name=name,
+            error=_error_parts(target, spots, name in anchors, len(hosts), draw),
             by_host_nmol_per_L={h: mean * f for h, f in zip(hosts, shape, strict=True)},
             shape_known=spots.shape_known,
             scale="absolute" if name in anchors else "relative",
             counts=spots.counts,
         )
     return fields, unknown, flags
+
+
+def _error_parts(target: Target, spots: SpotTarget, anchored: bool, n_hosts: int, draw: Draw) -> TargetError:
+    """The parts of the error, as geometric standard deviations: of the library's spread, or of this draw's values."""
+    key = f"target.{target.name}"
+    mean = target.mean_density_nmol_per_L
+    section = 1.0 if anchored else math.exp(0.5 * math.log(mean.quantile(CDF_1SD) / mean.quantile(1.0 - CDF_1SD)))
+    protein = draw(f"{key}.gene_to_protein_geometric_sd", target.gene_to_protein_geometric_sd)
+    local = draw(f"{key}.local_error_geometric_sd", target.local_error_geometric_sd)
+    length = draw(f"{key}.local_error_length_um", target.local_error_length_um)
+    if spots.relative is None:
+        local = math.exp(math.hypot(math.log(local), math.log(protein)))
+    counting = 0.0 if spots.relative_sd is None else float(np.median(spots.relative_sd))
+    return TargetError(section, protein if n_hosts > 1 else 1.0, local, length, counting)
 
 
 def _library_mean(target: Target, spots: SpotTarget, parameters: TissueParameters, draw: Draw) -> float:
@@ -153,8 +169,8 @@ def _host_fields(
 ) -> list[Array]:
     """Density by host, relative: the sum has mean 1 over the tissue, in every draw.
 
-    A spot's transcripts belong to its hosts by fraction times density ratio. Then come the errors: one factor per host
-    (gene to protein), and one smooth lognormal field for all hosts (local).
+    A spot's transcripts belong to its hosts by fraction times density ratio. Then come the errors: what counting leaves
+    open in each spot, one factor per host (gene to protein), and one smooth lognormal field for all hosts (local).
     """
     key = f"target.{target.name}"
     ratio = np.array([draw(f"{key}.host_density_ratio.{h}", target.host_density_ratio[h]) for h in hosts])
@@ -162,7 +178,8 @@ def _host_fields(
     if spots.relative is None:
         amounts = weight * model.content[:, None]
     else:
-        amounts = spots.relative[:, None] * weight / weight.sum(axis=1, keepdims=True)
+        level = spots.relative * _counting_error(spots, draw, key)
+        amounts = level[:, None] * weight / weight.sum(axis=1, keepdims=True)
     spread = math.log(draw(f"{key}.gene_to_protein_geometric_sd", target.gene_to_protein_geometric_sd))
     amounts = amounts * np.array([_lognormal(draw, f"{key}.gene_to_protein.{h}", spread) for h in hosts])
     local = math.log(draw(f"{key}.local_error_geometric_sd", target.local_error_geometric_sd))
@@ -176,6 +193,15 @@ def _host_fields(
         fields = [f * error for f in fields]
     mean = sum(float(f[mask].mean()) for f in fields)
     return [f / mean for f in fields]
+
+
+def _counting_error(spots: SpotTarget, draw: Draw, key: str) -> Array:
+    """One factor per spot (n_spots,) with mean 1, of the relative standard deviation that the counts leave."""
+    generator = draw.generator(f"{key}.counts")
+    if generator is None or spots.relative_sd is None:
+        return np.ones(1)
+    variance = np.log1p(spots.relative_sd**2)
+    return np.asarray(np.exp(np.sqrt(variance) * generator.standard_normal(len(variance)) - 0.5 * variance))
 
 
 def _lognormal(draw: Draw, key: str, spread: float) -> float:

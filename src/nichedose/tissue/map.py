@@ -15,7 +15,23 @@ from nichedose.values import Flag
 if TYPE_CHECKING:  # xarray takes a third of a second to import; only `to_dataset` needs it
     import xarray as xr
 
-__all__ = ["TargetField", "TissueMap"]
+__all__ = ["TargetError", "TargetField", "TissueMap"]
+
+
+@dataclass(frozen=True)
+class TargetError:
+    """Where a target field's error comes from, as geometric standard deviations (1 is none).
+
+    ``section_mean``: of the mean over the section, 1 with an anchor. ``gene_to_protein``: of each host's share, 1 with
+    a single host, whose share cannot err. ``local``: of the smooth local error, correlated over ``local_length_um``.
+    ``counting_relative_sd``: what counting leaves open in the median spot, as a share of the level.
+    """
+
+    section_mean: float
+    gene_to_protein: float
+    local: float
+    local_length_um: float
+    counting_relative_sd: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class TargetField:
 
     ``shape_known`` is False when there were too few counts for a map: then the density is uniform over its hosts.
     ``scale`` is ``absolute`` when an anchor of this lesion set the mean, ``relative`` when only the library did.
+    ``error`` names the parts of the field's error; one draw of them is in the field.
     """
 
     name: str
@@ -31,6 +48,7 @@ class TargetField:
     shape_known: bool
     scale: Literal["absolute", "relative"]
     counts: int
+    error: TargetError | None = None
 
     @property
     def total_nmol_per_L(self) -> Array:

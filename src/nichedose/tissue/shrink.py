@@ -15,6 +15,7 @@ __all__ = ["ShrunkRate", "neighbour_graph", "shrink_counts"]
 
 NEIGHBOUR_PITCHES = 1.5  # takes the first ring of a hexagonal lattice (6) and of a square one (8), no more
 SHAPES = tuple(2.0**k for k in range(-2, 8))  # of the spot's own gamma law; small: spots differ from their neighbours
+FITTED_SPOTS = 20_000  # of a larger section every n-th spot sets the strengths
 PRIOR_SPOTS = (0.25, 1.0, 4.0, 16.0, 64.0, 1024.0)  # weight of the section mean in the local mean, in typical spots
 
 
@@ -51,11 +52,13 @@ def shrink_counts(counts: Array, exposure: Array, graph: sp.csr_matrix) -> Shrun
     overall = float(counts.sum() / exposure.sum())
     around_counts, around_exposure = graph @ counts, graph @ exposure
     best = (-np.inf, SHAPES[0], PRIOR_SPOTS[0])
+    step = -(-len(counts) // FITTED_SPOTS)  # two numbers for a whole section: a part of its spots tells them
+    c, d, near, near_exposure = (x[::step] for x in (counts, exposure, around_counts, around_exposure))
     for shape in SHAPES:
-        binomial = float((gammaln(counts + shape) - gammaln(shape)).sum())
+        binomial = float((gammaln(c + shape) - gammaln(shape)).sum())
         for prior in PRIOR_SPOTS:
-            mean = exposure * (around_counts + prior * overall) / (around_exposure + prior)
-            terms = shape * np.log(shape / (shape + mean)) + counts * np.log(mean / (shape + mean))
+            mean = d * (near + prior * overall) / (near_exposure + prior)
+            terms = shape * np.log(shape / (shape + mean)) + c * np.log(mean / (shape + mean))
             likelihood = binomial + float(terms.sum())
             if likelihood > best[0]:
                 best = (likelihood, shape, prior)

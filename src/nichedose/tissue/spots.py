@@ -34,6 +34,7 @@ MATRIX_FULL_QUANTILE = 0.95  # the matrix score of this quantile of spots is 1
 class SpotTarget:
     """A target at the spots: ``relative`` (n_spots,) transcripts per tissue volume, mean 1; None without a shape.
 
+    ``relative_sd`` (n_spots,): what counting leaves open of each spot's level, as a share of it; None without counts.
     ``counts`` and ``positive_spots`` are those of the scarcest subunit.
     """
 
@@ -41,6 +42,7 @@ class SpotTarget:
     relative: Array | None
     counts: int
     positive_spots: int
+    relative_sd: Array | None = None
 
     @property
     def shape_known(self) -> bool:
@@ -286,9 +288,12 @@ def _target(name: str, counts: Array, depth: Array, graph: sp.csr_matrix, conten
     fewest, spots = round(float(totals.min())), int(positive.min())
     if fewest < MIN_TARGET_COUNTS or spots < MIN_POSITIVE_SPOTS:
         return SpotTarget(name, None, fewest, spots)
-    rates = [shrink_counts(c, depth, graph).rate * total for c, total in zip(counts.T, totals, strict=True)]
-    amount = np.min(rates, axis=0) * content
-    return SpotTarget(name, amount / amount.mean(), fewest, spots)
+    shrunk = [shrink_counts(c, depth, graph) for c in counts.T]
+    rates = np.stack([s.rate * total for s, total in zip(shrunk, totals, strict=True)])
+    scarcer = np.argmin(rates, axis=0)[None, :]
+    amount = np.take_along_axis(rates, scarcer, axis=0)[0] * content
+    sd = np.take_along_axis(np.stack([s.relative_sd for s in shrunk]), scarcer, axis=0)[0]
+    return SpotTarget(name, amount / amount.mean(), fewest, spots, sd)
 
 
 def _coverage_flags(coverage: GeneCoverage, cell_types: Mapping[str, CellType]) -> list[Flag]:

@@ -33,6 +33,7 @@ from nichedose.values import Flag
 __all__ = ["TMEProfile", "profile"]
 
 CELL_VOXEL_UM, SPOT_VOXELS = 5.0, 8  # of a cell section; per pitch of a spot section
+FINE_BIN_UM = 30.0  # bins of a continuous array are their own voxels
 COARSEST_CELL_VOXEL_UM = 20.0
 VOXELS_WANTED = 4_000_000
 CELL_REACH_UM = 50.0  # gaps between cells narrower than twice this are tissue
@@ -177,7 +178,8 @@ def _raster(assay: SpatialAssay, rows: RowPopulations, options: ProfileOptions) 
         voxel = options.voxel_um or float(np.clip(fitting, CELL_VOXEL_UM, COARSEST_CELL_VOXEL_UM))
         reach, margin = options.reach_um or CELL_REACH_UM, 0.5 * assay.pitch_um
     else:
-        voxel = options.voxel_um or assay.pitch_um / SPOT_VOXELS
+        finest = assay.pitch_um if assay.pitch_um < FINE_BIN_UM else assay.pitch_um / SPOT_VOXELS
+        voxel = options.voxel_um or finest
         reach = options.reach_um or SPOT_REACH[assay.lattice] * assay.pitch_um
         margin = reach
     return tessellate(

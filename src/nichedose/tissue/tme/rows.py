@@ -54,6 +54,8 @@ def row_kind(assay: SpatialAssay, options: ProfileOptions) -> Literal["cells", "
     """What a row is: as stated, as the reader says, or by the distance between rows on a free layout."""
     if options.rows != "auto":
         return options.rows
+    if assay.observation == "region":
+        raise BadInput(f"{assay.sample}: regions of interest are no map, so neither areas nor neighbours can be told.")
     if assay.observation == "cell":
         return "cells"
     if assay.observation == "spot" and assay.lattice == "none" and assay.pitch_um < LARGEST_CELL_UM:
