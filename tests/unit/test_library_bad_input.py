@@ -57,7 +57,7 @@ def test_an_untouched_copy_reads_the_same(folder: Path) -> None:
      ["forms/psma_617.toml", "'molar_mass_kDa'", "exactly one of"]),
     ("forms/psma_617.toml", "value = 1.042", "value = 0.0", ["forms/psma_617.toml", "'molar_mass_kDa'", "above 0"]),
     ("forms/psma_617.toml", 'source = "pycno"', 'source = "pycmo"',
-     ["forms/psma_617.toml", "'dissociation_constant_nmol_per_L'", "no source 'pycmo'", "Did you mean 'pycno'"]),
+     ["forms/psma_617.toml", "'release_per_h'", "no source 'pycmo'", "Did you mean 'pycno'"]),
     ("forms/psma_617.toml", "mean = 10.8", "mean = -10.8", ["forms/psma_617.toml", "plasma.half_life_h[1]"]),
     ("forms/psma_617.toml", 'radionuclide = "225Ac"', 'radionuclide = "131I"',
      ["forms/psma_617.toml", "PSMA-617 (DOTA) does not carry 131I", "177Lu, 225Ac, 161Tb, 90Y"]),

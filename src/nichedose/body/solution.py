@@ -64,8 +64,14 @@ class BodySolution:
         return float(_weighted(self.integrals_nmol_h, self.model.network, self.regimen, organ, self._label(label)))
 
     def excreted_fraction(self, at_h: float) -> float:
-        """Share of the injected ligand that has left by urine and faeces (bladder and gut content not counted)."""
-        given = sum(i.ligand_nmol for i in self.regimen.labelled)
+        """Share of the ligand given up to ``at_h`` that has left by urine and faeces (bladder and gut content not).
+
+        Raises `NotComputed` before the first injection.
+        """
+        given = sum(i.ligand_nmol * min(max(at_h - i.start_h, 0.0) / i.duration_h, 1.0) if i.duration_h > 0.0
+                    else i.ligand_nmol * (at_h >= i.start_h) for i in self.regimen.labelled)
+        if given == 0.0:
+            raise NotComputed(f"Nothing has been given by {at_h:g} h.")
         out = self.amount_nmol("urine") + self.amount_nmol("faeces")
         return float(np.interp(at_h, self.times_h, out)) / given
 

@@ -1,0 +1,51 @@
+"""What the whole body gets: `body`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nichedose.cli.app import Json, app
+from nichedose.errors import BadInput
+
+__all__ = ["body"]
+
+
+@app.command()
+def body(
+    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml")],
+    page: Annotated[Path | None, typer.Option("--page", help="Write the findings as an HTML page as well.")] = None,
+    organs: Annotated[Path | None, typer.Option("--organs", help="Write the organ table as CSV.")] = None,
+    curves: Annotated[Path | None, typer.Option("--curves", help="Write activity over time as CSV.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Kinetics and dose in every organ, and the activity that the organs allow. The section is not read."""
+    from nichedose.io import read_case
+    from nichedose.io.result_store import jsonable
+    from nichedose.io.tidy import write_csv
+    from nichedose.report import findings_text, render_findings
+    from nichedose.study.body_findings import OrganRow, body_report
+
+    for place in (page, organs, curves):
+        if place is not None and not place.parent.is_dir():
+            raise BadInput(f"The folder {place.parent} does not exist.")
+    report = body_report(read_case(case_file))
+    found = report.findings
+    if page is not None:
+        page.write_text(render_findings(found), encoding="utf-8")
+    if organs is not None:
+        head = [f.name for f in dataclasses.fields(OrganRow)]
+        write_csv(organs, head, ([getattr(r, name) for name in head] for r in report.organs))
+    if curves is not None:
+        write_csv(curves, ("candidate", "place", "time_h", "activity_MBq"), report.curves)
+    if as_json:
+        print(json.dumps(jsonable({"answer": found.answer, **found.numbers})))
+        return
+    print(findings_text(found))
+    for name, place in (("Page", page), ("Organs", organs), ("Curves", curves)):
+        if place is not None:
+            print(f"{name}: {place}")

@@ -1,0 +1,219 @@
+"""What `nichedose body` says of a case: curves, organ doses of this patient, and the activity that the organs allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nichedose.body import BodySolution
+from nichedose.case import Administration, Case
+from nichedose.decide import Tolerance, max_tolerated_activity
+from nichedose.errors import BadInput
+from nichedose.findings import FindingChart, Findings, FindingTable, Part
+from nichedose.library import load_library
+from nichedose.library.bodies import load_bodies
+from nichedose.study.setup import ResolvedCandidate, resolve
+from nichedose.study.whole_body import (
+    ALL_LESIONS,
+    case_patient,
+    form_in_patient,
+    has_body,
+    organ_ratios,
+    regimen_of,
+    self_dose_Gy_per_MBq_h,
+    simulate_form,
+)
+from nichedose.values import Draw, ValueUse
+
+__all__ = ["BodyReport", "OrganRow", "body_report"]
+
+CHART_ORGANS = ("plasma", "kidney", "salivary glands", "liver", "spleen", "marrow", ALL_LESIONS)
+CHART_TIMES_H = tuple(float(t) for t in np.geomspace(0.1, 400.0, 61))
+
+
+
+@dataclass(frozen=True)
+class OrganRow:
+    """One organ of one candidate. ``Gy_per_GBq`` is the number to use: ``origin`` says whether it is the published
+    coefficient scaled to this patient by ``ratio``, or the model's own self-dose."""
+
+    candidate: str
+    organ: str
+    volume_mL: float
+    residence_h: float
+    model_Gy_per_GBq: float
+    published_Gy_per_GBq: float | None
+    ratio: float
+    Gy_per_GBq: float
+    course_Gy: float
+    quantity: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class BodyReport:
+    """Findings for people, and tidy rows for programs: organs, and curves (candidate, place, time, activity)."""
+
+    findings: Findings
+    organs: tuple[OrganRow, ...]
+    curves: tuple[tuple[str, str, float, float], ...]
+
+
+def body_report(case: Case) -> BodyReport:
+    """Whole-body kinetics of every candidate of ``case`` whose form has a whole-body set, at the medians.
+
+    Raises `BadInput` where none has one. The section is not read.
+    """
+    library = load_library()
+    setup = resolve(case, library, ())
+    known = [c for c in setup.candidates if has_body(c.form)]
+    absent = [c for c in setup.candidates if not has_body(c.form)]
+    if not known:
+        sets = ", ".join(load_bodies().kinetics)
+        raise BadInput(f"No candidate's labelled form has a whole-body set. Sets: {sets}.")
+    given = {c.name: g.administration for c, g in zip(setup.candidates, case.candidates, strict=True)}
+    draw = Draw()
+    rows: list[OrganRow] = []
+    curves: list[tuple[str, str, float, float]] = []
+    parts: list[Part] = []
+    answers: list[str] = []
+    numbers: dict[str, Any] = {}
+    for candidate in known:
+        run = _run(case, candidate, given[candidate.name], draw)
+        ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide, _nmol(candidate))
+        mine = _organ_rows(candidate, run, ratios)
+        tolerance = max_tolerated_activity(
+            form_in_patient(candidate.form, ratios, candidate.radionuclide), candidate.radionuclide, library.limits,
+            candidate.cycles, setup.prior_doses, draw, emits_alpha=candidate.emits_alpha)
+        rows += mine
+        curves += _curves(candidate, run)
+        answers.append(_answer(candidate, tolerance))
+        parts.append(_part(candidate, run, mine, tolerance))
+        numbers[candidate.name] = _numbers(candidate, run, mine, tolerance)
+    if absent:
+        text = ", ".join(f"{c.name} ({c.form.name})" for c in absent)
+        parts.append(Part("Not modelled", (f"No whole-body set for: {text}.",)))
+    findings = Findings(
+        title=f"{case.title}: whole body",
+        answer=" ".join(answers),
+        parts=tuple(parts),
+        values_used=tuple(ValueUse(key, draw.used[key]) for key in sorted(draw.used)),
+        sources={**library.sources, **load_bodies().sources},
+        assumptions=ASSUMPTIONS,
+        numbers={"candidates": numbers},
+    )
+    return BodyReport(findings, tuple(rows), tuple(curves))
+
+
+ASSUMPTIONS = (
+    "All lesions but the section's share one target density, flow and permeability.",
+    "What this case does not say of the patient is that of the patients in whom organ doses were published.",
+    "Published organ doses per activity are the anchor; the model scales them to this patient. Organs without one show "
+    "the model's own self-dose: a water sphere of the organ's volume, all progeny in place, no dose from other organs.",
+    "Released label is taken to leave by the kidneys like a small chelate.",
+)
+
+
+def _nmol(candidate: ResolvedCandidate) -> float:
+    return candidate.form.injected_nmol.central
+
+
+def _run(case: Case, candidate: ResolvedCandidate, how: Administration, draw: Draw) -> BodySolution:
+    regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=_nmol(candidate),
+                         number=candidate.cycles, interval_h=candidate.interval_h)
+    patient = case_patient(candidate.form, case.patient, draw)
+    return simulate_form(candidate.form, patient, case.patient, regimen, (candidate.radionuclide,), draw)
+
+
+def _organ_rows(candidate: ResolvedCandidate, run: BodySolution, ratios: dict[str, float]) -> list[OrganRow]:
+    published = {c.organ: c for c in candidate.form.dose_coefficients if c.radionuclide == candidate.radionuclide}
+    course_GBq = candidate.activity_MBq * candidate.cycles * 1e-3
+    rows = []
+    for organ, volume in run.model.volume_L.items():
+        tia = run.time_integrated_activity_MBq_h(organ, candidate.radionuclide)
+        residence = tia / (course_GBq * 1e3)
+        own = residence * 1e3 * self_dose_Gy_per_MBq_h(candidate.radionuclide, round(volume * 1e3, 2))
+        coefficient, ratio = published.get(organ), ratios.get(organ, 1.0)
+        stated = None if coefficient is None else coefficient.Gy_per_GBq.central
+        used = own if stated is None else stated * ratio
+        rows.append(OrganRow(
+            candidate=candidate.name, organ=organ, volume_mL=volume * 1e3, residence_h=residence, model_Gy_per_GBq=own,
+            published_Gy_per_GBq=stated, ratio=ratio, Gy_per_GBq=used, course_Gy=used * course_GBq,
+            quantity="absorbed_dose" if coefficient is None else coefficient.quantity,
+            origin="model" if stated is None else "published, scaled to this patient"))
+    return rows
+
+
+def _curves(candidate: ResolvedCandidate, run: BodySolution) -> list[tuple[str, str, float, float]]:
+    found = []
+    for place in run.organs:
+        activity = run.activity_MBq(place, candidate.radionuclide)
+        found += [(candidate.name, place, float(t), float(a)) for t, a in zip(run.times_h, activity, strict=True)]
+    return found
+
+
+def _answer(candidate: ResolvedCandidate, tolerance: Tolerance) -> str:
+    if tolerance.activity_MBq is None:
+        return f"{candidate.name}: no tolerated activity can be given ({tolerance.reason})."
+    return (f"{candidate.name}: up to {tolerance.activity_MBq / 1e3:.3g} GBq in each of {candidate.cycles} "
+            f"administrations, limited by {tolerance.limiting_organ} (prescribed {candidate.activity_MBq / 1e3:.3g} "
+            "GBq).")
+
+
+def _part(
+    candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance
+) -> Part:
+    """Table of organs, curves of the first administration, and what limits."""
+    table = FindingTable(
+        head=("Organ", "Volume, mL", "Residence, h", "Model, Gy/GBq", "Published, Gy/GBq", "This patient / reference",
+              "Used, Gy/GBq", "Course, Gy"),
+        rows=tuple((
+            r.organ, r.volume_mL, r.residence_h, r.model_Gy_per_GBq,
+            "none" if r.published_Gy_per_GBq is None else r.published_Gy_per_GBq, r.ratio, r.Gy_per_GBq, r.course_Gy,
+        ) for r in rows),
+        title="Organs",
+        note="Published doses of alpha emitters are weighted by 5; the model's are physical.",
+    )
+    bounds = FindingTable(
+        head=("Organ", "Quantity", "Dose of the course, Gy", "Earlier dose, Gy", "Limit, Gy"),
+        rows=tuple((f"{o.organ}{' (limits)' if o.is_limiting else ''}", o.quantity.replace("_", " "), o.dose_Gy,
+                    o.prior_Gy, "none" if o.limit_Gy is None else o.limit_Gy) for o in tolerance.organs),
+        title="At the tolerated activity",
+        note=tolerance.reason,
+    )
+    given = run.regimen.labelled[0].start_h
+    shown = [o for o in CHART_ORGANS if o in run.organs]
+    times = np.array(CHART_TIMES_H)
+    lines = {
+        organ: tuple(float(v) for v in np.interp(given + times, run.times_h,
+                                                 run.activity_MBq(organ, candidate.radionuclide)))
+        for organ in shown
+    }
+    chart = FindingChart(
+        title="Activity",
+        summary=f"Activity in {', '.join(shown)} after the first administration, decay included.",
+        x_label="hours after the first administration", y_label="MBq", x=CHART_TIMES_H, lines=lines, log_x=True)
+    out = ", ".join(f"{100 * run.excreted_fraction(given + t):.0f} % by {t:g} h" for t in (4.0, 24.0, 72.0))
+    text = (f"Excreted (ligand): {out}.",
+            f"Largest change against half the steps {run.error_estimate:.0e}; mass balance {run.mass_closure:.0e}, "
+            f"activity balance {run.activity_closure(candidate.radionuclide):.0e}.")
+    return Part(candidate.name, text, (table, bounds) if tolerance.organs else (table,), (chart,))
+
+
+def _numbers(
+    candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance
+) -> dict[str, Any]:
+    return {
+        "tolerated_activity_MBq": tolerance.activity_MBq,
+        "limiting_organ": tolerance.limiting_organ,
+        "reason": tolerance.reason,
+        "prescribed_MBq": candidate.activity_MBq,
+        "cycles": candidate.cycles,
+        "organs": {r.organ: {k: v for k, v in vars(r).items() if k not in ("candidate", "organ")} for r in rows},
+        "error_estimate": run.error_estimate,
+        "mass_closure": run.mass_closure,
+        "activity_closure": run.activity_closure(candidate.radionuclide),
+    }
