@@ -14,7 +14,7 @@ from nichedose.transport.flow import (
 )
 from nichedose.transport.gradient import TransportGradient, differentiate
 from nichedose.transport.network import Batch, Binding, Change, Ligand, Site
-from nichedose.transport.size import SizeProperties, ligand_from_size
+from nichedose.transport.size import SizeProperties, ligand_from_radius, ligand_from_size, matrix_hindrance
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
 from nichedose.transport.supply import Given, Sampled, Supply
 
@@ -44,7 +44,9 @@ __all__ = [
     "exchange_rate",
     "exchange_rates",
     "interstitial_flow",
+    "ligand_from_radius",
     "ligand_from_size",
+    "matrix_hindrance",
     "normal_tissue_edge",
     "simulate",
     "simulate_course",

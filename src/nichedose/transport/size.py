@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nichedose.errors import BadInput, OutOfValidity
+from nichedose.fields.grid import Array
 
-__all__ = ["SizeProperties", "ligand_from_size"]
+__all__ = ["SizeProperties", "ligand_from_radius", "ligand_from_size", "matrix_hindrance"]
 
 # Schmidt & Wittrup 2009 (doi:10.1158/1535-7163.MCT-09-0195): radius law, two-pore capillary wall and available volume.
 RADIUS_NM_PER_CUBE_ROOT_KDA, RADIUS_EXPONENT = 0.912, 0.333
@@ -63,10 +64,50 @@ def ligand_from_size(molar_mass_kDa: float) -> SizeProperties:
             f"A molecule of {molar_mass_kDa:g} kDa (radius {radius:.0f} nm) is too large for pores of {widest:g} nm, "
             "the widest of the size law. Give its permeability, diffusivity and void fraction directly."
         )
+    return ligand_from_radius(radius)
+
+
+def ligand_from_radius(hydrodynamic_radius_nm: float) -> SizeProperties:
+    """The same from a hydrodynamic radius: for carriers whose mass says nothing about their size, up to 300 nm.
+
+    Above 13.8 nm only the wider spaces of the interstitium are open, above 4.5 nm only the wider pores of the wall.
+
+    >>> carrier = ligand_from_radius(50.0)
+    >>> round(carrier.void_fraction, 3), carrier.permeability_um_per_s < ligand_from_radius(5.0).permeability_um_per_s
+    (0.045, True)
+    """
+    radius, widest = hydrodynamic_radius_nm, WALL_PORES[-1][0]
+    if not (math.isfinite(radius) and radius > 0.0):
+        raise BadInput(f"A hydrodynamic radius must be above 0 nm; got {radius}.")
+    if radius > SERIES_LIMIT * widest:
+        raise OutOfValidity(
+            f"A radius of {radius:g} nm is too large for pores of {widest:g} nm, the widest of the size law. Give "
+            "permeability, diffusivity and void fraction directly."
+        )
     free = DIFFUSIVITY_NM_CM2_PER_S / radius  # cm2/s
     permeability = sum(free * _hindrance(radius / pore) * _partition(radius / pore) * area for pore, area in WALL_PORES)
     void = INTERSTITIAL_FRACTION * sum(share * _partition(radius / pore) for pore, share in VOID_PORES)
     return SizeProperties(radius, permeability * 1e4, free * 1e8, void)
+
+
+def matrix_hindrance(
+    hydrodynamic_radius_nm: float, fibre_fraction: Array | float, fibre_radius_nm: float
+) -> Array:
+    """Diffusivity in a network of fibres over that without: exp(-sqrt(phi) (r + r_f)/r_f), a field where phi is one.
+
+    ``fibre_fraction`` phi is the share of volume that fibres fill (0 to below 1); large molecules are slowed more. Form
+    of Ogston, Preston & Wells, Proc R Soc Lond A 1973;333:297 (not read). Raises `BadInput`.
+
+    >>> [round(float(matrix_hindrance(r, 0.03, 20.0)), 2) for r in (1.0, 5.0, 50.0)]
+    [0.83, 0.81, 0.55]
+    """
+    share = np.asarray(fibre_fraction, dtype=float)
+    if not bool((np.isfinite(share) & (share >= 0.0) & (share < 1.0)).all()):
+        raise BadInput("fibre_fraction is a share of volume: at or above 0 and below 1 everywhere.")
+    for name, value in (("hydrodynamic_radius_nm", hydrodynamic_radius_nm), ("fibre_radius_nm", fibre_radius_nm)):
+        if not (math.isfinite(value) and value > 0.0):
+            raise BadInput(f"{name} must be above 0 nm; got {value}.")
+    return np.asarray(np.exp(-np.sqrt(share) * (hydrodynamic_radius_nm + fibre_radius_nm) / fibre_radius_nm))
 
 
 def _partition(ratio: float) -> float:
