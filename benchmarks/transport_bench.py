@@ -1,6 +1,6 @@
 """One transport run against SciPy's BDF with a sparse Jacobian, both timed here, at like error.
 
-    python benchmarks/transport_bench.py [--sizes 32 48] [--ours 50 128 256]
+    python benchmarks/transport_bench.py [--sizes 32 48] [--ours 50 128 256] [--gradients 64 128]
 
 Errors are those of the 177Lu integral in the worst voxel against our own run at tolerance 1e-7; SciPy is given the
 plain equations with the label integral as a further unknown, an exact sparse Jacobian, and rtol = 1e-3.
@@ -18,6 +18,8 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from nichedose.transport import differentiate
+from nichedose.transport.gradient import Integrals
 from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, independent_rhs, run, section, total
 
 CASES = {"peptide": (PEPTIDE, SMALL, 2.0), "tight": (TIGHT, SMALL, 2.0), "antibody": (ANTIBODY, SLOW, 0.07)}
@@ -59,10 +61,27 @@ def alone(n: int) -> None:
         print(f"{n:5d} {name:9s} {seconds:9.3f} {steps:6d} steps {each:6.0f} ns per voxel and step")
 
 
+def gradients(n: int) -> None:
+    """Value and gradient of the mean 177Lu integral (all rates, both maps, plasma) against one forward run."""
+    labels, weight = {"177Lu": LABELS["177Lu"]}, np.full((n, n), 1.0 / n**2)
+
+    def mean(maps: Integrals) -> tuple[float, Integrals]:
+        states = maps["177Lu"]
+        return float(sum(f.mean() for f in states.values())), {"177Lu": dict.fromkeys(states, weight)}
+
+    for name, (ligand, plasma, exchange) in CASES.items():
+        tissue = section(n, exchange=exchange)
+        options = {"end_h": END_H, "decay_per_h": labels}
+        forward = best_of(5, lambda t=tissue, g=ligand, p=plasma, o=options: run(t, g, p, **o))
+        both = best_of(5, lambda t=tissue, g=ligand, p=plasma, o=options: differentiate(t, g, p, mean, **o))
+        print(f"{n:5d} {name:9s} {forward:9.3f} s forward {both:9.3f} s value and gradient {both / forward:6.2f} x")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[32, 48], help="voxels per side, against SciPy")
     parser.add_argument("--ours", type=int, nargs="*", default=[50, 128], help="voxels per side, ours alone (3 labels)")
+    parser.add_argument("--gradients", type=int, nargs="*", default=[64, 128], help="voxels per side, with gradient")
     arguments = parser.parse_args()
     start = time.perf_counter()
     run(section(4))
@@ -72,6 +91,8 @@ def main() -> None:
         against_scipy(n)
     for n in arguments.ours:
         alone(n)
+    for n in arguments.gradients:
+        gradients(n)
 
 
 if __name__ == "__main__":

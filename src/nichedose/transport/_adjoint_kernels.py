@@ -132,3 +132,35 @@ def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Ar
         total += bar[i] * so[i]
         ex[i] += jump * bar[i]
     return total
+
+
+@_jit
+def start_step(
+    seeds: Array, label_weights: Array, state_bar: Array, step_weights: Array, value_bars: Array, slope_bars: Array
+) -> None:
+    """What all stages of a step owe at first: values by ``seeds`` (labels, cells), slopes by the step's end.
+
+    ``label_weights`` (6, labels), ``step_weights`` (6,); bars (6, cells).
+    """
+    for i in range(value_bars.shape[0]):
+        value, slope, b = value_bars[i], slope_bars[i], step_weights[i]
+        first, w = seeds[0], label_weights[i, 0]
+        for k in range(state_bar.size):
+            value[k] = w * first[k]
+            slope[k] = b * state_bar[k]
+        for label in range(1, seeds.shape[0]):
+            other, w = seeds[label], label_weights[i, label]
+            for k in range(state_bar.size):
+                value[k] += w * other[k]
+
+
+@_jit
+def spread(rhs_bar: Array, weights: Array, i: int, state_bar: Array, slope_bars: Array) -> None:
+    """Hand stage ``i``'s right-hand sides on to the step's start and to the slopes of earlier stages."""
+    for k in range(rhs_bar.size):
+        state_bar[k] += rhs_bar[k]
+    for j in range(i):
+        slope, w = slope_bars[j], weights[j]
+        if w != 0.0:
+            for k in range(rhs_bar.size):
+                slope[k] += w * rhs_bar[k]
