@@ -9,7 +9,7 @@ import pytest
 from scipy import signal
 
 import nichedose.dose.volume as volume
-from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L
+from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.planar import voxel_kernel
@@ -177,6 +177,40 @@ def test_pruned_transforms_against_a_direct_convolution() -> None:
     np.testing.assert_allclose(convolve_with(np, field, spectrum, (z, y, x)), expected, rtol=1e-12)
 
 
+def test_uniform_surroundings_are_the_lesion() -> None:
+    """A uniform map of any shape in a uniform lesion receives what the sphere gives there; hot spots keep theirs."""
+    even = np.ones((9, 13, 11))
+    options = {"quality": "beta", "surroundings": "uniform", "lesion_diameter_um": 4000.0}
+    dose = convolve(even, "177Lu", 60.0, **options)  # type: ignore[arg-type]
+    kernel = radial_kernel("177Lu", "beta")
+    sphere = uniform_sphere_MeV(kernel, 2000.0, np.array([0.0, 60.0 * 5.0 * 3.0**0.5])) * GY_PER_MEV_MBQ_H_PER_L
+    assert float(dose.total_Gy[4, 6, 5]) == pytest.approx(float(sphere[0]), rel=1e-6)
+    assert float(dose.total_Gy[0, 1, 0]) > 0.98 * float(sphere[1])
+    assert dose.escaped_fraction == convolve(even, "177Lu", 60.0, quality="beta").escaped_fraction
+    assert dose.entered_fraction == pytest.approx(
+        float(dose.total_Gy.mean()) / (kernel.total_MeV * GY_PER_MEV_MBQ_H_PER_L) - 1.0 + dose.escaped_fraction)
+    spot = np.zeros((9, 13, 11))
+    spot[4, 6, 5] = 1.0
+    alone, within = convolve(spot, "177Lu", 60.0, quality="beta"), convolve(spot, "177Lu", 60.0, **options)  # type: ignore[arg-type]
+    added = within.total_Gy - alone.total_Gy
+    np.testing.assert_allclose(added, (dose.total_Gy - convolve(even, "177Lu", 60.0, quality="beta").total_Gy)
+                               / spot.size, rtol=1e-9, atol=1e-12 * float(dose.total_Gy.max()))
+    tiled = convolve(spot, "177Lu", 60.0, tile=5, **options)  # type: ignore[arg-type]
+    np.testing.assert_allclose(tiled.total_Gy, within.total_Gy, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"surroundings": "uniform"}, "go together"),
+    ({"lesion_diameter_um": 1e3}, "go together"),
+    ({"surroundings": "uniform", "lesion_diameter_um": 0.0}, "above 0"),
+    ({"surroundings": "uniform", "lesion_diameter_um": float("nan")}, "above 0"),
+    ({"surroundings": "unifrom", "lesion_diameter_um": 1e3}, "Did you mean 'uniform'"),
+])
+def test_bad_surroundings(options: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        convolve(np.ones((3, 3, 3)), "177Lu", 20.0, **options)  # type: ignore[arg-type]
+
+
 class _Namespace:
     """NumPy under another name, with arrays of its own that refuse to be written: what a device's namespace does."""
 
@@ -264,7 +298,7 @@ def test_bad_input() -> None:
         convolve(field, "177Lu", 20.0, dtype=np.int32)
     with pytest.raises(BadInput, match="tile = 0"):
         convolve(field, "177Lu", 20.0, tile=0)
-    with pytest.raises(BadInput, match="isolated surroundings"):
+    with pytest.raises(BadInput, match="isolated or uniform surroundings"):
         convolve(field, "177Lu", 20.0, tile=2, surroundings="mirror")
     with pytest.raises(BadInput, match="coarsen = 0"):
         convolve(field, "177Lu", 20.0, coarsen=0)

@@ -17,7 +17,10 @@ from nichedose.fields.grid import Array, BoolArray
 from nichedose.fields.threads import one_blas_thread
 from nichedose.nuclide import Source
 
-__all__ = ["GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "inside_dose"]
+__all__ = [
+    "GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "inside_dose",
+    "uniform_sphere_MeV",
+]
 
 GY_PER_MEV_MBQ_H_PER_L = DECAYS_PER_MBQ_H / UM3_PER_L * GY_PER_MEV_PER_UM3
 _MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
@@ -163,13 +166,13 @@ def _from_uniform(plane: Plane, key: KernelKey) -> Array:
     """
     radius = 0.5 * plane.geometry.lesion_diameter_um
     at = np.linspace(0.0, radius, 257)
-    sphere = _uniform_sphere_MeV(key.kernel, radius, at) * GY_PER_MEV_MBQ_H_PER_L
+    sphere = uniform_sphere_MeV(key.kernel, radius, at) * GY_PER_MEV_MBQ_H_PER_L
     own = inside_dose(plane, plane.mask[None].astype(float), (key,))[0, 0]
     here = np.interp(_distance_um(plane), at, sphere)
     return np.asarray(np.maximum(here - own, 0.0) * plane.mask)
 
 
-def _uniform_sphere_MeV(kernel: RadialKernel, radius_um: float, at_um: Array) -> Array:
+def uniform_sphere_MeV(kernel: RadialKernel, radius_um: float, at_um: Array) -> Array:
     """Energy per decay and volume that a point ``at_um`` off the centre receives from a uniform sphere, (n,)."""
     nodes, weights = np.polynomial.legendre.leggauss(4)
     width = np.diff(kernel.radius_um)

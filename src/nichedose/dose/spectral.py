@@ -48,15 +48,18 @@ def convolve_padded(field: Real, spectrum: Real, periods: Shape, workers: int = 
     (nz, ny, nx), (pz, py, px) = field.shape, periods
     complex_type = np.result_type(field.dtype, np.complex64)
     half = np.empty((nz, py, px // 2 + 1), complex_type)
+    rows, kept = _mirrored_index(py), pz // 2 + 1
     out = np.empty_like(field, order="C")
 
     def forward(part: slice) -> None:
         lines = fft.rfft(field[part], n=px, axis=2)
-        half[part] = fft.fft(lines, n=py, axis=1)
+        half[part] = fft.fft(lines, n=py, axis=1, overwrite_x=True)
 
     def across(part: slice) -> None:
         line = fft.fft(half[:, part], n=pz, axis=0)
-        line *= _part_of(spectrum, part, pz, py)
+        real = spectrum[:, rows[part]]
+        line[:kept] *= real
+        line[kept:] *= real[pz - kept : 0 : -1]  # the spectrum is even: negative frequencies backwards
         half[:, part] = fft.ifft(line, axis=0, overwrite_x=True)[:nz]
 
     def backward(part: slice) -> None:
@@ -93,10 +96,6 @@ def _mirrored_index(period: int) -> NDArray[np.intp]:
     """Where each frequency of a full transform stands in a spectrum that holds 0 to period // 2."""
     k = np.arange(period)
     return np.asarray(np.minimum(k, period - k))
-
-
-def _part_of(spectrum: Real, part: slice, pz: int, py: int) -> Real:
-    return np.asarray(spectrum[:, _mirrored_index(py)[part]][_mirrored_index(pz)])
 
 
 def _each(work: Callable[[slice], None], count: int, bytes_each: int, workers: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from types import ModuleType
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey
+from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities
 from nichedose.dose.result import Quality
@@ -51,12 +51,14 @@ class ConvolvedDose:
     surroundings it is spread evenly, otherwise it counts as escaped. ``coarse_error``: of a tail that was convolved on
     a coarser grid, the sum of the kernel's absolute errors over its energy, from sampled pairs of voxels; times the
     dose in a uniform medium with the map's highest activity it bounds any voxel's error (0: nothing was coarsened).
+    ``entered_fraction``: what came in from around the map, over what it emitted.
     """
 
     by_quality: Mapping[Quality, Real]
     escaped_fraction: float
     kernel_truncated_fraction: float
     coarse_error: float
+    entered_fraction: float = 0.0
 
     @property
     def total_Gy(self) -> Real:
@@ -71,7 +73,8 @@ def convolve(
     quality: QualityChoice = None,
     daughters: Daughters = "none",
     decay_data: Source | None = None,
-    surroundings: Literal["isolated", "mirror"] = "isolated",
+    surroundings: Literal["isolated", "mirror", "uniform"] = "isolated",
+    lesion_diameter_um: float | None = None,
     dtype: DTypeLike = np.float64,
     tile: int | Shape | None = None,
     coarsen: int | Literal["auto"] = 1,
@@ -82,7 +85,9 @@ def convolve(
 
     ``spacing_um``: one number or one per axis (z, y, x). ``quality``: one, several (such as `CHARGED`, which is faster:
     photons reach through the whole map), or None for all, photons included. ``decay_data``: "icrp107" or "ensdf".
-    ``tile``: convolve in tiles of so many voxels, each with a margin as wide as the kernel: less memory, same numbers.
+    ``surroundings``: nothing around the map ("isolated"), its reflections for ever ("mirror"), or its mean activity out
+    to the surface of a sphere of ``lesion_diameter_um`` around its middle ("uniform"). ``tile``: convolve in tiles of
+    so many voxels, each with a margin as wide as the kernel: less memory, same numbers.
     ``coarsen`` n above 1: the kernel beyond 2 to 8 n voxels is convolved on an n times coarser grid, for voxels of
     equal sides (see ``coarse_error``; "auto": 4 where that saves a third or more of the work). ``dtype`` float32
     halves memory and time; its error is 1e-7 of the *peak* dose: cold voxels beside alpha hot spots lose digits.
@@ -96,8 +101,7 @@ def convolve(
     """
     spacing = _spacing(spacing_um)
     field = _field(tia_map, dtype)
-    if surroundings not in ("isolated", "mirror"):
-        raise BadInput(f"surroundings = '{surroundings}'.{near_miss(str(surroundings), ('isolated', 'mirror'))}")
+    _check_surroundings(surroundings, lesion_diameter_um)
     tiles = _tiles(tile, surroundings, coarsen)
     if xp is not None and (surroundings == "mirror" or tiles is not None or coarsen != 1):
         raise BadInput("xp goes with isolated surroundings, without tile and with coarsen=1 only.")
@@ -108,12 +112,46 @@ def convolve(
     keys = [KernelKey(name, q, daughters, math.inf, decay_data) for q in wanted]
     plans = [_plan(key, field.shape, spacing, surroundings, coarsen) for key in keys]
     _refuse_what_does_not_fit(field, plans, tiles)
-    by_quality: dict[Quality, Real] = {}
-    for plan in plans:
-        dose = _one(field, plan, surroundings, tiles, workers) if xp is None else _elsewhere(xp, field, plan)
+
+    def of(activity: Real, plan: _Plan) -> Real:
+        dose = _one(activity, plan, surroundings, tiles, workers) if xp is None else _elsewhere(xp, activity, plan)
         # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
-        by_quality[plan.key.quality] = np.maximum(dose, 0.0, out=dose)
-    return _result(field, plans, by_quality)
+        return np.maximum(dose, 0.0, out=dose)
+
+    by_quality = {plan.key.quality: of(field, plan) for plan in plans}
+    result = _result(field, plans, by_quality)
+    if surroundings != "uniform":
+        return result
+    mean, entered, evenly = float(field.mean(dtype=np.float64)), 0.0, np.ones_like(field)
+    for plan in plans:
+        around = _from_around(plan, field.shape, float(lesion_diameter_um or 0.0), of(evenly, plan))
+        around *= mean
+        by_quality[plan.key.quality] += around
+        entered += float(around.sum(dtype=np.float64))
+    emitted = float(field.sum(dtype=np.float64)) * sum(plan.key.kernel.total_MeV for plan in plans)
+    return replace(result, entered_fraction=entered / (emitted * GY_PER_MEV_MBQ_H_PER_L) if emitted > 0.0 else 0.0)
+
+
+def _from_around(plan: _Plan, shape: tuple[int, ...], diameter_um: float, own: Real) -> Real:
+    """Dose from around the map when all of the lesion holds 1 MBq.h/L: its sphere less ``own``, the map's part of it.
+
+    Voxels beyond the sphere are treated as on its surface; where the map pokes out there is nothing around it.
+    """
+    axes = [(np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(shape, plan.spacing, strict=True)]
+    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
+    at = np.linspace(0.0, 0.5 * diameter_um, 257)
+    sphere = uniform_sphere_MeV(plan.key.kernel, 0.5 * diameter_um, at) * GY_PER_MEV_MBQ_H_PER_L
+    return np.asarray(np.maximum(np.interp(distance, at, sphere) - own, 0.0), dtype=own.dtype)
+
+
+def _check_surroundings(surroundings: str, lesion_diameter_um: float | None) -> None:
+    allowed = ("isolated", "mirror", "uniform")
+    if surroundings not in allowed:
+        raise BadInput(f"surroundings = '{surroundings}'.{near_miss(str(surroundings), allowed)}")
+    if (surroundings == "uniform") != (lesion_diameter_um is not None):
+        raise BadInput("surroundings='uniform' and lesion_diameter_um go together: give both, or neither.")
+    if lesion_diameter_um is not None and not (np.isfinite(lesion_diameter_um) and lesion_diameter_um > 0.0):
+        raise BadInput(f"lesion_diameter_um = {lesion_diameter_um}; it must be above 0.")
 
 
 @dataclass(frozen=True)
@@ -297,8 +335,8 @@ def _tiles(tile: int | Shape | None, surroundings: str, coarsen: int | Literal["
     if sizes.dtype.kind not in "iu" or bool((sizes < 1).any()):
         raise BadInput(f"tile = {tile}; give a whole number of voxels, or three (z, y, x), above 0.")
     if surroundings == "mirror" or coarsen != 1:
-        raise BadInput("tile goes with isolated surroundings and coarsen=1 only: a mirrored map, and a coarse tail, "
-                       "need the whole map at once.")
+        raise BadInput("tile goes with isolated or uniform surroundings and coarsen=1 only: a mirrored map, and a "
+                       "coarse tail, need the whole map at once.")
     return _shape(int(n) for n in sizes)
 
 
