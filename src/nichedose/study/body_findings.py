@@ -15,6 +15,7 @@ from nichedose.errors import BadInput
 from nichedose.findings import FindingChart, Findings, FindingTable, Part
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
+from nichedose.study.organ_doses import body_organ_doses_Gy
 from nichedose.study.setup import ResolvedCandidate, resolve
 from nichedose.study.whole_body import (
     ALL_LESIONS,
@@ -84,7 +85,7 @@ def body_report(case: Case) -> BodyReport:
     for candidate in known:
         run = _run(case, candidate, given[candidate.name], draw)
         ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide, _nmol(candidate))
-        mine = _organ_rows(candidate, run, ratios)
+        mine = _organ_rows(candidate, run, ratios, f"adult_{case.patient.sex or 'male'}")
         tolerance = max_tolerated_activity(
             form_in_patient(candidate.form, ratios, candidate.radionuclide), candidate.radionuclide, library.limits,
             candidate.cycles, setup.prior_doses, draw, emits_alpha=candidate.emits_alpha)
@@ -112,7 +113,8 @@ ASSUMPTIONS = (
     "All lesions but the section's share one target density, flow and permeability.",
     "What this case does not say of the patient is that of the patients in whom organ doses were published.",
     "Published organ doses per activity are the anchor; the model scales them to this patient. Organs without one show "
-    "the model's own self-dose: a water sphere of the organ's volume, all progeny in place, no dose from other organs.",
+    "the model's own dose: S values of a stylised adult with the patient's organ masses, all progeny in place; for "
+    "lesions, muscle and fat a water sphere of their volume.",
     "Released label is taken to leave by the kidneys like a small chelate.",
 )
 
@@ -128,14 +130,18 @@ def _run(case: Case, candidate: ResolvedCandidate, how: Administration, draw: Dr
     return simulate_form(candidate.form, patient, case.patient, regimen, (candidate.radionuclide,), draw)
 
 
-def _organ_rows(candidate: ResolvedCandidate, run: BodySolution, ratios: dict[str, float]) -> list[OrganRow]:
+def _organ_rows(
+    candidate: ResolvedCandidate, run: BodySolution, ratios: dict[str, float], phantom: str
+) -> list[OrganRow]:
     published = {c.organ: c for c in candidate.form.dose_coefficients if c.radionuclide == candidate.radionuclide}
     course_GBq = candidate.activity_MBq * candidate.cycles * 1e-3
+    doses = body_organ_doses_Gy(run, candidate.radionuclide, phantom)
     rows = []
     for organ, volume in run.model.volume_L.items():
         tia = run.time_integrated_activity_MBq_h(organ, candidate.radionuclide)
         residence = tia / (course_GBq * 1e3)
-        own = residence * 1e3 * self_dose_Gy_per_MBq_h(candidate.radionuclide, round(volume * 1e3, 2))
+        own = (sum(doses[organ].values()) / course_GBq if organ in doses else
+               residence * 1e3 * self_dose_Gy_per_MBq_h(candidate.radionuclide, round(volume * 1e3, 2)))
         coefficient, ratio = published.get(organ), ratios.get(organ, 1.0)
         stated = None if coefficient is None else coefficient.Gy_per_GBq.central
         used = own if stated is None else stated * ratio
