@@ -155,9 +155,9 @@ def write_visium_hd(folder: Path, *, bin_um: int = 16, px_per_um: float = 3.5, s
 def write_geomx(folder: Path, *, positions: bool = True) -> Path:
     folder.mkdir(parents=True)
     panel = {"Name": "Test", "Targets": [
-        {"DisplayName": "FAP", "CodeClass": "Endogenous", "Probes": [{"RTS_ID": "RTS1"}, {"RTS_ID": "RTS2"}]},
-        {"DisplayName": "EPCAM", "CodeClass": "Endogenous", "Probes": [{"RTS_ID": "RTS3"}]},
-        {"DisplayName": "NegProbe", "CodeClass": "Negative", "Probes": [{"RTS_ID": "RTS4"}]}]}
+        {"DisplayName": "FAP", "CodeClass": "Endogenous01", "Probes": [{"RTS_ID": "RTS1"}, {"RTS_ID": "RTS2"}]},
+        {"DisplayName": "EPCAM", "CodeClass": "Control01", "Probes": [{"RTS_ID": "RTS3"}]},
+        {"DisplayName": "NegProbe", "CodeClass": "Negative01", "Probes": [{"RTS_ID": "RTS4"}]}]}
     (folder / "panel.pkc").write_text(json.dumps(panel))
     for i in range(4):
         (folder / f"DSP-1-A{i}.dcc").write_text(

@@ -160,9 +160,10 @@ def _add_panel(text: str, panel: Path, gene_of: dict[str, str], controls: set[st
     try:
         targets = json.loads(text)["Targets"]
         for target in targets:
-            endogenous = str(target.get("CodeClass", "Endogenous")) == "Endogenous"
+            # classes carry a number (Endogenous01, Negative01); Control01 are genes of reference
+            negative = str(target.get("CodeClass", "")).startswith(("Negative", "SpikeIn"))
             for probe in target["Probes"]:
-                if endogenous:
+                if not negative:
                     gene_of[probe["RTS_ID"]] = str(target["DisplayName"])
                 else:
                     controls.add(probe["RTS_ID"])
