@@ -15,7 +15,8 @@ import scipy.sparse as sp
 from nichedose.fields import Grid
 from nichedose.library import load_library
 from nichedose.library.schema import Target
-from nichedose.tissue import SpatialAssay, SpotModel, SpotTarget, build_tissue_map, interpolate_spots, model_section
+from nichedose.tissue import SpatialAssay, SpotModel, SpotTarget, TargetField, model_section, section_grid, tissue_mask
+from nichedose.tissue.build import target_fields
 from nichedose.tissue.random_field import gaussian_field
 from nichedose.values import Draw
 
@@ -31,16 +32,6 @@ GENE_GSD = 2.0  # a gene's RNA about the density that it stands for: smooth, ove
 OVERDISPERSION, BLEED, DEPTH_GSD, MARKER_GSD = 4.0, 0.15, 1.5, 1.4
 
 
-@dataclass(frozen=True)
-class Truth:
-    """A made section before it is observed, and its true target fields (nmol/L) on the grid of the observation."""
-
-    model: SpotModel
-    content: np.ndarray
-    fractions: np.ndarray
-    gene: Mapping[str, np.ndarray]
-
-
 def lattice() -> np.ndarray:
     x, y = np.meshgrid(np.arange(COLUMNS, dtype=float), np.arange(ROWS, dtype=float))
     return PITCH_UM * np.stack([(x + 0.5 * (y % 2)).ravel(), math.sqrt(0.75) * y.ravel()], axis=1)
@@ -48,7 +39,7 @@ def lattice() -> np.ndarray:
 
 def smooth(rng: np.random.Generator, length_um: float, xy: np.ndarray) -> np.ndarray:
     """A Gaussian field at the spots."""
-    step = 25.0
+    step = 50.0
     shape = tuple(int(v) for v in np.ceil(xy.max(axis=0)[::-1] / step) + 2)
     field = gaussian_field(Grid((shape[0], shape[1]), step), length_um, rng)
     row, column = (xy[:, 1] / step).astype(int), (xy[:, 0] / step).astype(int)
@@ -135,19 +126,19 @@ def replicate(seed: int, depth: float, *, prior_factor: float = 1.0) -> dict[str
     known = replace(
         model, composition=fractions, cell_types=TYPES, content=content, targets=shapes, unknown_targets={})
     true_targets = wider(targets, prior_factor)
-    truth = build_tissue_map(
-        known, LIBRARY.tissue, true_targets, spacing_um=SPACING_UM, draw=Draw(seed=10_000 + seed, index=0))
-    maps = [
-        build_tissue_map(model, LIBRARY.tissue, targets, spacing_um=SPACING_UM, draw=Draw(seed=seed, index=i))
-        for i in range(DRAWS)
-    ]
-    inside = np.flatnonzero(interpolate_spots(np.ones(len(xy)), model, truth.grid).ravel() > 0.5)
-    voxel = int(rng.choice(inside))
+    grid = section_grid(model, SPACING_UM)
+    mask = tissue_mask(model, grid)
+
+    def fields(m: SpotModel, t: Mapping[str, Target], draw: Draw) -> Mapping[str, TargetField]:
+        return target_fields(m, t, grid, mask, {}, LIBRARY.tissue, draw)[0]
+
+    truth = fields(known, true_targets, Draw(seed=10_000 + seed, index=0))
+    maps = [fields(model, targets, Draw(seed=seed, index=i)) for i in range(DRAWS)]
+    voxel = int(rng.choice(np.flatnonzero(mask)))
     out = {}
     for name in TARGETS:
-        true = truth.targets[name].total_nmol_per_L
-        drawn = np.stack([m.targets[name].total_nmol_per_L for m in maps])
-        mask = truth.mask
+        true = truth[name].total_nmol_per_L
+        drawn = np.stack([m[name].total_nmol_per_L for m in maps])
         mean_true, mean_drawn = float(true[mask].mean()), drawn[:, mask].mean(axis=1)
         at_true, at_drawn = float(true.ravel()[voxel]), drawn.reshape(DRAWS, -1)[:, voxel]
         out[name] = (

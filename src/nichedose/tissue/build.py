@@ -55,7 +55,7 @@ def build_tissue_map(
         for name, f in zip(model.cell_types, _relative_fields(amounts, model, grid, mask), strict=True)
     }
     vessels = _vessels(model, grid, mask, parameters, draw)
-    fields, unknown, flags = _targets(model, targets, grid, mask, anchors_nmol_per_L, parameters, draw)
+    fields, unknown, flags = target_fields(model, targets, grid, mask, anchors_nmol_per_L, parameters, draw)
     return TissueMap(
         grid=grid,
         mask=mask,
@@ -100,7 +100,7 @@ def _vessels(model: SpotModel, grid: Grid, mask: BoolArray, parameters: TissuePa
     return surface * _relative_fields(relative[:, None], model, grid, mask)[0]
 
 
-def _targets(
+def target_fields(
     model: SpotModel,
     targets: Mapping[str, Target],
     grid: Grid,
@@ -109,6 +109,10 @@ def _targets(
     parameters: TissueParameters,
     draw: Draw,
 ) -> tuple[dict[str, TargetField], dict[str, str], list[Flag]]:
+    """The targets of ``model`` that stand in ``targets``, on ``grid``; those unknown with the reason; and flags.
+
+    This is the part of `build_tissue_map` that needs neither vessels nor oxygen.
+    """
     fields: dict[str, TargetField] = {}
     unknown: dict[str, str] = {}
     flags: list[Flag] = []

@@ -16,6 +16,7 @@ __all__ = ["ShrunkRate", "neighbour_graph", "shrink_counts"]
 NEIGHBOUR_PITCHES = 1.5  # takes the first ring of a hexagonal lattice (6) and of a square one (8), no more
 SHAPES = tuple(2.0**k for k in range(-2, 8))  # of the spot's own gamma law; small: spots differ from their neighbours
 FITTED_SPOTS = 20_000  # of a larger section every n-th spot sets the strengths
+LEAST_WEIGHT = 1e-3  # of the likeliest strengths; less likely ones do not count
 PRIOR_SPOTS = (0.25, 1.0, 4.0, 16.0, 64.0, 1024.0)  # weight of the section mean in the local mean, in typical spots
 
 
@@ -23,7 +24,8 @@ PRIOR_SPOTS = (0.25, 1.0, 4.0, 16.0, 64.0, 1024.0)  # weight of the section mean
 class ShrunkRate:
     """Posterior mean ``rate`` (n_spots,), with exposure-weighted mean 1, and its relative standard deviation.
 
-    ``shape`` and ``prior_spots`` are the fitted strengths (see `shrink_counts`).
+    ``shape`` and ``prior_spots`` are the likeliest strengths (see `shrink_counts`). The standard deviation allows for
+    the other strengths by their likelihood, and for the counts behind the neighbours' mean.
     """
 
     rate: Array
@@ -51,7 +53,7 @@ def shrink_counts(counts: Array, exposure: Array, graph: sp.csr_matrix) -> Shrun
     exposure = exposure / exposure.mean()
     overall = float(counts.sum() / exposure.sum())
     around_counts, around_exposure = graph @ counts, graph @ exposure
-    best = (-np.inf, SHAPES[0], PRIOR_SPOTS[0])
+    fitted: dict[tuple[float, float], float] = {}
     step = -(-len(counts) // FITTED_SPOTS)  # two numbers for a whole section: a part of its spots tells them
     c, d, near, near_exposure = (x[::step] for x in (counts, exposure, around_counts, around_exposure))
     for shape in SHAPES:
@@ -59,11 +61,37 @@ def shrink_counts(counts: Array, exposure: Array, graph: sp.csr_matrix) -> Shrun
         for prior in PRIOR_SPOTS:
             mean = d * (near + prior * overall) / (near_exposure + prior)
             terms = shape * np.log(shape / (shape + mean)) + c * np.log(mean / (shape + mean))
-            likelihood = binomial + float(terms.sum())
-            if likelihood > best[0]:
-                best = (likelihood, shape, prior)
-    _, shape, prior = best
-    local = (around_counts + prior * overall) / (around_exposure + prior)
-    rate = (shape + counts) / (shape / local + exposure)
+            fitted[shape, prior] = binomial + float(terms.sum())
+    best = max(fitted, key=lambda k: fitted[k])
+    whole = _Neighbourhood(counts, exposure, around_counts, around_exposure, overall)
+    rate, _ = whole.posterior(*best)
+    variance, weight = np.zeros(len(counts)), 0.0
+    for strengths, likelihood in fitted.items():
+        share = float(np.exp(likelihood - fitted[best]))
+        if share >= LEAST_WEIGHT:
+            other, spread = whole.posterior(*strengths)
+            variance += share * (spread + (other - rate) ** 2)
+            weight += share
+    relative_sd = np.sqrt(variance / weight) / rate
     rate = rate * float(exposure.sum() / (rate * exposure).sum())
-    return ShrunkRate(rate, 1.0 / np.sqrt(shape + counts), shape, prior)
+    return ShrunkRate(rate, relative_sd, *best)
+
+
+@dataclass(frozen=True, eq=False)
+class _Neighbourhood:
+    """Counts and exposure of each spot and of its neighbours, and the overall rate."""
+
+    counts: Array
+    exposure: Array
+    around_counts: Array
+    around_exposure: Array
+    overall: float
+
+    def posterior(self, shape: float, prior: float) -> tuple[Array, Array]:
+        """Mean and variance of each rate: of the gamma law about the local mean, and of that mean's own counts."""
+        seen = self.around_counts + prior * self.overall
+        local = seen / (self.around_exposure + prior)
+        total = shape / local + self.exposure
+        mean = (shape + self.counts) / total
+        from_local = shape / local / total  # how far the local mean carries into the rate
+        return mean, mean**2 * (1.0 / (shape + self.counts) + from_local**2 / np.maximum(seen, 1e-12))
