@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nichedose.case import Case
     from nichedose.findings import Findings
 
-__all__ = ["optimise", "rank", "threshold"]
+__all__ = ["guideline", "optimise", "rank", "scenario", "threshold"]
 
 MODES = ("as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity")
 
@@ -125,6 +125,56 @@ def optimise(
             longest_offset_h=parse_quantity(longest_delay, "h", minimum=0.0),
             doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=0.0),
             draws=draws, progress=progress)
+    _show(found, page, as_json)
+
+
+@app.command()
+def scenario(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="hong-2024 or birindelli-2021.")],
+    histology: Annotated[
+        list[Path] | None,
+        typer.Option(help="Table of a section's histology (Final_Annotations, x_um, y_um); two or more.")] = None,
+    draws: Annotated[int, typer.Option(min=1, max=4096, help="Joint draws of each variant.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 1,
+    workers: Workers = None,
+    page: Page = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run a published scenario: which of its findings hold, how often, and what they rest on."""
+    from nichedose.io.histology_file import read_histology_table
+    from nichedose.study.histology import histology_from_labels
+    from nichedose.study.hong import hong_scenario, scenario_named
+
+    if scenario_named(name) == "birindelli-2021":
+        from nichedose.study.birindelli import birindelli_scenario
+
+        if histology:
+            raise BadInput("--histology goes with hong-2024; birindelli-2021 makes its own slices.")
+        with progress_bars(quiet) as progress:
+            _show(birindelli_scenario(draws=draws, seed=seed, workers=workers, progress=progress), page, as_json)
+        return
+    sections = [histology_from_labels(p.name.split(".")[0], *read_histology_table(p)) for p in histology or ()]
+    with progress_bars(quiet) as progress:
+        found = hong_scenario(draws=draws, seed=seed, workers=workers, sections=sections, progress=progress)
+    _show(found, page, as_json)
+
+
+@app.command()
+def guideline(
+    form: Annotated[str, typer.Argument(metavar="FORM", help="A labelled form of the library: PSMA-617.")],
+    tissues: Annotated[int, typer.Option(help="Generated tissues.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 1,
+    workers: Workers = None,
+    page: Page = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Where each radionuclide of a form wins: by perfusion, heterogeneity, lesion size and hypoxia."""
+    from nichedose.study.guideline import guideline as over_tissues
+
+    with progress_bars(quiet) as progress:
+        found = over_tissues(form, tissues=tissues, seed=seed, workers=workers, progress=progress)
     _show(found, page, as_json)
 
 

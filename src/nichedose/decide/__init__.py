@@ -1,6 +1,7 @@
 """From doses and survivals to a choice: tolerated activity, courses, comparison modes, ranking, and why, in words."""
 
 from nichedose.decide.burden import Burden, course_burdens, scale_to_limits, worst_burden
+from nichedose.decide.calibration import ReliabilityBin, brier_score, reliability
 from nichedose.decide.candidate_course import CandidateCourse, course_in_mode
 from nichedose.decide.constraints import Condition, OwnLimit, check_conditions, parse_condition, parse_limit
 from nichedose.decide.course import Administration, CourseEffect, course_effect, regular_course
@@ -46,9 +47,12 @@ __all__ = [
     "PriorDoses",
     "RankedCandidate",
     "Ranking",
+    "ReliabilityBin",
     "Tolerance",
     "activity_for_mode",
-    "check_conditions",    "course_burdens",
+    "brier_score",
+    "check_conditions",
+    "course_burdens",
     "course_effect",
     "course_in_mode",
     "course_outcome",
@@ -69,6 +73,7 @@ __all__ = [
     "random_search",
     "rank",
     "regular_course",
+    "reliability",
     "scale_to_limits",
     "sentence",
     "solve_activity",

@@ -19,6 +19,7 @@ from nichedose.decide import (
 from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.study.responses import Responses, prepare, respond
+from nichedose.study.sources import sources_of
 from nichedose.values import ValueUse
 
 __all__ = ["course_case"]
@@ -111,7 +112,7 @@ def _findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
         parts=(Part("Course", (), tuple(tables)), Part("Organs", (), (organs,))),
         values_used=tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used)),
-        sources=responses.setup.library.sources,
+        sources=sources_of(responses.setup),
         assumptions=(
             f"Log kill is the mean over {len(lesions)} joint draws on a {responses.spacing_um:g}-um grid, each capped "
             "at 10.",

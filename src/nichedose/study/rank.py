@@ -31,6 +31,7 @@ from nichedose.library.schema import OrganLimit
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
 from nichedose.study.responses import Responses, prepare, respond
+from nichedose.study.sources import sources_of
 from nichedose.values import Value, ValueUse
 
 __all__ = ["RankQuestion", "rank_case", "rank_results"]
@@ -70,7 +71,7 @@ def rank_case(
     parts = (*found.parts, _assumption_part(responses, decision))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
-        found, parts=parts, values_used=used, sources=responses.setup.library.sources,
+        found, parts=parts, values_used=used, sources=sources_of(responses.setup),
         assumptions=(
             f"Every number comes from {len(responses.draws)} joint draws on a {responses.spacing_um:g}-um grid.",
             "In a combination, whether a tumour cell bears one target is independent of whether it bears another; the "

@@ -20,6 +20,7 @@ from nichedose.study.plan import DRAW_PAIRS, draw_spacing_um
 from nichedose.study.pool import run_tasks
 from nichedose.study.responses import prepare
 from nichedose.study.setup import Setup
+from nichedose.study.sources import sources_of
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw, Value, ValueUse
 
@@ -241,7 +242,7 @@ def _findings(
         used.update(s.used)
     return Findings(
         title=f"Impairment threshold, {barrier}: {setup.case.title}", answer=answer, parts=parts,
-        values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=setup.library.sources,
+        values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=sources_of(setup),
         assumptions=("Only the named quantity changes; what a real tumour changes together is not followed.",
                      f"Lines show the central run; thresholds and flips are counted over {len(every)} joint draws."),
         numbers={"barrier": barrier, "mode": mode, "factors": factors.tolist(), "candidates": numbers,

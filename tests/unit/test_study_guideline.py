@@ -1,0 +1,55 @@
+"""Rules over generated tissues: found where there is one, tested on what did not make them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nichedose.study.guideline as module
+from nichedose.errors import BadInput
+from nichedose.report import findings_text, render_findings
+from nichedose.study.guideline import AXES, guideline, rules_of
+
+RNG = np.random.default_rng(2)
+POINTS = RNG.uniform(size=(400, 4))
+
+
+def test_a_rule_with_two_conditions_is_found() -> None:
+    winners = ["x" if a < 0.5 and b >= 0.35 else "y" for a, b, *_ in POINTS]
+    rules = rules_of(POINTS, winners, list(AXES))
+    assert sum(r.right for r in rules) > 0.95 * sum(r.cases for r in rules)
+    [rule] = [r for r in rules if r.winner == "x"]
+    assert {axis for axis, _, _ in rule.conditions} == {"perfusion", "heterogeneity"}
+
+
+def test_no_rule_is_invented_from_noise() -> None:
+    """Held-out tissues keep a rule from looking better than it is: coin tosses stay near a half."""
+    winners = RNG.choice(["x", "y"], 400).tolist()
+    rules = rules_of(POINTS, winners, list(AXES))
+    assert sum(r.right for r in rules) / sum(r.cases for r in rules) == pytest.approx(0.5, abs=0.12)
+
+
+def test_one_winner_is_one_rule() -> None:
+    [rule] = rules_of(POINTS, ["x"] * 400, list(AXES))
+    assert rule.conditions == () and rule.right == rule.cases == 200
+
+
+def test_a_small_guideline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPACING_UM", 100.0)
+    monkeypatch.setattr(module, "SIDE_UM", 1000.0)
+    found = guideline("PSMA-617", tissues=24, workers=1)
+    assert len(found.numbers["winners"]) == 24
+    assert sum(found.numbers["share"].values()) == pytest.approx(1.0)
+    assert "Rules" in findings_text(found)
+    page = render_findings(found)
+    assert page.count('<figure class="winners">') == 2
+    told = {u.key: u.value for u in found.values_used}
+    assert "form.PSMA-617.internalisation_per_h" in told
+    assert all(v.source is None or v.source in found.sources for v in told.values())
+
+
+def test_what_makes_no_guideline() -> None:
+    with pytest.raises(BadInput, match="Did you mean 'PSMA-617'"):
+        guideline("PSMA-671")
+    with pytest.raises(BadInput, match="24 or more"):
+        guideline("PSMA-617", tissues=3)
