@@ -45,7 +45,7 @@ class Section(_Part):
     kind: Literal[
         "auto", "visium", "visium_hd", "xenium", "cosmx", "merscope", "geomx", "legacy_st", "spatialdata", "h5ad",
         "inform", "halo", "qupath", "mcmicro", "steinbock", "table", "synthetic"] = "auto"
-    sample: str | None = Field(default=None, description="which sample, when the file holds several")
+    sample: str | None = Field(default=None, description="which sample, when the file holds several; 'all' for each")
     sample_key: str | None = Field(default=None, description="obs column that names the samples in an .h5ad")
     coordinate_unit: Literal["auto", "um", "pixel", "array"] = "auto"
     um_per_unit: float | None = Field(default=None, gt=0, description="coordinate scale, when the file cannot tell")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nichedose.io import read_tissue
+from nichedose.errors import BadInput
+from nichedose.io import read_sections, read_tissue
 from nichedose.io.scale import nearest_spacing
 from nichedose.tissue.assay import SpatialAssay
 
@@ -112,3 +113,101 @@ def test_stahl_2016_breast_layers(shared: Path, layer: int) -> None:
     assert assay.n_spots == {1: 254, 2: 251, 3: 264, 4: 262}[layer]
     assert _mean_step(assay) == pytest.approx(200.0, rel=0.01)
     assert assay.pitch_um == 200.0 and "CLDN4" in assay.genes
+
+
+# ---- every folder with a spatial assay, by one call
+
+
+@pytest.mark.parametrize(("name", "kind", "rows"), [
+    ("visium_tnbc_bassiouni", "visium", [554]),
+    ("st_breast_her2", "legacy_st", [346, 325, 295, 176, 187]),
+    ("st_pdac_moncada", "h5ad", [428]),
+    ("st_breast_layers_paste", "legacy_st", [254, 251, 264, 262]),
+    ("xenium_breast_idc", "h5ad", [7352]),
+    ("cosmx_nsclc", "cosmx", [120, 85, 96]),
+    ("mif_tma_spatialtime", "halo", [3803, 3008, 1850, 2318, 1803]),
+])
+def test_a_folder_loads_whole(shared: Path, name: str, kind: str, rows: list[int]) -> None:
+    assays = read_sections(section(shared, name))
+    assert [a.n_spots for a in assays] == rows and {a.kind for a in assays} == {kind}
+    assert len({a.sample for a in assays}) == len(assays) and all(a.scale_evidence for a in assays)
+
+
+@pytest.mark.parametrize(("name", "question"), [
+    ("mouse_emt6_cd3_pointpatterns", "x and y have no unit"),
+    ("cycif_scimap", "how large a pixel is"),
+    ("mif_nsclc_phenoptr/inform_format_examples", "in pixels, and the file does not tell"),
+    ("prostate_visium_annotations_erickson", "annotations of spots without counts"),
+    ("prostate_bulk_curatedpcadata", "nothing in this folder"),
+])
+def test_a_folder_that_cannot_tell_is_asked_about(shared: Path, name: str, question: str) -> None:
+    with pytest.raises(BadInput, match=question):
+        read_sections(section(shared, name))
+
+
+def test_janesick_2023_xenium_region(shared: Path) -> None:
+    """10x's breast section, a square of 1 mm: 380 genes besides 161 controls; cells 7.8 um from their neighbours."""
+    assay = read_tissue(section(shared, "xenium_breast_idc/xenium_idc.h5ad"))
+    assert (assay.observation, assay.n_spots, len(assay.genes)) == ("cell", 7352, 380)  # one of 7,353 has no counts
+    assert any(f.text.startswith("161 features") for f in assay.flags)
+    assert np.ptp(assay.xy_um, axis=0) == pytest.approx([1000.0, 1000.0], rel=0.01)
+    assert {"SSTR2", "CD274"} <= set(assay.genes) and not {"FOLH1", "FAP", "CA9"} & set(assay.genes)
+
+
+@pytest.mark.parametrize(("name", "cells"), [
+    ("giotto_lung12_mini", 120), ("moleculeexperiment_lung9_mini/sample_1", 85)])
+def test_he_2022_cosmx_lung(shared: Path, name: str, cells: int) -> None:
+    """Excerpts of the first CosMx sections: 0.18 um per pixel, because only then does the stage stand at whole um."""
+    assay = read_tissue(section(shared, f"cosmx_nsclc/{name}"))
+    assert assay.n_spots == cells and "for 0.18 um per pixel" in assay.scale_evidence
+    assert 5.0 < nearest_spacing(assay.xy_um)[0] < 15.0  # cells
+    assert {"CD274", "CD276", "CLDN4"} <= set(assay.genes) and not {"FOLH1", "FAP"} & set(assay.genes)
+    assert not [g for g in assay.genes if g.startswith("NegPrb")]
+
+
+def test_phenoptr_lung_field(shared: Path) -> None:
+    """One inForm field of 918 x 686 um, 6,072 cells; the phenotypes that phenoptr's documentation shows."""
+    assay = read_tissue(section(shared, "mif_nsclc_phenoptr/sample_cell_seg_data.csv.gz"))
+    assert assay.n_spots == 6072 and assay.proteins is not None
+    assert assay.proteins.markers == ("CD274", "CD8A", "FOXP3", "CD68", "PDCD1", "PanCK")
+    # cells reach 926 x 692 um, 0.9 % beyond the stated field: its pixel is 0.498 um, not 0.5 with a margin
+    assert assay.xy_um.max(axis=0) == pytest.approx([918.0, 686.0], rel=0.01)
+    assert set(assay.annotations["phenotype"]) == {"CK+", "CD8+", "CD68+", "FoxP3+", "other"}
+    assert set(assay.annotations["tissue_category"]) == {"Tumor", "Stroma"}
+
+
+def test_inform_with_commas_is_the_file_with_points(shared: Path) -> None:
+    folder = section(shared, "mif_nsclc_phenoptr/inform_format_examples")
+    plain, comma = (read_tissue(folder / f"FIHC4__0929309_HP_IM3_2_{n}cell_seg_data.txt", um_per_unit=0.5)
+                    for n in ("", "comma_"))
+    np.testing.assert_allclose(plain.xy_um, comma.xy_um)
+    assert plain.proteins is not None and comma.proteins is not None
+    np.testing.assert_allclose(plain.proteins.intensity, comma.proteins.intensity)
+
+
+def test_halo_cores_have_the_pixel_of_their_scanner(shared: Path) -> None:
+    """All five cores came from one scanner: the pixel that the areas give is the same in each, to 1 in 10,000."""
+    cores = read_sections(section(shared, "mif_tma_spatialtime"))
+    pixels = [float(a.scale_evidence.split("pixels of ")[1].split()[0]) for a in cores]
+    assert pixels == pytest.approx([0.49702] * 5, rel=1e-4)
+    assert all(a.proteins is not None and a.proteins.positive is not None for a in cores)
+    # cores of 0.6 mm (the third array) and 1 mm (the others) across
+    assert all(600.0 < np.ptp(a.xy_um, axis=0).max() < 1250.0 for a in cores)
+
+
+def test_emt6_patterns_with_their_outlines(shared: Path) -> None:
+    """Points and outlines in scanner units: asked for, then scaled alike; nearly every point lies inside."""
+    path = section(shared, "mouse_emt6_cd3_pointpatterns/dat25_4MTE_cd3.csv.gz")
+    assay = read_tissue(path, um_per_unit=0.5)
+    assert assay.n_spots == 4975 and len(assay.outlines_um) == 1
+    low, high = assay.outlines_um[0].min(axis=0), assay.outlines_um[0].max(axis=0)
+    assert ((assay.xy_um >= low) & (assay.xy_um <= high)).all(axis=1).mean() > 0.99
+
+
+def test_scimap_cells_by_phenotype(shared: Path) -> None:
+    """CyCIF of a lymphoma, 33 antibodies, 25 phenotypes; MCMICRO's exemplar with nine markers in pixels."""
+    assay = read_tissue(section(shared, "cycif_scimap/example_data.h5ad"), um_per_unit=0.65)
+    assert assay.n_spots == 3029 and assay.proteins is not None and len(assay.proteins.markers) == 33
+    assert {"CD274", "PDCD1", "MKI67", "ACTA2"} <= set(assay.proteins.markers)
+    exemplar = read_tissue(section(shared, "cycif_scimap/exemplar-001--unmicst_cell.csv.gz"), um_per_unit=0.65)
+    assert exemplar.n_spots == 11201 and exemplar.proteins is not None and len(exemplar.proteins.markers) == 9

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nichedose import io
 from nichedose.case import Case, Mode, resolve_path
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.io import read_tissue
 from nichedose.library import Library, load_library
 from nichedose.results import PlanResult
 from nichedose.study.assemble import assemble
@@ -25,7 +25,7 @@ from nichedose.study.provenance import provenance
 from nichedose.study.samples import default_full_draws
 from nichedose.study.setup import Setup, resolve
 from nichedose.study.world import World, tissue_maps
-from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section
+from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section, with_spread
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Draw, Value
 
@@ -36,6 +36,7 @@ __all__ = [
 Progress = Callable[[str, int, int], None]
 
 DRAW_PAIRS = 3  # pairs of the dose-rate history in a draw; the central run decides its own number by error
+ALL_SAMPLES = "all"  # in a case: every sample that the file or folder holds, each as its own section
 SMALLEST_LESION = 0.5  # of the section's extent; sections hold normal tissue too
 MAX_DRAW_VOXELS = 3600  # a draw costs about a second per dozen agents at this size
 
@@ -68,7 +69,7 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
     library = load_library()
     assays = tuple(read_sections(case, case_path, progress, library.aliases))
     also = {form.target for form in case.forms} | set(case.anchors)
-    models = [model_of_assay(assay, library, also) for assay in assays]
+    models = with_spread([model_of_assay(assay, library, also) for assay in assays])
     setup = resolve(case, library, models)
     progress("tissue", 0, 1)
     central_draw = Draw(seed=case.sampling.seed)
@@ -147,16 +148,16 @@ def read_sections(
     assays: list[SpatialAssay] = []
     for done, section in enumerate(case.sections):
         progress("reading", done, len(case.sections))
-        assays.append(read_tissue(
-            resolve_path(case_path, section.path),
-            section.kind,
-            sample=section.sample,
-            sample_key=section.sample_key,
-            coordinate_unit=section.coordinate_unit,
-            um_per_unit=section.um_per_unit,
-            layer=section.layer,
-            aliases=aliases,
-        ))
+        place = resolve_path(case_path, section.path)
+        if section.sample == ALL_SAMPLES:
+            assays += io.read_sections(
+                place, section.kind, sample_key=section.sample_key, coordinate_unit=section.coordinate_unit,
+                um_per_unit=section.um_per_unit, layer=section.layer, aliases=aliases)
+        else:
+            assays.append(io.read_tissue(
+                place, section.kind, sample=section.sample, sample_key=section.sample_key,
+                coordinate_unit=section.coordinate_unit, um_per_unit=section.um_per_unit, layer=section.layer,
+                aliases=aliases))
     progress("reading", len(case.sections), len(case.sections))
     return _distinct(assays)
 

@@ -14,6 +14,7 @@ from nichedose.tissue.map import TargetField, TissueMap
 from nichedose.tissue.oxygen import OxygenParameters, oxygen
 from nichedose.tissue.section import grid_to_rows, model_section
 from nichedose.tissue.spots import CellSites, GeneCoverage, SpotModel, SpotTarget
+from nichedose.tissue.spread import Spread, spread_between, with_spread
 from nichedose.tissue.tme import ProfileOptions, TMEProfile, compare_profiles, discover_targets, profile
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "SpatialAssay",
     "SpotModel",
     "SpotTarget",
+    "Spread",
     "TMEProfile",
     "TargetField",
     "TissueMap",
@@ -41,5 +43,7 @@ __all__ = [
     "profile",
     "section_grid",
     "spots_to_grid",
+    "spread_between",
     "tissue_mask",
+    "with_spread",
 ]
