@@ -39,7 +39,8 @@ class FindingChart:
 @dataclass(frozen=True)
 class FindingMap:
     """A grid of cells: ``names[row][column]`` says which category wins there, ``sure[row][column]`` (0 to 1) how
-    surely; rows follow ``y`` upwards."""
+    surely; rows follow ``y`` upwards. With ``one_hue`` the names are numbers, painted in one colour as strongly as
+    ``sure`` says."""
 
     title: str
     summary: str
@@ -49,6 +50,7 @@ class FindingMap:
     y: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     sure: tuple[tuple[float, ...], ...]
+    one_hue: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nichedose.case import Case
     from nichedose.findings import Findings
 
-__all__ = ["guideline", "optimise", "rank", "scenario", "threshold"]
+__all__ = ["design", "guideline", "optimise", "rank", "scenario", "threshold", "timing"]
 
 MODES = ("as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity")
 
@@ -129,6 +129,27 @@ def optimise(
 
 
 @app.command()
+def timing(
+    phenotype: Annotated[str, typer.Argument(metavar="PHENOTYPE", help="inflamed, excluded or desert.")] = "inflamed",
+    delays: Annotated[
+        str | None, typer.Option(help="Days from the dose to the blockade, such as '-7,0,7,14'; negative: first.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=20, max=4096, help="Joint draws.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 1,
+    page: Page = None,
+    as_json: Json = False,
+) -> None:
+    """When to block a checkpoint beside a radiopharmaceutical, by the immune course."""
+    from nichedose.study.partner_timing import DELAYS_D, partner_timing
+
+    try:
+        days = DELAYS_D if delays is None else tuple(float(part) for part in delays.split(","))
+    except ValueError:
+        raise BadInput(f"--delays '{delays}' cannot be read; write numbers of days with commas, '-7,0,7,14'.") from None
+    _show(partner_timing(phenotype, delays_d=days, draws=draws, seed=seed), page, as_json)
+
+
+@app.command()
 def scenario(
     name: Annotated[str, typer.Argument(metavar="NAME", help="hong-2024 or birindelli-2021.")],
     histology: Annotated[
@@ -175,6 +196,31 @@ def guideline(
 
     with progress_bars(quiet) as progress:
         found = over_tissues(form, tissues=tissues, seed=seed, workers=workers, progress=progress)
+    _show(found, page, as_json)
+
+
+@app.command()
+def design(
+    case_file: CaseFile,
+    agent: Annotated[str, typer.Option(help="The candidate of the case whose ligand is varied.")],
+    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    draws: Annotated[int, typer.Option(min=0, max=256, help="Joint draws; each tries every design.")] = 4,
+    seed: Seed = None,
+    workers: Workers = None,
+    page: Page = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Which ligand would suit this tissue: affinity, size, internalisation, and half-life of its label."""
+    from nichedose.quantities import parse_quantity
+    from nichedose.study.design import design_case
+
+    case = _read(case_file, seed, workers)
+    with progress_bars(quiet) as progress:
+        found = design_case(
+            case, case_file, agent, draws=draws,
+            doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=1.0),
+            progress=progress)
     _show(found, page, as_json)
 
 

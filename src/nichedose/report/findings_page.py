@@ -83,7 +83,7 @@ def _chart(chart: FindingChart, name: str) -> Chart:
 def _map(found: FindingMap) -> dict[str, Any]:
     """Rows from the top down, each cell with its category's hue and how strongly to paint it."""
     order = list(dict.fromkeys(name for row in found.names for name in row))
-    hues = {name: line_style(i)[0] for i, name in enumerate(order)}
+    hues = {name: line_style(0 if found.one_hue else i)[0] for i, name in enumerate(order)}
     rows = [
         (label, [{"name": name, "hue": hues[name], "sure": sure, "strength": round(15.0 + 60.0 * sure)}
                  for name, sure in zip(names, sures, strict=True)])

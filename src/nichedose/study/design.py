@@ -1,0 +1,272 @@
+"""`nichedose design`: which ligand would suit a tissue: affinity, size, internalisation, half-life of its label."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nichedose.case import Case
+from nichedose.decide import Administration, LesionResponse, course_effect
+from nichedose.errors import BadInput, OutOfValidity, near_miss
+from nichedose.fields.grid import Array
+from nichedose.findings import FindingMap, Findings, FindingTable, Part
+from nichedose.library.schema import LabelledForm
+from nichedose.nuclide import half_life_h
+from nichedose.study.kinetics import FormRun, plasma_curve
+from nichedose.study.plan import draw_spacing_um
+from nichedose.study.pool import run_tasks
+from nichedose.study.responses import lesion_response, prepare
+from nichedose.study.setup import ResolvedCandidate, Setup
+from nichedose.study.sources import sources_of
+from nichedose.study.world import World, tissue_maps
+from nichedose.tissue import TissueMap
+from nichedose.values import Draw, Value, ValueUse
+
+__all__ = ["CLOCKS", "Design", "DesignSpace", "design_case"]
+
+Progress = Callable[[str, int, int], None]
+# half-lives of real radionuclides, whose emissions are not used: only how fast the label decays
+CLOCKS = ("68Ga", "44Sc", "64Cu", "90Y", "177Lu", "225Ac", "89Sr")
+RESULTS_WITHIN = 0.05  # designs whose median is within this share of the best are named with it
+AFFINITIES = (1e-3, 1e4)
+SIZES_KDA = (0.3, 250.0)
+NAME = "designed"
+
+
+@dataclass(frozen=True)
+class Design:
+    """``clock`` is the radionuclide whose half-life the label has."""
+
+    affinity_nmol_per_L: float
+    molar_mass_kDa: float
+    internalisation_per_h: float
+    clock: str
+
+
+@dataclass(frozen=True)
+class DesignSpace:
+    """Every combination of these is tried."""
+
+    affinities_nmol_per_L: tuple[float, ...] = (0.03, 0.3, 3.0, 30.0, 300.0)
+    molar_masses_kDa: tuple[float, ...] = (1.0, 15.0, 50.0, 150.0)
+    internalisations_per_h: tuple[float, ...] = (0.0, 0.06)
+    clocks: tuple[str, ...] = CLOCKS
+
+    def __post_init__(self) -> None:
+        for name, values, (low, high) in (("affinity (nmol/L)", self.affinities_nmol_per_L, AFFINITIES),
+                                          ("molar mass (kDa)", self.molar_masses_kDa, SIZES_KDA)):
+            outside = [v for v in values if not low <= v <= high]
+            if not values or outside:
+                raise OutOfValidity(f"{name} {', '.join(f'{v:g}' for v in outside) or 'is missing'}: the design space "
+                                    f"holds from {low:g} to {high:g}.")
+        if not self.internalisations_per_h or any(not 0.0 <= v <= 10.0 for v in self.internalisations_per_h):
+            raise OutOfValidity("Internalisation must lie in 0 to 10 per h, and one rate at least must be given.")
+        if not self.clocks:
+            raise BadInput("A design needs one half-life or more.")
+
+
+@dataclass(frozen=True)
+class _Task:
+    index: int | None
+    spacing_um: float
+    candidate: str
+    space: DesignSpace
+    doubling_time_h: float | None
+
+
+class _Given(World):
+    """A world whose transport is given."""
+
+    def __init__(self, setup: Setup, draw: Draw, maps: tuple[TissueMap, ...], given: tuple[FormRun, ...]) -> None:
+        super().__init__(setup, draw, maps, pairs=2)
+        self.given = given
+
+    def runs(self, *_: object, **__: object) -> tuple[FormRun, ...]:
+        return self.given
+
+
+def design_case(
+    case: Case, case_path: Path, agent: str, *, space: DesignSpace | None = None, draws: int = 4,
+    doubling_time_h: float | None = None, progress: Progress = lambda *_: None
+) -> Findings:
+    """Vary the ligand of ``agent`` in the sections of a case; emissions, plasma curve and target stay the agent's.
+
+    Each design is given until plasma has held as much activity, integrated over time, as at the agent's prescribed
+    activity: what marrow gets stays the same, roughly. With a doubling time, growth until the last useful decay is
+    taken off; without one nothing is lost by slow decay, and long half-lives win.
+    Raises `BadInput` for an agent that is no candidate or cannot be evaluated, `OutOfValidity` for a design space
+    outside the size law.
+    """
+    chosen = space or DesignSpace()
+    found = [c for c in case.candidates if agent in (c.label, c.agent)]
+    if not found:
+        raise BadInput(f"'{agent}' is not a candidate of the case."
+                       f"{near_miss(agent, [c.label or c.agent for c in case.candidates])}")
+    setup = prepare(case.model_copy(update={"candidates": tuple(found[:1]), "combinations": ()}), case_path,
+                    progress=progress)
+    [candidate] = setup.candidates
+    reason = setup.reason_not_evaluable(candidate)
+    if reason is not None:
+        raise BadInput(f"{candidate.name} cannot be evaluated: {reason}.")
+    spacing = draw_spacing_um(case, tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing))
+    tasks = [_Task(i, spacing, candidate.name, chosen, doubling_time_h) for i in (None, *range(draws))]
+    kills: list[dict[Design, float]] = []
+    used: dict[str, Value] = {}
+    progress("designs", 0, len(tasks))
+    for done, (result, drawn) in enumerate(run_tasks(_one, setup, tasks, workers=case.sampling.workers), start=1):
+        kills.append(result)
+        used.update(drawn)
+        progress("designs", done, len(tasks))
+    return _findings(setup, candidate, chosen, kills, used, doubling_time_h)
+
+
+def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], dict[str, Value]]:
+    draw = Draw(seed=setup.case.sampling.seed, index=task.index)
+    maps = tissue_maps(setup, draw, task.spacing_um)
+    candidate = next(c for c in setup.candidates if c.name == task.candidate)
+    reference = _plasma_integral(_designed(candidate.form, task.space, 1.0, 1.0, 0.0), candidate.radionuclide, setup,
+                                 draw) * candidate.activity_MBq
+    out: dict[Design, float] = {}
+    space = task.space
+    for affinity, mass, inside in itertools.product(
+            space.affinities_nmol_per_L, space.molar_masses_kDa, space.internalisations_per_h):
+        form = _designed(candidate.form, space, affinity, mass, inside)
+        labels = tuple(dataclasses.replace(candidate, name=n, form=form, radionuclide=n) for n in space.clocks)
+        runs = World(dataclasses.replace(setup, candidates=labels), draw, maps, pairs=2).runs(labels[0])
+        bearer = dataclasses.replace(candidate, form=form)
+        whole = dataclasses.replace(setup, candidates=(bearer,))
+        for clock in space.clocks:
+            given = tuple(_relabelled(run, clock, candidate.radionuclide) for run in runs)
+            activity = reference / _plasma_integral(form, clock, setup, draw)
+            lesion = lesion_response(_Given(whole, draw, maps, given), (bearer,))
+            out[Design(affinity, mass, inside, clock)] = net_kill(
+                lesion, bearer.name, activity, candidate.cycles, task.doubling_time_h)
+    return out, dict(draw.used)
+
+
+def net_kill(
+    lesion: LesionResponse, agent: str, activity_MBq: float, cycles: int, doubling_time_h: float | None
+) -> float:
+    """Log kill of ``cycles`` administrations far apart, each net of growth up to the best time to stop counting.
+
+    The dose given until then counts as an administration of that share of the activity.
+    """
+    def kill(share: float) -> float:
+        return course_effect(lesion, [Administration(agent, activity_MBq * share)]).log_kill
+
+    if doubling_time_h is None:
+        return cycles * kill(1.0) if cycles == 1 else course_effect(
+            lesion, [Administration(agent, activity_MBq, 1e6 * i) for i in range(cycles)]).log_kill
+    one = lesion[agent]
+    given = np.concatenate([[0.0], np.cumsum(
+        0.5 * (one.rate_per_h[1:] + one.rate_per_h[:-1]) * np.diff(one.times_h))])
+    shares = np.linspace(0.1, 0.99, 12)
+    times = np.interp(shares, given / given[-1], one.times_h)
+    return cycles * max(kill(float(s)) - float(t) / doubling_time_h * math.log10(2.0)
+                        for s, t in zip(shares, times, strict=True))
+
+
+def _designed(
+    form: LabelledForm, space: DesignSpace, affinity: float, mass: float, internalisation: float
+) -> LabelledForm:
+    def fixed(value: float) -> Value:
+        return Value(value=value, evidence="definition", note="varied")
+
+    nuclides = tuple(dict.fromkeys((*form.radionuclides, *space.clocks)))
+    return form.model_copy(update={
+        "name": NAME, "molar_mass_kDa": fixed(mass), "dissociation_constant_nmol_per_L": fixed(affinity),
+        "internalisation_per_h": fixed(internalisation), "radionuclides": nuclides})
+
+
+def _plasma_integral(form: LabelledForm, clock: str, setup: Setup, draw: Draw) -> float:
+    """Time integral of the label in plasma per MBq injected, on an arbitrary scale."""
+    curve = plasma_curve(form, 1.0, setup.case.patient.weight_kg, draw)
+    decay = math.log(2.0) / half_life_h(clock)
+    return sum(a / (k + decay) for a, k in zip(curve.amplitudes_nmol_per_L, curve.rates_per_h, strict=True))
+
+
+def _relabelled(run: FormRun, clock: str, emitter: str) -> FormRun:
+    """The run of a label that decays like ``clock``, told as the radionuclide whose emissions are used."""
+    s = run.solution
+    solution = dataclasses.replace(
+        s, decay_per_h={emitter: s.decay_per_h[clock]},
+        time_integrals_nmol_h_per_L={emitter: s.time_integrals_nmol_h_per_L[clock]},
+        ledgers={emitter: s.ledgers[clock]})
+    return dataclasses.replace(run, solution=solution)
+
+
+def _findings(
+    setup: Setup, candidate: ResolvedCandidate, space: DesignSpace, kills: Sequence[Mapping[Design, float]],
+    used: Mapping[str, Value], doubling_time_h: float | None
+) -> Findings:
+    designs = list(kills[0])
+    table = np.array([[k[d] for d in designs] for k in kills])
+    median = np.median(table[1:], axis=0) if len(kills) > 1 else table[0]
+    order = np.argsort(-median)
+    best = designs[int(order[0])]
+    top_kill = float(median[order[0]])
+    close = [designs[int(i)] for i in order if median[int(i)] >= top_kill - RESULTS_WITHIN * abs(top_kill)]
+    wins = [designs[int(np.argmax(row))] for row in (table[1:] if len(kills) > 1 else table)]
+    answer = (f"For this tissue and target: KD {_span([d.affinity_nmol_per_L for d in close])} nmol/L, "
+              f"{_span([d.molar_mass_kDa for d in close])} kDa, internalisation "
+              f"{_span([d.internalisation_per_h for d in close])} per h, half-life "
+              f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d (all designs within 5 % of the best, "
+              f"of {len(designs)}).{_edges(best, space)}")
+    top = FindingTable(
+        ("KD, nmol/L", "kDa", "internalisation, 1/h", "half-life, d", "log kill, median", "best in draws, %"),
+        tuple((f"{d.affinity_nmol_per_L:g}", d.molar_mass_kDa, d.internalisation_per_h, half_life_h(d.clock) / 24.0,
+               float(median[designs.index(d)]), 100.0 * wins.count(d) / len(wins))
+              for d in (designs[int(i)] for i in order[:8])), "The best designs")
+    maps = tuple(_map(space, designs, median, mass, best.internalisation_per_h) for mass in space.molar_masses_kDa)
+    return Findings(
+        title=f"Design of a ligand after {candidate.name}: {setup.case.title}", answer=answer,
+        parts=(Part("Best designs", (), (top,)), Part("Maps", (
+            "Cells hold the log kill; strength of colour is its share of the best of all designs.",), (), (), maps)),
+        values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=sources_of(setup),
+        assumptions=(
+            f"Emissions, target, injected amount and the plasma curve are those of {candidate.name}; only binding, "
+            "size in tissue (permeability, diffusion, accessible volume by the size law), internalisation and half-"
+            "life change. A larger ligand would also stay longer in plasma, which is not followed: compare sizes with care.",
+            "Activity is chosen so that plasma holds the same time-integrated activity as with the agent as "
+            "prescribed. Kidney and other organs are not compared.",
+            "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
+            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, up to the time at which the "
+            "cells would grow faster than they are killed.",
+            "The association rate is the agent's; affinity acts through the dissociation rate.",
+        ),
+        numbers={"best": dataclasses.asdict(best), "within_5_percent": [dataclasses.asdict(d) for d in close],
+                 "designs": [dataclasses.asdict(d) | {"log_kill": float(m)} for d, m in
+                             zip(designs, median, strict=True)]})
+
+
+def _map(
+    space: DesignSpace, designs: Sequence[Design], median: Array, mass: float, inside: float
+) -> FindingMap:
+    value = {d: float(m) for d, m in zip(designs, median, strict=True)}
+    top = max(float(median.max()), 1e-12)
+    rows = [[value[Design(a, mass, inside, c)] for c in space.clocks] for a in space.affinities_nmol_per_L]
+    return FindingMap(
+        f"{mass:g} kDa, internalisation {inside:g} per h", "Log kill, median over the draws.",
+        "half-life, d", "KD, nmol/L", tuple(f"{half_life_h(c) / 24.0:.2g}" for c in space.clocks),
+        tuple(f"{a:g}" for a in space.affinities_nmol_per_L), tuple(tuple(f"{v:.2g}" for v in row) for row in rows),
+        tuple(tuple(min(max(v / top, 0.0), 1.0) for v in row) for row in rows), one_hue=True)
+
+
+def _edges(best: Design, space: DesignSpace) -> str:
+    """Where the best lies at the end of what was tried, the optimum may lie beyond."""
+    half_lives = [half_life_h(c) for c in space.clocks]
+    ends = {"KD": (best.affinity_nmol_per_L, space.affinities_nmol_per_L), "size": (
+        best.molar_mass_kDa, space.molar_masses_kDa), "half-life": (half_life_h(best.clock), half_lives)}
+    at = [name for name, (value, tried) in ends.items() if len(tried) > 1 and value in (min(tried), max(tried))]
+    return f" The best lies at the end of the {' and '.join(at)} tried." if at else ""
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
