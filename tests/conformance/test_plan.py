@@ -12,7 +12,6 @@ from plan_cases import AGENTS, central, demo_case, run
 
 import nichedose.study.kinetics as kinetics
 from nichedose.case import PriorDose
-from nichedose.library import load_library
 from nichedose.study.plan import PlanRun
 
 
@@ -73,7 +72,7 @@ def test_every_value_that_was_drawn_is_reported_with_its_evidence(plan: PlanRun)
     assert {"form.PSMA-617.internalisation_per_h", "tissue.permeability_factor", "radiobiology.prostate.alpha_per_Gy",
             "target.FAP.mean_density_nmol_per_L", "limit.marrow.absorbed_dose",
             "form.PSMA-617.177Lu.dose.kidney"} <= set(used)
-    sources = load_library().sources
+    sources = plan.result.sources
     for key, value in used.items():
         assert value.evidence in ("assumed", "definition") or value.source in sources, key
 

@@ -11,6 +11,7 @@ import xarray as xr
 from nichedose.case import Mode
 from nichedose.decide import deciding_inputs, noise_floor, organ_doses, rank
 from nichedose.fields.grid import Array
+from nichedose.library.bodies import load_bodies
 from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
 from nichedose.study.central import CentralCandidate
 from nichedose.study.evaluate import Metrics, tcp_from_log_kill
@@ -22,7 +23,7 @@ from nichedose.study.standing import standing, target_shown
 from nichedose.study.words import answer, assumptions, sentences
 from nichedose.tissue import TissueMap
 from nichedose.tissue.assay import SpatialAssay
-from nichedose.values import Draw, Flag, Value, ValueUse
+from nichedose.values import Draw, Flag, Source, Value, ValueUse
 
 __all__ = ["assemble"]
 
@@ -69,12 +70,20 @@ def assemble(
         draws=_draws_dataset(setup, samples, inputs, draw_spacing_um),
         flags=tuple(dict.fromkeys(flags)),
         values_used=tuple(ValueUse(key, used[key]) for key in sorted(used)),
-        sources=setup.library.sources,
+        sources=_sources(setup),
         deciding_inputs=_deciding(summaries, samples, inputs, decide_by),
         provenance=provenance,
         assumptions=(*assumptions(setup, draw_spacing_um, samples.full_draws),
                      *grid_error_in_words(samples, decide_by, setup.case.sampling.grid_spacing)),
     )
+
+
+def _sources(setup: Setup) -> dict[str, Source]:
+    """Works that any value of the run may name."""
+    found = {**setup.library.sources, **load_bodies().sources}
+    if setup.case.measured_uptake:
+        found["case"] = Source(key="case", citation="Measured uptake, as given in the case")
+    return found
 
 
 def _order(summary: CandidateSummary, mode: Mode) -> tuple[int, float]:
@@ -118,8 +127,8 @@ def _organs(
     setup: Setup, candidate: ResolvedCandidate, entry: CentralCandidate, mode: Mode
 ) -> tuple[OrganDose, ...]:
     return organ_doses(
-        candidate.form, candidate.radionuclide, setup.library.limits, candidate.cycles, setup.prior_doses, Draw(),
-        entry.metrics[mode].activity_MBq / setup.weight_ratio, emits_alpha=candidate.emits_alpha)
+        setup.form_in_patient(candidate), candidate.radionuclide, setup.library.limits, candidate.cycles,
+        setup.prior_doses, Draw(), entry.metrics[mode].activity_MBq, emits_alpha=candidate.emits_alpha)
 
 
 def _why_not(

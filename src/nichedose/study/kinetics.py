@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nichedose.body import PlasmaCurve
+from nichedose.case import Patient as CasePatient
 from nichedose.errors import NichedoseError
-from nichedose.fields.grid import Array
+from nichedose.fields.grid import Array, BoolArray
 from nichedose.library.schema import LabelledForm, TissueParameters
 from nichedose.nuclide import half_life_h
+from nichedose.study.whole_body import body_plasma, has_body
 from nichedose.tissue import TissueMap
 from nichedose.transport import (
     LigandKinetics,
@@ -24,29 +26,40 @@ from nichedose.transport import (
 )
 from nichedose.values import Draw
 
-__all__ = ["FormRun", "ligand_kinetics", "plasma_curve", "solve_form"]
+__all__ = ["FormRun", "ligand_kinetics", "plasma_curve", "plasma_input", "solve_form"]
 
 HALF_LIVES_FOLLOWED = 10.0  # leaves 0.1 % of the label undecayed; the ledger states it as "left"
 
 
 @dataclass(frozen=True)
 class FormRun:
-    """Transport of one labelled form in one section, and the mass it was solved for."""
+    """Transport of one labelled form in one section, and the mass it was solved for.
+
+    ``uptake_factor`` is measured over modelled uptake of the lesion, where a measurement was given.
+    """
 
     solution: TransportSolution
     injected_nmol: float
+    uptake_factor: float = 1.0
 
     def time_integrated_activity(self, radionuclide: str) -> Mapping[str, Array]:
         """MBq.h per L of tissue per MBq injected, by state."""
         integrals = self.solution.time_integral(radionuclide)
-        return {state: integral / self.injected_nmol for state, integral in integrals.items()}
+        factor = self.uptake_factor / self.injected_nmol
+        return {state: integral * factor for state, integral in integrals.items()}
 
     def activity_history(self, radionuclide: str) -> Array:
         """MBq per L of tissue per MBq injected, (nt, ny, nx), decay included."""
         s = self.solution
         total = s.free + s.bound + s.internalised
         decay = np.exp(-s.decay_per_h[radionuclide] * s.times_h)
-        return np.asarray(total * (decay / self.injected_nmol)[:, None, None])
+        return np.asarray(total * (decay * (self.uptake_factor / self.injected_nmol))[:, None, None])
+
+    def percent_per_mL(self, time_h: float, mask: BoolArray) -> float:
+        """Decay-corrected mean uptake over ``mask`` at ``time_h``, % of the injected per mL, as modelled."""
+        s = self.solution
+        mean = (s.free + s.bound + s.internalised)[:, mask].mean(axis=1)
+        return float(np.interp(time_h, s.times_h, mean)) / self.injected_nmol * 0.1
 
 
 def solve_form(
@@ -55,7 +68,7 @@ def solve_form(
     radionuclides: tuple[str, ...],
     parameters: TissueParameters,
     *,
-    weight_kg: float,
+    patient: CasePatient,
     mass_factor: float,
     draw: Draw,
     permeability_factor: float = 1.0,
@@ -81,13 +94,22 @@ def solve_form(
         solution = simulate(
             transport,
             ligand,
-            plasma_curve(form, injected_nmol, weight_kg, draw),
+            plasma_input(form, injected_nmol, radionuclides, patient, draw),
             end_h=HALF_LIVES_FOLLOWED * max(half_lives.values()),
             decay_per_h={name: math.log(2.0) / t for name, t in half_lives.items()},
         )
     except NichedoseError as error:
         raise type(error)(f"{form.name} in {tissue.sample}: {error}") from error
     return FormRun(solution, injected_nmol)
+
+
+def plasma_input(
+    form: LabelledForm, injected_nmol: float, radionuclides: tuple[str, ...], patient: CasePatient, draw: Draw
+) -> PlasmaCurve:
+    """Free ligand in plasma after a bolus: of the whole body where the form has a set, else the published curve."""
+    if has_body(form):
+        return body_plasma(form, patient, injected_nmol, radionuclides, draw)[0]
+    return plasma_curve(form, injected_nmol, patient.weight_kg, draw)
 
 
 def plasma_curve(form: LabelledForm, injected_nmol: float, weight_kg: float, draw: Draw) -> PlasmaCurve:

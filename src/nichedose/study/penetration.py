@@ -14,7 +14,7 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields import Array, Mesh, radial_mesh, voxel_mesh
 from nichedose.library import Library
 from nichedose.nuclide import half_life_h
-from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, ligand_kinetics, plasma_curve
+from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, ligand_kinetics, plasma_input
 from nichedose.study.responses import prepare
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.world import tissue_maps
@@ -120,7 +120,8 @@ class _Chain:
         self.kinetics = ligand_kinetics(candidate.form, library.tissue, draw, 1.0)
         key = f"form.{candidate.form.name}"
         self.injected = draw(f"{key}.injected_nmol", candidate.form.injected_nmol)
-        plasma = plasma_curve(candidate.form, self.injected, setup.case.patient.weight_kg, draw)
+        plasma = plasma_input(
+            candidate.form, self.injected, (candidate.radionuclide,), setup.case.patient, draw)
         half_life = half_life_h(candidate.radionuclide)
         self.decay = math.log(2.0) / half_life
         self.end_h = max(HALF_LIVES_FOLLOWED * half_life, SHOWN_HOURS[-1])

@@ -189,11 +189,12 @@ def _log_survival(dose: CandidateDose, effect: EffectParameters, activity_MBq: f
 def _organ_terms(world: World, candidate: ResolvedCandidate) -> tuple[OrganTerm, ...]:
     """Dose of one administration in each limit's quantity is quadratic in activity too."""
     setup, a = world.setup, candidate.activity_MBq
+    form = setup.form_in_patient(candidate)
 
     def rows(factor: float) -> tuple[OrganDose, ...]:
         return organ_doses(
-            candidate.form, candidate.radionuclide, setup.library.limits, 1, setup.prior_doses, world.draw,
-            factor * a / setup.weight_ratio, emits_alpha=candidate.emits_alpha)
+            form, candidate.radionuclide, setup.library.limits, 1, setup.prior_doses, world.draw, factor * a,
+            emits_alpha=candidate.emits_alpha)
 
     terms = []
     for one, two in zip(rows(1.0), rows(2.0), strict=True):

@@ -12,6 +12,7 @@ from nichedose.library import Library, find_agent
 from nichedose.library.partners import Partner, find_partner
 from nichedose.library.schema import Agent, LabelledForm, Radiobiology
 from nichedose.nuclide import canonical_name
+from nichedose.study.whole_body import form_in_patient, has_body, organ_ratios
 from nichedose.tissue import SpotModel
 
 __all__ = ["ResolvedCandidate", "ResolvedPartner", "Setup", "resolve"]
@@ -81,10 +82,20 @@ class Setup:
             prior[p.organ, p.quantity] = prior.get((p.organ, p.quantity), 0.0) + p.dose
         return prior
 
-    @property
-    def weight_ratio(self) -> float:
-        """Body weight over the weight for which the library's organ doses and activities are stated."""
-        return self.case.patient.weight_kg / REFERENCE_WEIGHT_KG
+    def form_in_patient(self, candidate: ResolvedCandidate) -> LabelledForm:
+        """The candidate's form with its published organ doses scaled to this patient.
+
+        By whole-body kinetics where the form has a set; else, and for organs that the set does not hold, they fall
+        with body weight.
+        """
+        by_weight = REFERENCE_WEIGHT_KG / self.case.patient.weight_kg
+        organs = {c.organ for c in candidate.form.dose_coefficients}
+        ratios = dict.fromkeys(organs, by_weight)
+        if has_body(candidate.form):
+            nmol = candidate.form.injected_nmol.central
+            found = organ_ratios(candidate.form, self.case.patient, candidate.radionuclide, nmol)
+            ratios |= {o: r for o, r in found.items() if o in organs}
+        return form_in_patient(candidate.form, ratios, candidate.radionuclide)
 
     def forms(self) -> tuple[str, ...]:
         """Labelled forms of the evaluable candidates, in order of first appearance."""

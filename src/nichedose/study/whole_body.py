@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import math
 from collections.abc import Mapping
 
@@ -149,9 +150,15 @@ def body_plasma(
 def organ_ratios(form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float) -> dict[str, float]:
     """Dose per activity of each organ in the case's patient over that in the reference patient, at the medians.
 
-    1 for organs that the model does not have. Kinetics and organ mass change; the energy per decay that stays in the
-    organ is taken as the same.
+    Kinetics and organ mass change; the energy per decay that stays in the organ is taken as the same.
     """
+    return dict(_ratios(form.model_dump_json(), given.model_dump_json(), radionuclide, injected_nmol))
+
+
+@functools.lru_cache(maxsize=256)
+def _ratios(form_json: str, given_json: str, radionuclide: str, injected_nmol: float) -> dict[str, float]:
+    """Asked for in every draw, the same each time."""
+    form, given = LabelledForm.model_validate_json(form_json), CasePatient.model_construct(**json.loads(given_json))
     draw = Draw()
     nothing = CasePatient()
     how = Administration()

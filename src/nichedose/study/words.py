@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nichedose.case import EffectOptions, Lesion, Mode
 from nichedose.decide import CandidateFacts, sentence
+from nichedose.library.bodies import load_bodies
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
@@ -204,6 +205,28 @@ def _survival_text(options: EffectOptions) -> str:
             f"{', '.join(left_out)} effect, so log kill over long courses is an upper estimate.{grown}")
 
 
+def _body_text(setup: Setup) -> tuple[str, ...]:
+    """Where plasma and organ doses come from, and whose they are."""
+    kg = f"{setup.case.patient.weight_kg:g} kg"
+    modelled = [name for name in setup.forms() if name in load_bodies().kinetics]
+    others = [name for name in setup.forms() if name not in modelled]
+    texts = []
+    if modelled:
+        texts.append(
+            f"{', '.join(modelled)}: plasma comes from whole-body kinetics (response to a bolus), and organ doses are "
+            f"the published ones times what that model does between the patients in whom they were found and this one "
+            f"({kg}).")
+    if others:
+        texts.append(
+            f"{', '.join(others)}: plasma is a published or assumed curve; it and organ doses per activity fall with "
+            f"body weight ({kg} here, 70 kg in the library).")
+    texts.append("Prescribed activities are not scaled.")
+    measured = [m.form for m in setup.case.measured_uptake if m.form in setup.forms()]
+    if measured:
+        texts.append(f"The absolute uptake of {', '.join(measured)} is the measured one; its distribution is modelled.")
+    return tuple(texts)
+
+
 def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tuple[str, ...]:
     """What was taken for granted, in plain words."""
     case = setup.case
@@ -216,8 +239,7 @@ def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tu
     return (
         *_space(lesion),
         scaling,
-        f"Plasma concentrations and organ doses per activity fall with body weight ({case.patient.weight_kg:g} kg "
-        "here, 70 kg in the library); prescribed activities are not scaled.",
+        *_body_text(setup),
         "Expression sets the shape of a target map; the mean comes from an anchor or the library.",
         "Free ligand reaches tissue by permeation from vessels and diffuses; convection is left out.",
         "Vessels are a smooth density; oxygen and ligand are means over a voxel, and gradients between single "

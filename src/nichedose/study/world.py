@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from nichedose.case import Mode, Surroundings
 from nichedose.decide import Tolerance, activity_for_mode, max_tolerated_activity, solve_activity
 from nichedose.effect import EffectParameters
@@ -27,7 +29,7 @@ from nichedose.tissue import TissueMap, build_tissue_map
 from nichedose.tissue.answer import answer_to_cycle
 from nichedose.tissue.build import oxygen_parameters
 from nichedose.tissue.partner import ActiveEffect, apply_effects, partner_effects, product
-from nichedose.values import Draw
+from nichedose.values import Draw, Value
 
 __all__ = ["World", "tissue_maps"]
 
@@ -104,6 +106,7 @@ class World:
         key = _Key(candidate.form.name, mass_factor, state.key)
         if state.key is not None and key in self._runs:
             return self._runs[key]
+        baseline = _Key(candidate.form.name, 1.0, ())
         nuclides = {c.radionuclide for c in self.setup.evaluable if c.form.name == key.form}
         runs = tuple(
             solve_form(
@@ -111,16 +114,36 @@ class World:
                 candidate.form,
                 tuple(sorted(nuclides)),
                 self.setup.library.tissue,
-                weight_kg=self.setup.case.patient.weight_kg,
+                patient=self.setup.case.patient,
                 mass_factor=mass_factor,
                 draw=self.draw,
                 permeability_factor=state.permeability_factor,
             )
             for tissue in state.maps
         )
+        factor = self._uptake_factor(candidate, runs if key == baseline else None)
+        runs = tuple(dataclasses.replace(run, uptake_factor=factor) for run in runs)
         if state.key is not None:
             self._runs[key] = runs
         return runs
+
+    def _uptake_factor(self, candidate: ResolvedCandidate, untreated: tuple[FormRun, ...] | None) -> float:
+        """Measured over modelled uptake of the untreated lesion at the prescribed mass; 1 without a measurement.
+
+        ``untreated`` are those runs where they have just been made.
+        """
+        measured = next((m for m in self.setup.case.measured_uptake if m.form == candidate.form.name), None)
+        if measured is None:
+            return 1.0
+        if untreated is None:
+            return self.runs(candidate, 1.0, TissueState(self.maps, (), 1.0))[0].uptake_factor
+        weights = np.array([m.mask.sum() * m.grid.voxel_area_mm2 for m in self.maps])
+        pairs = zip(untreated, self.maps, strict=True)
+        modelled = np.array([run.percent_per_mL(measured.time, tissue.mask) for run, tissue in pairs])
+        mean = measured.in_percent_per_mL(self.setup.case.patient.weight_kg)
+        value = Value(mean=mean, sd=measured.relative_sd * mean, evidence="measured", read="dataset", source="case")
+        drawn = self.draw(f"measured_uptake.{candidate.form.name}.percent_per_mL", value)
+        return drawn / float(weights @ modelled / weights.sum())
 
     def dose(
         self, candidate: ResolvedCandidate, *, mass_factor: float = 1.0, surroundings: Surroundings | None = None,
@@ -185,9 +208,9 @@ class World:
         return tuple(phases)
 
     def tolerance(self, candidate: ResolvedCandidate) -> Tolerance:
-        """The activity that the organ limits leave in this draw; organ doses per activity fall with body weight."""
-        found = max_tolerated_activity(
-            candidate.form,
+        """The activity that the organ limits leave in this draw, organ doses being those of this patient."""
+        return max_tolerated_activity(
+            self.setup.form_in_patient(candidate),
             candidate.radionuclide,
             self.setup.library.limits,
             candidate.cycles,
@@ -195,9 +218,6 @@ class World:
             self.draw,
             emits_alpha=candidate.emits_alpha,
         )
-        if found.activity_MBq is None:
-            return found
-        return dataclasses.replace(found, activity_MBq=found.activity_MBq * self.setup.weight_ratio)
 
     def evaluate(
         self, candidate: ResolvedCandidate, surroundings: Surroundings | None = None
