@@ -182,8 +182,8 @@ def _findings(
     return Findings(
         title="After Birindelli et al. 2021: dose reach by vessels",
         answer=(f"{settled} of {len(held)} published findings hold in four fifths of {len(draws)} draws or more. "
-                f"At the medians the target dose reaches {typical['poor', '177Lu']:.0%} (177Lu) and "
-                f"{typical['poor', '225Ac']:.0%} (225Ac) of the hypoxic tissue where vessels are sparse."),
+                f"At the medians the target dose reaches {100 * typical['poor', '177Lu']:.0f} % (177Lu) and "
+                f"{100 * typical['poor', '225Ac']:.0f} % (225Ac) of the hypoxic tissue where vessels are sparse."),
         parts=(
             Part("The findings", tables=(_held_table(held), )),
             Part("Share of hypoxic tissue at the target dose",
@@ -212,7 +212,7 @@ def _held_table(held: Mapping[str, Sequence[bool | None]]) -> FindingTable:
     for name, text in BIRINDELLI_FINDINGS.items():
         count, n = sum(bool(h) for h in held[name]), len(held[name])
         low, high = probability_interval(count / n, n) if n else (float("nan"), float("nan"))
-        rows.append((text, f"{count} of {n}", f"{low:.0%} to {high:.0%}" if n else "no hypoxic tissue"))
+        rows.append((text, f"{count} of {n}", f"{100 * low:.0f} to {100 * high:.0f} %" if n else "no hypoxic tissue"))
     return FindingTable(("finding", "draws in which it holds", "95 % interval"), tuple(rows))
 
 
@@ -235,7 +235,7 @@ def _range(values: Sequence[float]) -> str:
     if not known:
         return "none hypoxic"
     low, mid, high = np.quantile(known, [0.05, 0.5, 0.95])
-    return f"{mid:.0%} ({low:.0%} to {high:.0%})"
+    return f"{100 * mid:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _region_table(central: Sequence[Reach]) -> FindingTable:

@@ -50,7 +50,7 @@ def partner_timing(
                 charts=(FindingChart(
                     "Gain over both at once", "median of the draws, by series", "blockade after the dose, d",
                     "median gain, d", days,
-                    {name: tuple(float(np.median(t[d] - t[0.0])) for d in days) for name, t in times.items()}),)),
+                    {_named(n): tuple(float(np.median(t[d] - t[0.0])) for d in days) for n, t in times.items()}),)),
             Part("What stands behind it", text=(
                 "Two numbers are fitted to the single arms; the combination was held out.",),
                 tables=(_held_out(data.experiment, found),)),
@@ -59,12 +59,19 @@ def partner_timing(
         sources=library.sources,
         assumptions=(
             f"Infiltration {infiltration:g} of an inflamed tumour's; the blockade lasts 10 to 21 d.",
-            "The model delays growth and cannot eliminate a tumour: it says nothing of lasting control.",
+            "The model delays growth and cannot eliminate a tumour: it says nothing of lasting control. One of the two "
+            "combinations that were held out lies outside its prediction.",
         ),
         numbers={"median_d": {n: {f"{d:g}": float(np.median(v)) for d, v in t.items()} for n, t in times.items()},
                  "better_than_together": {n: {f"{d:g}": v for d, v in b.items()} for n, b in better.items()},
                  "held_out": {n: list(c.interval_d()) for n, c in found.items()}},
     )
+
+
+def _named(series: str) -> str:
+    """'guzik_2020' as a reader writes it."""
+    author, year = series.rsplit("_", 1)
+    return f"{author.capitalize()} {year}"
 
 
 def _times(found: ImmuneCalibration, delay_d: float, infiltration: float) -> Array:
@@ -83,7 +90,7 @@ def _answer(times: Mapping[str, Mapping[float, Array]], better: Mapping[str, Map
     best = max(gain, key=lambda d: gain[d])
     when = f"{best:g} d after the dose" if best > 0.0 else f"{-best:g} d before the dose"
     return (f"Block the checkpoint {when}: better than both at once in "
-            f"{min(b[best] for b in better.values()):.0%} of draws or more in every series, by a median of "
+            f"{100 * min(b[best] for b in better.values()):.0f} % of draws or more in every series, by a median of "
             f"{gain[best]:.1f} d or more.{_losses(times)}")
 
 
@@ -91,9 +98,9 @@ def _losses(times: Mapping[str, Mapping[float, Array]]) -> str:
     """What the longest wait on either side costs, in the series that loses most."""
     days = list(next(iter(times.values())))
     lost = {d: min(float(np.median(t[d] - t[0.0])) for t in times.values()) for d in (days[0], days[-1])}
-    named = [f"{abs(d):g} d {'before' if d < 0.0 else 'after'} the dose changes it by {loss:+.1f} d"
+    named = [f"{abs(d):g} d {'before' if d < 0.0 else 'after'} the dose costs {-loss:.1f} d"
              for d, loss in lost.items() if loss < 0.0]
-    return f" Blocking {', '.join(named)} (median)." if named else ""
+    return f" Blocking it {', '.join(named)} (medians, the worse series)." if named else ""
 
 
 def _table(name: str, times: Mapping[float, Array], better: Mapping[float, float]) -> FindingTable:
@@ -102,9 +109,9 @@ def _table(name: str, times: Mapping[float, Array], better: Mapping[float, float
         low, mid, high = np.quantile(value, [0.05, 0.5, 0.95])
         gain = np.quantile(value - times[0.0], [0.05, 0.5, 0.95])
         rows.append((d, f"{mid:.1f} ({low:.1f} to {high:.1f})", f"{gain[1]:+.1f} ({gain[0]:+.1f} to {gain[2]:+.1f})",
-                     "" if d == 0.0 else f"{better[d]:.0%}"))
+                     "" if d == 0.0 else f"{100 * better[d]:.0f} %"))
     return FindingTable(("blockade after the dose, d", "days to the endpoint (5 to 95 %)", "gain over both at once, d",
-                         "better in"), tuple(rows), title=name)
+                         "better in"), tuple(rows), title=_named(name))
 
 
 def _held_out(experiments: Mapping[str, ImmuneExperiment], found: Mapping[str, ImmuneCalibration]) -> FindingTable:
