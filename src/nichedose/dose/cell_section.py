@@ -17,6 +17,7 @@ from nichedose.dose.cells import CellPart, CellShape
 from nichedose.dose.clusters import cross_s_Gy, shapes_of
 from nichedose.dose.convolve import KernelKey, Plane, dose_with_surroundings, inside_dose
 from nichedose.dose.kernels import Daughters, charged_qualities
+from nichedose.dose.numbers import real_array
 from nichedose.dose.result import Quality, SectionGeometry
 from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
@@ -254,12 +255,12 @@ def _around(
 
 def _checked(positions: ArrayLike, surface: ArrayLike, internal: ArrayLike, target: str) -> tuple[Array, Array]:
     """Positions (n, 2) and label (n, 2: surface, internal)."""
-    where = np.asarray(positions, dtype=float)
+    where = real_array("positions_um", positions)
     if where.ndim != 2 or where.shape[1] != 2 or not len(where) or not bool(np.isfinite(where).all()):
         raise BadInput(f"positions_um has shape {where.shape}; it must be (cells, 2), finite, with at least one cell.")
     label = []
     for name, values in (("surface_decays", surface), ("internal_decays", internal)):
-        array = np.asarray(values, dtype=float)
+        array = real_array(name, values)
         if array.shape != (len(where),):
             raise BadInput(f"{name} has shape {array.shape}; it must be ({len(where)},).")
         if not (array.min() >= 0.0 and array.max() < np.inf):  # False for NaN

@@ -14,6 +14,7 @@ import numpy as np
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
 from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
+from nichedose.dose.numbers import one_number
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
@@ -92,6 +93,9 @@ def nucleus_s_values(
 
 def check_radii(cell_radius_um: float, nucleus_radius_um: float, nucleus_offset_um: float = 0.0) -> None:
     """Raise `BadInput` unless 0 < nucleus < cell and the nucleus, ``nucleus_offset_um`` off the middle, lies inside."""
+    for name, value in (("cell_radius_um", cell_radius_um), ("nucleus_radius_um", nucleus_radius_um),
+                        ("nucleus_offset_um", nucleus_offset_um)):
+        one_number(name, value, "um")
     if not (np.isfinite(cell_radius_um) and 0.0 < nucleus_radius_um < cell_radius_um):
         raise BadInput(f"Radii of cell ({cell_radius_um} um) and nucleus ({nucleus_radius_um} um): the nucleus must be "
                        "above 0 and smaller than the cell.")

@@ -19,6 +19,7 @@ from nichedose.dose.cells import (
     part_volume_um3,
 )
 from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
+from nichedose.dose.numbers import real_array
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
@@ -56,11 +57,13 @@ def cell_cross_s_value(
     >>> f"{float(cell_cross_s_value('177Lu', 14.0, 7.0, 5.0)):.2e}"
     '4.66e-05'
     """
+    check_radii(cell_radius_um, nucleus_radius_um, nucleus_offset_um)
     here = CellShape(float(cell_radius_um), float(nucleus_radius_um), float(nucleus_offset_um))
     there = here if source_cell is None else source_cell
-    for shape in (here, there):
-        check_radii(shape.cell_um, shape.nucleus_um, shape.offset_um)
-    distance = np.asarray(distance_um, dtype=float)
+    if not isinstance(there, CellShape):
+        raise BadInput(f"source_cell = {source_cell!r}; give a CellShape(cell_um, nucleus_um, offset_um).")
+    check_radii(there.cell_um, there.nucleus_um, there.offset_um)
+    distance = real_array("distance_um", distance_um)
     if not bool(np.all(np.isfinite(distance) & (distance > 0.0))):
         raise BadInput("distance_um must be above 0 and finite; for the cell itself use cell_s_values.")
     _check_parts(target, source)
@@ -91,7 +94,7 @@ def cluster_s_values(
     centres of nucleus and cell, are numbers or (n,); nuclei off the middle point in random directions. ``quality`` and
     ``decay_data`` as in `cell_cross_s_value`. Raises `BadInput` for wrong shapes and for cells that overlap.
     """
-    centres = np.asarray(centres_um, dtype=float)
+    centres = real_array("centres_um", centres_um)
     if centres.ndim != 2 or centres.shape[1] != 3 or not len(centres) or not bool(np.isfinite(centres).all()):
         raise BadInput(f"centres_um has shape {centres.shape}; it must be (cells, 3), finite.")
     shapes, kind = shapes_of(len(centres), cell_radius_um, nucleus_radius_um, nucleus_offset_um)
@@ -125,7 +128,7 @@ def shapes_of(
     columns = []
     for name, values in (("cell_radius_um", cell_radius_um), ("nucleus_radius_um", nucleus_radius_um),
                          ("nucleus_offset_um", nucleus_offset_um)):
-        array = np.asarray(values, dtype=float)
+        array = real_array(name, values)
         if array.shape not in ((), (count,)):
             raise BadInput(f"{name} has shape {array.shape}; give one number, or one for each of the {count} cells.")
         columns.append(np.broadcast_to(array, (count,)))

@@ -14,6 +14,7 @@ from scipy.interpolate import PchipInterpolator
 
 from nichedose.dose.alphas import alpha_range_um, fold_alphas
 from nichedose.dose.electrons import csda_range_um, fold_electrons
+from nichedose.dose.numbers import real_array
 from nichedose.dose.photons import fold_photons, photon_density, photon_radii
 from nichedose.dose.result import QUALITIES, Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
@@ -78,7 +79,7 @@ def emitted_qualities(
     if isinstance(quality, str):
         canonical_name(nuclide, decay_data)
         return (_known(quality),)
-    wanted = QUALITIES if quality is None else tuple(_known(q) for q in quality)
+    wanted = QUALITIES if quality is None else _several(quality)
     energies = energy_MeV_per_decay(nuclide, daughters, longest_half_life_h, decay_data)
     return tuple(q for q in QUALITIES if q in wanted and energies[q] > 0.0)
 
@@ -120,7 +121,7 @@ def point_kernel(
     >>> f"{float(point_kernel('177Lu', 100.0)):.2e} Gy per decay at 0.1 mm"
     '5.28e-07 Gy per decay at 0.1 mm'
     """
-    radius = np.asarray(radius_um, dtype=float)
+    radius = real_array("radius_um", radius_um)
     if not bool(np.all(np.isfinite(radius) & (radius > 0.0))):
         raise BadInput("radius_um must be above 0 and finite.")
     dose = np.zeros(radius.shape)
@@ -140,6 +141,12 @@ def radial_density_MeV_per_um(
     slope = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()
     last = kernel.radius_um[-1]
     return np.asarray(np.where(radius_um < last, slope(np.minimum(radius_um, last)), 0.0))
+
+
+def _several(quality: Collection[Quality]) -> tuple[Quality, ...]:
+    if not isinstance(quality, Collection) or not len(quality):
+        raise BadInput(f"quality = {quality!r}; name one, several, or None for all of {', '.join(QUALITIES)}.")
+    return tuple(_known(q) for q in quality)
 
 
 def _known(quality: str) -> Quality:

@@ -301,5 +301,5 @@ def _check_shares(state: str, share: float | Mapping[str, float], born: list[str
         if lacking:
             raise BadInput(f"retention['{state}'] lacks {', '.join(lacking)}; give one number, or one per progeny.")
     values = list(share.values()) if isinstance(share, Mapping) else [share]
-    if not all(0.0 <= value <= 1.0 for value in values):
+    if not all(isinstance(value, (int, float, np.floating)) and 0.0 <= value <= 1.0 for value in values):
         raise BadInput(f"retention['{state}'] = {share}; shares lie between 0 and 1.")

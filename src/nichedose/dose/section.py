@@ -72,6 +72,8 @@ def section_dose(
     nuclide = canonical_name(nuclide, decay_data)
     _check(grid, mask, tia_MBq_h_per_L, cells, times_h, activity_MBq_per_L)
     _check_geometry(geometry)
+    if pairs is not None and not (isinstance(pairs, int) and pairs >= 0):
+        raise BadInput(f"pairs = {pairs}; give a whole number, 0 or above, or None to let the error decide.")
     plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(mask, dtype=np.bool_).tobytes(), geometry)
     keys = _keys(nuclide, daughters, decay_data, photons)
     tia = np.where(mask, tia_MBq_h_per_L, 0.0)

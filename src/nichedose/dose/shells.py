@@ -9,6 +9,7 @@ import numpy as np
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, radial_kernel
+from nichedose.dose.numbers import real_array
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -66,7 +67,7 @@ def _balls(radii: Radii) -> list[tuple[float, float]]:
 
 
 def _checked(name: str, radii: Radii) -> Radii:
-    values = np.asarray(radii, dtype=float)
+    values = real_array(name, radii)
     if values.shape != (2,) or not bool(np.isfinite(values).all()) or not 0.0 <= values[0] <= values[1] > 0.0:
         raise BadInput(f"{name} = {radii}; give (inner, outer) in um, 0 <= inner <= outer, outer above 0.")
     inner, outer = float(values[0]), float(values[1])

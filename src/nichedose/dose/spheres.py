@@ -6,6 +6,7 @@ import numpy as np
 
 from nichedose.dose.geometry import deposited_MeV, sphere_overlap_um3, sphere_volume_um3
 from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
+from nichedose.dose.numbers import one_number
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 from nichedose.nuclide import Source
@@ -31,9 +32,10 @@ def sphere_s_value(
     >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
     '3.02e-08'
     """
-    if not (np.isfinite(diameter_um) and diameter_um > 0.0):
+    diameter = one_number("diameter_um", diameter_um, "um")
+    if not (np.isfinite(diameter) and diameter > 0.0):
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
-    radius = 0.5 * float(diameter_um)
+    radius = 0.5 * diameter
     kernels = [radial_kernel(nuclide, q, daughters, decay_data=decay_data)
                for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)]
     energy = sum(absorbed_MeV_in_sphere(kernel, radius) for kernel in kernels)

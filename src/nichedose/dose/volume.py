@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities
+from nichedose.dose.numbers import check_oblong, real_array
 from nichedose.dose.result import Quality
 from nichedose.dose.spectral import (
     convolve_mirrored,
@@ -105,6 +106,8 @@ def convolve(
     tiles = _tiles(tile, surroundings, coarsen)
     if xp is not None and (surroundings == "mirror" or tiles is not None or coarsen != 1):
         raise BadInput("xp goes with isolated surroundings, without tile and with coarsen=1 only.")
+    if not (isinstance(workers, int) and workers >= 1):
+        raise BadInput(f"workers = {workers}; give a whole number of threads, 1 or more.")
     name = canonical_name(nuclide, decay_data)
     wanted = emitted_qualities(name, daughters, quality, decay_data=decay_data)
     if not wanted:
@@ -307,20 +310,25 @@ def _memory_bytes() -> int | None:
 
 
 def _spacing(spacing_um: float | tuple[float, float, float]) -> tuple[float, float, float]:
-    given = np.asarray(spacing_um, dtype=float)
+    given = real_array("spacing_um", spacing_um) if spacing_um is not None else np.zeros(0)
     values = np.broadcast_to(given, (3,)) if given.size in (1, 3) else np.zeros(3)
     if not bool(np.all(np.isfinite(values) & (values > 0.0))):
         raise BadInput(f"spacing_um = {spacing_um}; give one number or three (z, y, x), above 0 um.")
+    check_oblong("spacing_um", values)
     return float(values[0]), float(values[1]), float(values[2])
 
 
 def _field(tia_map: Real, dtype: DTypeLike) -> Real:
-    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise BadInput(f"dtype = {np.dtype(dtype)}; it must be float64 or float32.")
+    try:
+        precision = np.dtype(dtype)
+    except TypeError:
+        precision = np.dtype(object)
+    if precision not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise BadInput(f"dtype = {dtype}; it must be float64 or float32.")
     if np.ndim(tia_map) != 3 or 0 in np.shape(tia_map):
         raise BadInput(f"tia_map has shape {np.shape(tia_map)}; it must be (nz, ny, nx). For a section use "
                        "section_dose, or add an axis for a single layer.")
-    field = np.ascontiguousarray(tia_map, dtype=dtype)
+    field = real_array("tia_map", tia_map, precision)
     if not (field.min() >= 0.0 and field.max() < np.inf):  # False for NaN
         raise BadInput("tia_map holds NaN, infinite or negative values.")
     return field

@@ -21,6 +21,7 @@ from nichedose.dose.kernels import (
     radial_density_MeV_per_um,
     radial_kernel,
 )
+from nichedose.dose.numbers import check_oblong, one_number, real_array
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, OutOfValidity
@@ -62,7 +63,7 @@ def voxel_s_values(
     """
     size_um = _size_um(voxel_mm)
     counts = _shape(shape)
-    density = float(density_g_per_mL)
+    density = one_number("density_g_per_mL", density_g_per_mL, "g/mL")
     qualities = emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)
     _check_density(density, energy_MeV_per_decay(nuclide, daughters, decay_data=decay_data), qualities)
     scaled = size_um * density  # distances in g/cm2 decide
@@ -85,11 +86,12 @@ def _check_density(density: float, energy_MeV: dict[Quality, float], qualities: 
 
 
 def _size_um(voxel_mm: float | tuple[float, float, float]) -> Array:
-    size = np.asarray(voxel_mm, dtype=float)
+    size = real_array("voxel_mm", voxel_mm)
     if size.shape not in ((), (3,)):
         raise BadInput(f"voxel_mm = {voxel_mm}; give one length, or three as (z, y, x).")
     if not bool(np.all(np.isfinite(size) & (size > 0.0))):
         raise BadInput(f"voxel_mm = {voxel_mm}; every length must be above 0.")
+    check_oblong("voxel_mm", np.atleast_1d(size))
     return np.asarray(np.broadcast_to(size, 3) * 1e3)
 
 

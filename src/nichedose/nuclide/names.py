@@ -62,6 +62,8 @@ def canonical_name(name: str, source: Source | None = None) -> str:
     >>> canonical_name("Lu-177"), canonical_name("tc99m")
     ('177Lu', '99mTc')
     """
+    if not isinstance(name, str):
+        raise BadInput(f"{name!r} is not the name of a radionuclide; write text such as '177Lu' or 'Lu-177'.")
     return _canonical(name, chosen_source(source))
 
 

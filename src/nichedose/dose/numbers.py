@@ -1,0 +1,41 @@
+"""Numbers and arrays as users hand them over, or `BadInput`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from nichedose.errors import BadInput
+from nichedose.fields.grid import Array
+
+__all__ = ["MOST_OBLONG", "check_oblong", "one_number", "real_array"]
+
+MOST_OBLONG = 64.0  # longest over shortest voxel side; shells follow the shortest, so time grows with the cube of it
+
+
+def one_number(name: str, value: Any, unit: str) -> float:
+    """``value`` as a float; text, None and arrays are refused by name."""
+    if isinstance(value, (str, bytes)) or value is None or np.ndim(value) != 0:
+        raise BadInput(f"{name} = {value!r}; give one number, {unit}.")
+    return float(real_array(name, value))
+
+
+def real_array(name: str, values: ArrayLike, dtype: DTypeLike = np.float64) -> Array:
+    """``values`` as real numbers; text, objects and complex numbers are refused by name."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+            return np.ascontiguousarray(values, dtype=dtype) if np.ndim(values) else np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError, np.exceptions.ComplexWarning) as error:
+        raise BadInput(f"{name} must hold real numbers: {error}.") from None
+
+
+def check_oblong(name: str, sides_um: Array) -> None:
+    """Refuse voxels so oblong that their kernel would take minutes."""
+    ratio = float(sides_um.max() / sides_um.min())
+    if ratio > MOST_OBLONG:
+        raise BadInput(f"{name}: the longest side is {ratio:.4g} times the shortest; kernels are computed up to "
+                       f"{MOST_OBLONG:g} times. Split the long sides, or merge voxels along the short ones.")

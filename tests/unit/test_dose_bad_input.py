@@ -1,0 +1,101 @@
+"""What users of the dose functions get wrong: each mistake is named, none ends in a bare exception or a long wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nichedose.dose import (
+    SectionGeometry,
+    cell_cross_s_value,
+    cell_s_values,
+    cells_dose,
+    cluster_s_values,
+    convolve,
+    hit_statistics,
+    migrate,
+    point_kernel,
+    section_dose,
+    sphere_s_value,
+    voxel_s_values,
+)
+from nichedose.dose.migration import Mobility
+from nichedose.errors import BadInput, NichedoseError
+from nichedose.fields import Grid
+
+CUBE = np.ones((2, 2, 2))
+EVEN = np.ones((4, 5))
+ALONE = SectionGeometry("section", 10.0, "isolated", 1e4)
+
+
+def _section(**changes: object) -> object:
+    given = {"tia_MBq_h_per_L": EVEN, "cells": {}, "times_h": np.array([0.0, 1.0]),
+             "activity_MBq_per_L": np.stack([EVEN, EVEN]), "geometry": ALONE, "cell_radius_um": 7.0,
+             "nucleus_radius_um": 5.0} | changes
+    return section_dose(Grid((4, 5), 20.0), np.ones((4, 5), bool), "177Lu", **given)  # type: ignore[arg-type]
+
+
+def _cells(radius: object) -> object:
+    return cells_dose(np.arange(6.0).reshape(3, 2) * 20.0, np.ones(3), np.ones(3), "177Lu",
+                      cell_radius_um=radius, nucleus_radius_um=5.0, geometry=ALONE)  # type: ignore[arg-type]
+
+
+MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
+    "no nuclide": (lambda: point_kernel(None, 1.0), "not the name of a radionuclide"),  # type: ignore[arg-type]
+    "a number for a nuclide": (lambda: sphere_s_value(177, 1.0), "such as '177Lu'"),  # type: ignore[arg-type]
+    "near miss": (lambda: convolve(CUBE, "177Lv", 20.0), "Did you mean"),
+    "stable": (lambda: hit_statistics("175Lu", {"surface": 1.0}, 7.0, 5.0), "stable nuclides are not in it"),
+    "empty quality": (lambda: point_kernel("177Lu", 1.0, []), "name one, several, or None"),
+    "quality that is none": (lambda: point_kernel("177Lu", 1.0, 3), "quality = 3"),  # type: ignore[arg-type]
+    "diameter as text": (lambda: sphere_s_value("177Lu", "1mm"), "give one number, um"),  # type: ignore[arg-type]
+    "two diameters": (lambda: sphere_s_value("177Lu", [1.0, 2.0]), "give one number"),  # type: ignore[arg-type]
+    "endless sphere": (lambda: sphere_s_value("177Lu", np.inf), "above 0"),
+    "voxel as text": (lambda: voxel_s_values("177Lu", "3mm", 3), "real numbers"),  # type: ignore[arg-type]
+    "voxel of no size": (lambda: voxel_s_values("177Lu", 0.0, 3), "above 0"),
+    "far too oblong": (lambda: voxel_s_values("177Lu", (1e-3, 1.0, 1.0), 3), "1000 times the shortest"),
+    "density as text": (lambda: voxel_s_values(
+        "177Lu", 3.0, 1, density_g_per_mL="bone"), "g/mL"),  # type: ignore[arg-type]
+    "photons in bone": (lambda: voxel_s_values("99mTc", 3.0, 1, density_g_per_mL=1.9), "tissue is bone"),
+    "cell as text": (lambda: cell_s_values("177Lu", "7", 5.0), "cell_radius_um = '7'"),  # type: ignore[arg-type]
+    "shape of another kind": (lambda: cell_cross_s_value(
+        "177Lu", 20.0, 7.0, 5.0, source_cell=(7.0, 5.0)), "CellShape"),  # type: ignore[arg-type]
+    "no cells": (lambda: cluster_s_values("177Lu", np.zeros((0, 3)), 7.0, 5.0), "cells, 3"),
+    "map of nothing": (lambda: convolve(None, "177Lu", 20.0), "nz, ny, nx"),  # type: ignore[arg-type]
+    "complex map": (lambda: convolve(1j * CUBE, "177Lu", 20.0), "real numbers"),
+    "map of text": (lambda: convolve(np.array([[["a"]]]), "177Lu", 20.0), "real numbers"),  # type: ignore[arg-type]
+    "negative activity": (lambda: convolve(-CUBE, "177Lu", 20.0), "negative"),
+    "oblong map": (lambda: convolve(CUBE, "177Lu", (1.0, 100.0, 1000.0)), "Split the long sides"),
+    "no spacing": (lambda: convolve(CUBE, "177Lu", None), "above 0 um"),  # type: ignore[arg-type]
+    "no workers": (lambda: convolve(CUBE, "177Lu", 20.0, workers=0), "1 or more"),
+    "unknown precision": (lambda: convolve(CUBE, "177Lu", 20.0, dtype="floaty"), "float64 or float32"),
+    "pairs below zero": (lambda: _section(pairs=-1), "pairs = -1"),
+    "negative section": (lambda: _section(tia_MBq_h_per_L=-EVEN), "negative"),
+    "radius that is no number": (lambda: _cells([7.0, np.nan, 7.0]), "nan um"),
+    "retention as text": (lambda: migrate(
+        20.0, np.ones((2, 2, 2), bool), "225Ac", {"bound": CUBE}, retention={"bound": "half"},  # type: ignore[dict-item]
+        mobility=Mobility(1.0, 1.0)), "between 0 and 1"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name: str) -> None:
+    call, message = MISTAKES[name]
+    with pytest.raises(NichedoseError, match=message) as caught:
+        call()
+    assert isinstance(caught.value, BadInput) or name == "photons in bone"
+
+
+def test_oblong_voxels_are_supported() -> None:
+    """Slices 20 times thicker than the pixels: energy of the array is the kernel's (1e-4), whichever axis is long."""
+    for sides in ((200.0, 10.0, 10.0), (10.0, 10.0, 200.0)):
+        spot = np.zeros((7, 7, 7)) + 0.0
+        spot[3, 3, 3] = 1.0
+        dose = convolve(spot, "211At", sides, quality="alpha")
+        reference = convolve(np.ones((1, 1, 1)), "211At", 1e5, quality="alpha", surroundings="mirror")
+        held = float(dose.total_Gy.sum()) / float(reference.total_Gy.sum())
+        assert held == pytest.approx(1.0 - dose.escaped_fraction, rel=1e-4)
+    s = voxel_s_values("211At", (0.2, 0.01, 0.01), 15, quality="alpha")
+    turned = voxel_s_values("211At", (0.01, 0.01, 0.2), 15, quality="alpha")
+    np.testing.assert_allclose(s, turned.transpose(2, 1, 0), rtol=0.02, atol=1e-3 * float(s.max()))
