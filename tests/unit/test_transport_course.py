@@ -316,6 +316,23 @@ def test_a_spheroid_in_medium_is_thieles_sphere(thiele: float) -> None:
     assert effectiveness == pytest.approx(3.0 / thiele**2 * (thiele / np.tanh(thiele) - 1.0), rel=5e-3)
 
 
+def test_a_spheroid_of_voxels_is_the_radial_one() -> None:
+    """100 um of radius in 10-um voxels, saturable: mean uptake within 5 %; its surface is stepped, with more area."""
+    radius, h = 100.0, 10.0
+    away = (np.indices((20, 20, 20)) - 9.5) * h
+    ball = voxel_mesh(np.sqrt((away**2).sum(axis=0)) < radius, h)
+    volume = float(ball.volume.sum())
+    shells = radial_mesh(np.linspace(0.0, (0.75 * volume / np.pi) ** (1 / 3), 41))
+    ligand = Ligand("mab", 15.0, 0.25, bindings=(Binding("target", 0.36, 0.36, 0.06),), release_per_h=0.008)
+    batch = Batch("b", "mab", Given(PlasmaCurve((20.0,), (0.05,))), LU)
+    means = []
+    for mesh in (ball, shells):
+        course = simulate_course(mesh, [Site("target", 400.0)], [ligand], [batch], end_h=100.0, outside=1.0)
+        assert course.ledgers["b", ""].closure < 1e-8
+        means.append(float((course.time_integral("b", "177Lu")[mesh.mask] * mesh.volume).sum() / mesh.volume.sum()))
+    assert means[0] == pytest.approx(means[1], rel=0.05)
+
+
 def test_thieles_slab_with_the_same_engine() -> None:
     length, void, diffusivity, thiele, cells = 200.0, 0.4, 100.0, 2.0, 80
     rate = void * diffusivity * 3600.0 / length**2 * thiele**2

@@ -1,0 +1,78 @@
+"""Cost of a treatment course per cell and step, iterations, memory told and memory taken.
+
+    python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--batches 1 2 4]
+
+One process for each size, so that peaks do not mix. A section of odd size with holes is among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import time
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from nichedose.body import PlasmaCurve
+from nichedose.fields import Mesh, voxel_mesh
+from nichedose.transport import Batch, Binding, Given, Ligand, Site, simulate_course
+from nichedose.transport.cost import course_memory
+from nichedose.transport.network import build_network
+
+LU = {"177Lu": float(np.log(2.0)) / 159.5}
+PLASMA = PlasmaCurve((300.0, 40.0), (3.0, 0.15))
+
+
+def patchy(mask: np.ndarray) -> tuple[Mesh, Ligand, Site]:
+    rng = np.random.default_rng(0)
+
+    def waves(width: float) -> np.ndarray:
+        field = gaussian_filter(rng.standard_normal(mask.shape), width, mode="wrap")
+        return np.asarray(field / field.std())
+
+    rate = 2.0 * np.exp(0.8 * waves(2.0))
+    bare = waves(3.0)
+    rate[bare < np.quantile(bare, 0.15)] = 0.0
+    ligand = Ligand("peptide", 200.0, 0.4, rate, rate, (Binding("target", 0.6, 0.6, 0.06),), release_per_h=0.008)
+    return voxel_mesh(mask, 20.0), ligand, Site("target", 200.0 * np.clip(0.5 + 0.35 * waves(3.0), 0.0, 1.0))
+
+
+def one(task: tuple[str, tuple[int, ...], bool, int]) -> str:
+    name, shape, holes, count = task
+    small, ligand, site = patchy(np.ones((8, 8), bool))
+    simulate_course(small, [site], [ligand], [Batch("b", "peptide", Given(PLASMA))], end_h=1.0)  # compiled, or loaded
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    mask = np.random.default_rng(1).random(shape) < 0.8 if holes else np.ones(shape, bool)
+    mesh, ligand, site = patchy(mask)
+    batches = [Batch(f"b{i}", "peptide", Given(PLASMA, 24.0 * i), LU) for i in range(count)]
+    told = course_memory(mesh, build_network(mesh, [ligand], [site], batches))
+    start = time.perf_counter()
+    run = simulate_course(mesh, [site], [ligand], batches, end_h=480.0)
+    seconds = time.perf_counter() - start
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    closure = max(ledger.closure for ledger in run.ledgers.values())
+    each = seconds / run.steps / mesh.n * 1e9
+    return (f"{name:14s} {mesh.n:9d} {count:3d} {seconds:8.2f} {run.steps:5d} {each:8.0f} "
+            f"{run.v_cycles / run.steps:7.1f} {closure:9.1e} {told / 2**20:7.0f} {taken / 2**10:7.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128], help="voxels per side of a section")
+    parser.add_argument("--stacks", type=int, nargs="*", default=[16, 32], help="voxels per side of a stack")
+    parser.add_argument("--batches", type=int, nargs="*", default=[2, 4], help="numbers of batches, on 64 x 64")
+    given = parser.parse_args()
+    tasks = [(f"{n}^2", (n, n), False, 1) for n in given.sizes] + [("63 x 91, holes", (63, 91), True, 1)]
+    tasks += [(f"{n}^3", (n, n, n), False, 1) for n in given.stacks]
+    tasks += [("64^2", (64, 64), False, k) for k in given.batches]
+    print(f"{'case':14s} {'cells':>9s} {'n':>3s} {'s':>8s} {'steps':>5s} {'ns/c/st':>8s} {'V/step':>7s} "
+          f"{'closure':>9s} {'told':>7s} {'MiB':>7s}")
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for line in pool.imap(one, tasks, chunksize=1):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
