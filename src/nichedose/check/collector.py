@@ -11,9 +11,9 @@ __all__ = ["ROOMS", "collect"]
 
 # One module of this package for each; a test fails when one with `rows()` is missing here.
 ROOMS: tuple[str, ...] = (
-    "nuclide", "nuclide_sources", "fields", "tissue", "tissue_profile", "transport", "transport_flow",
+    "nuclide", "nuclide_sources", "fields", "tissue", "tissue_input", "tissue_profile", "transport", "transport_flow",
     "transport_course", "transport_closure", "transport_gradient", "dose", "dose_kernels", "dose_photons",
-    "dose_cells", "dose_volume", "organs", "body", "effect", "effect_forms", "decide",
+    "dose_cells", "dose_volume", "organs", "body", "effect", "effect_forms", "decide", "decide_courses",
 )
 
 

@@ -19,6 +19,7 @@ from nichedose.report.colour import COLOUR_MAPS
 from nichedose.report.courses import course_in_short, courses_of_maps
 from nichedose.report.format import LARGEST_LOG_KILL, as_sentence, duration, number, percent
 from nichedose.report.histograms import dose_volume_chart, survival_chart
+from nichedose.report.information import information_view
 from nichedose.report.maps import SectionMaps, section_maps
 from nichedose.report.nodes import coverage, describe
 from nichedose.report.ranking import ModePanel, course, mode_panels
@@ -89,6 +90,7 @@ def _context(result: PlanResult) -> dict[str, Any]:
             "rows": surroundings_rows([c for c in ordered if c.status != "not evaluable"], names),
         },
         "deciding": deciding_inputs(result),
+        "information": information_view(result),
         "coverage": [(s.sample, coverage(s.gene_coverage), s.scale_evidence) for s in result.sections],
         "values": rows,
         "evidence_counts": evidence_counts(rows),

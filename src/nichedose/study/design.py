@@ -232,7 +232,8 @@ def _findings(
         assumptions=(
             f"Emissions, target, injected amount and the plasma curve are those of {candidate.name}; only binding, "
             "size in tissue (permeability, diffusion, accessible volume by the size law), internalisation and half-"
-            "life change. A larger ligand would also stay longer in plasma, which is not followed: compare sizes with care.",
+            "life change. A larger ligand would also stay longer in plasma, which is not followed: compare sizes with "
+            "care.",
             "Activity is chosen so that plasma holds the same time-integrated activity as with the agent as "
             "prescribed. Kidney and other organs are not compared.",
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
