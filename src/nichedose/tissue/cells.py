@@ -69,7 +69,8 @@ def model_cells(
     depth = np.asarray(assay.counts.sum(axis=1), dtype=float).ravel()
     if assay.observation == "bin":
         share = np.stack([model.composition[owner, i] for i in range(len(model.cell_types))], axis=1)
-        return dataclasses.replace(model, cells=_sites(assay, share), flags=(*model.flags, _bin_flag(assay, edge)))
+        note = _bin_flag(assay, edge, len(centres))
+        return dataclasses.replace(model, cells=_sites(assay, share), flags=(*model.flags, note))
     share = _cell_composition(assay, model.cell_types, library_cell_types, depth, aliases)
     number = np.asarray(gather.sum(axis=1), dtype=float).ravel()
     composition = np.asarray(gather @ share) / number[:, None]
@@ -89,7 +90,7 @@ def model_cells(
             for name, spots in model.targets.items()
         },
         cells=_sites(assay, share),
-        flags=(*model.flags, _bin_flag(assay, edge)),
+        flags=(*model.flags, _bin_flag(assay, edge, len(centres))),
     )
 
 
@@ -97,10 +98,14 @@ def _relative(amount: Array) -> Array:
     return np.asarray(amount / amount.mean())
 
 
-def _bin_flag(assay: SpatialAssay, edge: float) -> Flag:
-    what = "cells" if assay.observation == "cell" else f"bins of {assay.pitch_um:g} um"
-    return Flag("note", "tissue data", f"{assay.n_spots} {what} were gathered into bins of {edge:.3g} um for the map; "
-                                       "results are given back for each.")
+def _bin_flag(assay: SpatialAssay, edge: float, n_bins: int) -> Flag:
+    if assay.observation == "bin":
+        text = f"{assay.n_spots} bins of {assay.pitch_um:g} um were gathered into {n_bins} of {edge:.3g} um for the map"
+    else:
+        per_mm2 = assay.n_spots / (n_bins * edge**2 * 1e-6)
+        text = (f"{assay.n_spots} cells were gathered into {n_bins} bins of {edge:.3g} um for the map "
+                f"({per_mm2:.3g} cells per mm2 of these bins)")
+    return Flag("note", "tissue data", f"{text}; results are given back for each.")
 
 
 def _sites(assay: SpatialAssay, share: Array) -> CellSites:
@@ -156,4 +161,4 @@ def _from_proteins(
         clonogenic=reading.clonogenic, composition=composition, content=number / number.mean(), vessel=vessel,
         matrix=np.zeros(len(centres)), hypoxia=None, targets=known,
         unknown_targets={n: r for n, r in reading.unknown.items() if n in targets}, coverage=reading.coverage,
-        flags=(*assay.flags, *reading.flags, _bin_flag(assay, edge)), cells=_sites(assay, reading.share))
+        flags=(*assay.flags, *reading.flags, _bin_flag(assay, edge, len(centres))), cells=_sites(assay, reading.share))
