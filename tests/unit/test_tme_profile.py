@@ -16,7 +16,7 @@ from tme_cases import CENTRES, GENES, LIBRARY, MARKERS, NEST_RADIUS_UM, cell_sec
 
 from nichedose.errors import BadInput
 from nichedose.fields import Grid
-from nichedose.tissue import ProfileOptions, SpatialAssay, TMEProfile, profile
+from nichedose.tissue import ProfileOptions, Proteins, SpatialAssay, TMEProfile, profile
 from nichedose.tissue.genes import gene_table
 from nichedose.tissue.tme.cell_calls import OTHER, call_cells
 from nichedose.tissue.tme.infiltration import normalised_depth
@@ -302,6 +302,26 @@ def test_named_cells_are_taken_at_their_name(section: SpatialAssay) -> None:
     assert p.cells["cd8_t"].cells == (called == "CD3+CD8+").sum()
     assert "fibroblast" in p.unknown and p.composite.axes["fibrotic"].share is None
     assert "hypoxia" in p.unknown
+
+
+def test_stained_cells_are_taken_by_their_calls(section: SpatialAssay) -> None:
+    """A panel of four proteins and no genes: types and CD8 T cells by the calls, the rest unknown with the reason."""
+    truth = np.asarray(section.annotations["truth"], dtype=str)
+    calls = np.stack([truth == "tumour", truth == "t_cell", truth == "t_cell", truth == "macrophage"], axis=1)
+    proteins = Proteins(("KRT8", "CD3E", "CD8A", "CD68"), calls.astype(float), calls)
+    stained = replace(section, counts=sp.csr_matrix((section.n_spots, 0)), genes=(), annotations={}, proteins=proteins)
+    p = profile(stained, LIBRARY, QUICK)
+    assert p.cells["cd8_t"].cells == calls[:, 2].sum() and p.cells["tumour"].cells == calls[:, 0].sum()
+    assert "FOXP3" in p.unknown["treg"] and "fibroblast" in p.unknown
+    assert all(s.value is None for s in p.scores.values())
+    uncalled = replace(stained, proteins=replace(proteins, positive=None))
+    with pytest.raises(BadInput, match="neither phenotypes nor calls"):
+        profile(uncalled, LIBRARY, QUICK)
+
+
+def test_regions_of_interest_are_no_map(section: SpatialAssay) -> None:
+    with pytest.raises(BadInput, match="no map"):
+        profile(replace(section, observation="region"), LIBRARY, QUICK)
 
 
 def test_few_tiles_and_missing_lists_are_said(found: TMEProfile) -> None:

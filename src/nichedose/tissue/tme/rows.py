@@ -16,6 +16,7 @@ from nichedose.library.schema import CellType, Population
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import marker_score, regress_composition
 from nichedose.tissue.genes import GeneTable
+from nichedose.tissue.proteins import read_proteins
 from nichedose.tissue.shrink import shrink_counts
 from nichedose.tissue.tme.cell_calls import OTHER, call_cells
 from nichedose.tissue.tme.options import ProfileOptions
@@ -79,8 +80,10 @@ def populate(
         key = options.phenotype_key or (PHENOTYPE if PHENOTYPE in assay.annotations else None)
         if key is not None:
             found = _from_names(assay, populations, key)
-        else:
+        elif assay.genes:
             found = _from_transcripts(assay, cell_types, populations, table, depth)
+        else:
+            found = _from_proteins(assay, cell_types, populations)
     if "tumour" not in found.amounts or not found.amounts["tumour"].any():
         reason = found.unknown.get("tumour", "none was found")
         raise BadInput(
@@ -134,6 +137,33 @@ def _matches(text: str, words: tuple[str, ...]) -> bool:
     return any(re.search(rf"(?<![a-z0-9]){re.escape(w)}(s|es|ial)?(?![a-z0-9])", low) for w in words)
 
 
+# ---- cells by stained proteins
+
+
+def _from_proteins(
+    assay: SpatialAssay, cell_types: Mapping[str, CellType], populations: Mapping[str, Population]
+) -> RowPopulations:
+    """Types as the map tells them; other populations are the cells called positive for one of their genes' proteins."""
+    reading = read_proteins(assay, cell_types, {})
+    called = np.array(reading.types, dtype=object)[reading.share.argmax(axis=1)]
+    proteins, amounts, unknown = assay.proteins, {}, {}
+    for name, population in populations.items():
+        if population.cell_type is not None:
+            if population.cell_type in reading.types:
+                amounts[name] = (called == population.cell_type).astype(float)
+            else:
+                unknown[name] = "no marker of theirs was called positive"
+            continue
+        stained = [] if proteins is None else [g for g in population.genes if g in proteins.markers]
+        if proteins is None or proteins.positive is None or not stained:
+            unknown[name] = f"{', '.join(population.genes)} not among the proteins that were stained and called"
+        else:
+            columns = [proteins.markers.index(g) for g in stained]
+            amounts[name] = np.asarray(proteins.positive[:, columns].any(axis=1), dtype=float)
+    how = "types by the calls of stained proteins"
+    return RowPopulations("cells", amounts, np.ones(assay.n_spots), unknown, how, called, reading.flags)
+
+
 # ---- cells by transcripts
 
 
@@ -144,11 +174,6 @@ def _from_transcripts(
     table: GeneTable,
     depth: Array,
 ) -> RowPopulations:
-    if not assay.genes:
-        raise BadInput(
-            f"{assay.sample}: the file holds proteins and no cell types. Name the annotation that holds each cell's "
-            "type (phenotype_key)."
-        )
     calls = call_cells({n: t.markers for n, t in cell_types.items()}, table, depth)
     called = np.array(calls.types, dtype=object)[calls.probability.argmax(axis=1)]
     amounts, unknown, flags = {}, {}, []
