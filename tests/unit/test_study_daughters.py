@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from nichedose.body import redistribute
 from nichedose.case import Daughters, parse_case
 from nichedose.dose import SectionGeometry
 from nichedose.errors import BadInput
@@ -64,7 +65,7 @@ def dose(radionuclide: str, daughters: Daughters | None, place: TissueMap | None
     library = load_library()
     return section_dose_of(
         place or tissue(), Run(), SimpleNamespace(radionuclide=radionuclide),  # type: ignore[arg-type]
-        library.targets["PSMA"], library.tissue, SectionGeometry("slab", 1e4, "uniform", 1e4), 0.5,
+        library.targets["PSMA"], library.tissue, SectionGeometry("slab", 1e4, "uniform", 1e4), ((0.5,), (1.0,)),
         Draw(seed=1), 2, daughters)
 
 
@@ -133,3 +134,14 @@ permeability_um_per_s = 1.0
         parse_case(stated.replace("permeability_um_per_s = 1.0\n", ""))
     with pytest.raises(BadInput, match=r"Did you mean"):
         parse_case(stated.replace("retained_free", "retained_fre"))
+
+
+def test_what_leaves_is_what_the_body_takes() -> None:
+    """Atoms per decay times the lesion's time-integrated activity go into `redistribute`, which loses none (1e-9)."""
+    moved = dose("225Ac", MOVES)
+    lesion_MBq_h = 40.0
+    released = {name: share * lesion_MBq_h for name, share in moved.washed_out_per_decay.items()}
+    found = redistribute(released)
+    for name, alone in (("221Fr", True), ("213Bi", False)):
+        here = sum(found.decays_MBq_h[name].values())
+        assert here == pytest.approx(released[name], rel=1e-9) if alone else here > released[name]
