@@ -15,7 +15,7 @@ import numpy as np
 
 from nichedose.fields.grid import Array
 
-__all__ = ["finish", "solve_stage", "stage_weight"]
+__all__ = ["blend", "contents", "finish", "solve_stage", "stage_weight", "sums"]
 
 _jit: Callable[..., Any] = numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 CONSTANT, MOBILE, IMMOBILE, BINDING, FROM_PLASMA = 0, 1, 2, 3, 4  # kinds of reaction, as in `network`
@@ -422,3 +422,35 @@ def stage_weight(
     for m in range(content.shape[0]):
         for i in range(volume.size):
             holds[m, i] = abs(content[m, i]) + a * abs(enter[m, i]) / (1.0 + a * leave[m, i] / capacity[m, i])
+
+
+@_jit
+def blend(weights: Array, terms: Array, least: float, out: Array) -> None:
+    """out = sum over stages of weights x terms (stages, cells), not below ``least``."""
+    for i in range(out.size):
+        total = 0.0
+        for s in range(weights.size):
+            total += weights[s] * terms[s, i]
+        out[i] = max(total, least)
+
+
+@_jit
+def sums(terms: Array, volume: Array, out: Array) -> None:
+    """Sum over the mesh of each row of ``terms`` (rows, n)."""
+    for r in range(terms.shape[0]):
+        total = 0.0
+        for i in range(volume.size):
+            total += volume[i] * terms[r, i]
+        out[r] = total
+
+
+@_jit
+def contents(mobile: Array, immobile: Array, apart: Array, out: Array) -> None:
+    """Ligand of each mobile species in all states: its own state and the immobile ones that are ``apart`` from it."""
+    for m in range(mobile.shape[0]):
+        for i in range(out.shape[1]):
+            out[m, i] = mobile[m, i]
+        for k in range(immobile.shape[0]):
+            if apart[k, m] != 0.0:
+                for i in range(out.shape[1]):
+                    out[m, i] += immobile[k, i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -87,10 +87,14 @@ class Course:
 
 
 class _Table:
-    """The network's reactions as flat arrays."""
+    """The network's reactions among its first ``core`` immobile species, as flat arrays."""
 
-    def __init__(self, network: Network, cells: int) -> None:
-        reactions = network.reactions
+    def __init__(self, network: Network, cells: int, core: int) -> None:
+        reactions = [
+            replace(r, changes={k: c for k, c in r.changes.items() if k < core})
+            for r in network.reactions
+            if r.reactants[1] < core
+        ]
         self.kind = np.array([KINDS[r.kind] for r in reactions], dtype=np.int64)
         self.rate = np.array([r.rate_per_h for r in reactions], dtype=float)
         self.site = np.array([r.reactants for r in reactions], dtype=np.int64).reshape(-1, 2)
@@ -110,6 +114,14 @@ class _Table:
         )  # fmt: skip
 
 
+def _core(network: Network) -> int:
+    """How many immobile species, from the first, the balances of free ligand need: not what lies inside for good."""
+    inside = [k for k, state in enumerate(network.state) if state == "internalised"]
+    if not inside or any(r.net and r.reactants[1] in inside for r in network.reactions):
+        return len(network.immobile)
+    return inside[0]  # they come last
+
+
 class _Stages:
     """Fields and work arrays of one run, and the six stages of a step."""
 
@@ -118,7 +130,9 @@ class _Stages:
         self.cells, self.mobiles, self.immobiles = problem.volume.size, len(net.mobile), len(net.immobile)
         m, k, n = self.mobiles, self.immobiles, self.cells
         total = int(problem.ladder.start[-1])
-        self.table = _Table(net, n)
+        self.table = _Table(net, n, k)
+        self.core = _core(net)
+        self.core_table = self.table if self.core == k else _Table(net, n, self.core)
         self.held, self.carried = net.carried("bound"), net.carried("bound", "wall", "internalised")
         self.apart = net.carried("wall", "internalised")  # in a batch's content, but not in its mobile state
         self.batch = np.array([b for b, _ in net.mobile])
@@ -173,7 +187,7 @@ class _Stages:
         self.last_level = level.copy()
 
     def _stage(self, i: int, a: float, level: Array, tolerance: float, tally: Course) -> bool:
-        p, t = self.p, self.table
+        p, t, core = self.p, self.table, self.core
         enter = self.entering(level)
         q = self.rhs[0] + a * enter
         kernel.stage_weight(self.rhs[0], enter, p.leave, p.capacity, a, p.volume, self.weight)
@@ -182,12 +196,13 @@ class _Stages:
         self.weight += floor[:, None] + 1e-100
         self.weight *= np.sqrt(p.volume.size * self.mobiles) * p.volume
         np.reciprocal(self.weight, out=self.weight)
-        np.maximum(np.tensordot(PREDICTOR[i][:i], self.free[:i], axes=1), 0.0, out=self.guess)
+        kernel.blend(PREDICTOR[i][:i], self.free[:i].reshape(i, -1), 0.0, self.guess.reshape(-1))
         most = a * self.fastest * self.mobiles
         lowest = np.divide(-0.5, most, out=np.full(self.mobiles, -np.inf), where=most > 0.0)
         ladder = p.ladder
         self.residual, newton, cycles = kernel.solve_stage(
-            self.guess, q, self.rhs[1], level, a, p.capacity, p.leave, self.held, *t.arrays, p.volume, self.weight,
+            self.guess, q, self.rhs[1][:core], level, a, p.capacity, p.leave, self.held[:core],
+            *self.core_table.arrays, p.volume, self.weight,
             p.given, p.lost, ladder.neighbour, ladder.block, ladder.start, lowest, self.jacobian, self.mass,
             self.inverse, self.vectors, self.dx, self.x, self.b, p.symmetric, tolerance, CG_REDUCTION,
         )  # fmt: skip
@@ -210,7 +225,9 @@ class _Stages:
 
     def contents(self, state: tuple[Array, Array]) -> Array:
         """Ligand of each mobile species in all its states, (mobiles, n)."""
-        return np.asarray(state[0] + np.tensordot(self.apart.T, state[1], axes=1))
+        out = np.empty_like(state[0])
+        kernel.contents(*state, self.apart, out)
+        return out
 
     def errors(self, step_h: float) -> tuple[float, float]:
         """Embedded error (rms over cells, relative to what each holds; the worst species); the deepest negative value
@@ -220,10 +237,12 @@ class _Stages:
         holds = np.abs(now) + 0.1 * np.abs(before) + FLOOR * peak[:, None]
         weights = step_h * (B - B_EMBEDDED)
         worst = 0.0
-        error = np.tensordot(weights, self.slopes[0], axes=1)
+        error = np.empty((self.mobiles, self.cells))
+        kernel.blend(weights, self.slopes[0].reshape(STAGES, -1), -np.inf, error.reshape(-1))
         squares = ((error / holds) ** 2).mean(axis=1)
         for k in range(self.immobiles):
-            error_k = np.tensordot(weights, self.slopes[1][:, k], axes=1)
+            error_k = np.empty(self.cells)
+            kernel.blend(weights, self.slopes[1][:, k], -np.inf, error_k)
             carriers = np.flatnonzero(self.carried[k])
             if carriers.size:
                 for m in carriers:
@@ -241,13 +260,14 @@ class _Stages:
 
     def totals(self) -> tuple[Array, Array, Array]:
         """Content before and after (batches,), and its slopes at the stages (6, batches), summed over the mesh."""
-        volume = self.p.volume
-        before = self.family @ (self.contents(self.state) @ volume)
-        after = self.family @ (self.contents(self.new) @ volume)
-        mobile = self.slopes[0] @ volume  # (6, mobiles)
-        immobile = self.slopes[1] @ volume
-        slopes = (mobile + immobile @ self.apart) @ self.family.T
-        return before, after, np.asarray(slopes)
+        before, after = (self.family @ self._summed(self.contents(state)) for state in (self.state, self.new))
+        mobile, immobile = (self._summed(slopes.reshape(-1, self.cells)).reshape(STAGES, -1) for slopes in self.slopes)
+        return before, after, np.asarray((mobile + immobile @ self.apart) @ self.family.T)
+
+    def _summed(self, rows: Array) -> Array:
+        out = np.empty(rows.shape[0])
+        kernel.sums(rows, self.p.volume, out)
+        return out
 
     def accept(self) -> None:
         self.state, self.new = self.new, self.state
@@ -280,7 +300,7 @@ def march_network(
     supplies = [batch.supply for batch in problem.network.batches]
     run, out = _Stages(problem), Course()
     whole = np.array([max(s.area(0.0, end_h), 1e-300) for s in supplies])
-    brings = run.family @ (problem.enter @ problem.volume)  # per level, summed over the mesh
+    brings = run.family @ (problem.enter * problem.volume).sum(axis=1)  # per level, summed over the mesh
     label_supply = _label_supplies(run, labels, supplies, brings, end_h)
     kinks = sorted({k for s in supplies for k in s.kinks_h if 0.0 < k < end_h})
     targets = sorted({*kinks, *(t for t in keep_h if 0.0 < t < end_h), end_h})
@@ -371,7 +391,8 @@ def _integrate(out: Course, run: _Stages, labels: Sequence[Label], weights: Arra
         if since < -1e-12 or fade < 1e-30:
             continue
         w = step * fade * weights[n]
-        out.free_integrals[n] += np.tensordot(w, run.free, axes=1)[:, :-1]
+        kernel.blend(w, run.free.reshape(STAGES, -1), -np.inf, run.guess.reshape(-1))
+        out.free_integrals[n] += run.guess[:, :-1]
         flat = out.immobile_integrals[n].reshape(-1)
         _kernels.combine(flat, run.slopes[1].reshape(STAGES, -1), step * (w @ A), flat)
         out.immobile_integrals[n] += w.sum() * run.state[1]

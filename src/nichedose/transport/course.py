@@ -220,10 +220,10 @@ def _ledger(
 ) -> BatchLedger:
     """Entered from the supply's closed form, decayed and lost from the integral maps, left from the last snapshot."""
     network, volume = problem.network, problem.volume
-    free, fixed = run.free_integrals[n] @ volume, run.immobile_integrals[n] @ volume
+    free, fixed = ((rows[n] * volume).sum(axis=1) for rows in (run.free_integrals, run.immobile_integrals))
     supply = network.batches[label.batch].supply
     area = supply.area(0.0, end_h, label.decay_per_h)
-    entered = area * float((problem.enter[own] @ volume).sum()) + float(run.from_plasma[n])
+    entered = area * float((problem.enter[own] * volume).sum()) + float(run.from_plasma[n])
     holds = carried[:, own].sum(axis=1)
     content = float(free[own].sum() + holds @ fixed)
     washed = sum(
@@ -239,7 +239,7 @@ def _ledger(
         change += sum(c * (holds[k] - held[k].sum()) for k, c in r.changes.items())
         released -= change * r.rate_per_h * fixed[r.reactants[1]]
     free_end, fixed_end = run.kept[-1]
-    left = float((free_end[own] @ volume).sum() + holds @ (fixed_end @ volume))
+    left = float((free_end[own] * volume).sum() + holds @ (fixed_end * volume).sum(axis=1))
     since = max(end_h - label.start_h, 0.0)
     return BatchLedger(
         entered=entered,
