@@ -223,6 +223,9 @@ class EffectOptions(_Part):
         default=0.0, ge=0, le=1.5, description="coefficient of variation of alpha dose among a voxel's nuclei")
     clonogen_doubling_time: TimeH | None = Field(default=None, description="regrowth between cycles; none when absent")
     regrowth_starts: StartTimeH = Field(default=0.0, description="after the first administration")
+    dna_repair: bool = Field(default=False, description="the section's repair score shifts sensitivity; size assumed")
+    proliferation: bool = Field(
+        default=False, description="the section's proliferation score shifts sensitivity; sign and size assumed")
     bystander: bool = Field(default=False, description="neighbours' signals kill; size assumed, wide")
     answer: tuple[Answer, ...] = Field(default=(), description="how the tumour changes from cycle to cycle")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from plan_cases import demo_case
 
@@ -14,6 +16,7 @@ from nichedose.io import read_tissue
 from nichedose.library import load_library
 from nichedose.study.evaluate import Metrics
 from nichedose.study.setup import Setup, resolve
+from nichedose.study.words import assumptions
 from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import model_section
 from nichedose.values import Draw
@@ -80,6 +83,20 @@ def test_each_option_acts_in_its_direction_and_only_where_it_belongs(
     assert change == pytest.approx(0.0, abs=1e-12) if sign == 0 else change * sign > 1e-4
 
 
+def test_a_repair_score_protects_where_it_is_high(setup: Setup, plain: dict[str, Metrics]) -> None:
+    """The demo's panel holds no repair genes, which is refused. A score of two standard deviations everywhere."""
+    with pytest.raises(BadInput, match="no gene of its score"):
+        metrics(setup, LU, dna_repair=True)
+    [model] = setup.sections
+    kill = {}
+    for score in (-2.0, 2.0):
+        traits = {"dna_repair": np.full(model.n_spots, score)}
+        scored = dataclasses.replace(setup, sections=(dataclasses.replace(model, traits=traits),))
+        kill[score] = metrics(scored, LU, dna_repair=True).log_kill
+        assert metrics(scored, LU).log_kill == pytest.approx(plain[LU].log_kill, rel=1e-12)  # off unless asked for
+    assert kill[2.0] < plain[LU].log_kill < kill[-2.0]
+
+
 def test_the_alpha_form_moves_little_from_the_library(setup: Setup, plain: dict[str, Metrics]) -> None:
     """Both rest on the same data: 1.29 along the chain's tracks against the library's median of 1.3."""
     assert metrics(setup, AC, oer_alpha="barendsen").log_kill == pytest.approx(plain[AC].log_kill, rel=0.01)
@@ -139,3 +156,12 @@ def test_bad_options(block: str, message: str) -> None:
 
 def test_the_demo_folder_is_used(tmp_path: Path) -> None:
     assert demo_case(tmp_path, draws=0)[0].effect == EffectOptions()
+
+
+def test_the_report_says_what_partners_and_options_do(setup: Setup) -> None:
+    partners = tuple(CandidatePartner(name=n) for n in ("PEGPH20", "anti-PD-1", "losartan"))
+    case = changed(setup.case, LU, partners, {"oer": "antonovic", "answer": ("targets_decline",), "bystander": True})
+    text = " ".join(assumptions(resolve(case, load_library(), setup.sections), SPACING_um))
+    assert "does not state 'hyaluronan_high'" in text and "nichedose timing" in text
+    assert "A scenario, its size assumed" in text and "0.73, 0.50, 0.44" in text
+    assert "'antonovic'" in text and "bystander effect (size assumed)" in text

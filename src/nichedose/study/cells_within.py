@@ -25,6 +25,7 @@ from nichedose.effect import (
     log_mean_course,
     log_survival,
     oer_form,
+    sensitivity_factor,
     track_oer_max,
 )
 from nichedose.fields.grid import Array
@@ -51,6 +52,7 @@ class SurvivalOptions:
     spread: DoseSpread
     growth: Repopulation | None
     bystander: Bystander | None
+    log_change_per_sd: Mapping[str, float]
 
     @property
     def plain(self) -> bool:
@@ -64,7 +66,7 @@ class CellsWithin:
     oxygen_mmHg: Array
     shares: Array
     options: SurvivalOptions
-    sensitivity: float
+    sensitivity: float | Array
 
     def log_survival(
         self, dose_by_quality: Mapping[Quality, Array], voxel_dose_Gy: Array, g: Array, effect: EffectParameters,
@@ -86,10 +88,13 @@ class CellsWithin:
         return own + cycles * bystander_log_survival(np.maximum(voxel_dose_Gy, 0.0), o.bystander)
 
     @classmethod
-    def of(cls, tissue: TissueMap, options: SurvivalOptions, parameters: OxygenParameters, sensitivity: float
+    def of(cls, tissue: TissueMap, options: SurvivalOptions, parameters: OxygenParameters, partners: float
            ) -> CellsWithin | None:
-        """Classes of ``tissue``, or None where the plain model is meant."""
-        if options.plain and options.growth is None and sensitivity == 1.0:
+        """Classes of ``tissue``, or None where the plain model is meant; ``partners`` multiply sensitivity."""
+        sensitivity: float | Array = partners
+        for trait, change in options.log_change_per_sd.items():
+            sensitivity = sensitivity * sensitivity_factor(tissue.traits[trait], change)
+        if not options.log_change_per_sd and options.plain and options.growth is None and partners == 1.0:
             return None
         if options.oxygen_in_classes:
             oxygen, shares = oxygen_classes(
@@ -109,7 +114,9 @@ def survival_options(options: EffectOptions, library: Library, draw: Draw) -> Su
         bystander = Bystander(draw("effects.bystander_most_killed", library.effects.bystander_most_killed),
                               draw("effects.bystander_scale_Gy", library.effects.bystander_scale_Gy))
     return SurvivalOptions(
-        options.oxygen_within_voxels, options.reoxygenation, dose_spread(options.alpha_dose_spread), growth, bystander)
+        options.oxygen_within_voxels, options.reoxygenation, dose_spread(options.alpha_dose_spread), growth, bystander,
+        {trait: draw(f"effects.{trait}_log_change_per_sd", getattr(library.effects, f"{trait}_log_change_per_sd"))
+         for trait in ("dna_repair", "proliferation") if getattr(options, trait)})
 
 
 def repair_of(options: EffectOptions, repair_rate_per_h: float) -> tuple[tuple[float, ...], tuple[float, ...]]:

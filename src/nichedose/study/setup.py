@@ -116,6 +116,10 @@ def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setu
         if prior.organ not in organs:
             known = near_miss(prior.organ, organs)
             raise BadInput(f"'prior_doses': no limit is known for organ '{prior.organ}'.{known}")
+    for trait in ("dna_repair", "proliferation"):
+        lacking = [s.sample for s in sections if trait not in s.traits]
+        if getattr(case.effect, trait) and lacking:
+            raise BadInput(f"'effect.{trait}': no gene of its score was measured in {lacking[0]}; leave it out.")
     candidates = tuple(_resolve_candidate(c, library) for c in case.candidates)
     names = [c.name for c in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -9,7 +9,7 @@ from nichedose.decide import CandidateFacts, sentence
 from nichedose.library.bodies import load_bodies
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
-from nichedose.study.setup import ResolvedCandidate, Setup
+from nichedose.study.setup import ResolvedCandidate, ResolvedPartner, Setup
 from nichedose.study.standing import UNTRIED_ABOVE
 
 __all__ = ["MODE_TEXT", "answer", "assumptions", "sentences"]
@@ -175,11 +175,21 @@ def _changes(setup: Setup) -> tuple[str, ...]:
     chosen = setup.case.effect.answer
     first = ("From cycle to cycle " + "; ".join(_ANSWERS[a] for a in chosen) + "." if chosen else
              "Targets neither turn over nor change during therapy; cycles are equal and independent.")
-    named = {p.partner.name: p.partner for c in setup.candidates for p in c.partners}
-    return (first, *(
-        f"{p.name.capitalize()}: {p.description} "
-        f"{'Sizes are sourced where the list of values says so' if p.quantified else 'A scenario, its size assumed'}; "
-        "organ limits do not change." for p in named.values()))
+    return (first, *dict.fromkeys(_partner_text(p, c.name) for c in setup.candidates for p in c.partners))
+
+
+def _partner_text(given: ResolvedPartner, candidate: str) -> str:
+    """What a partner does in this run, and where it does nothing."""
+    partner = given.partner
+    name = f"{partner.name[0].upper()}{partner.name[1:]}"
+    if partner.needs_stated is not None and partner.needs_stated not in given.stated:
+        return (f"{name} does nothing beside {candidate}, because the case does not state '{partner.needs_stated}' of "
+                "this tumour, without which it has no effect.")
+    if all(e.field == "immune_blockade" for e in partner.effects):
+        return f"{name} changes no number here: it acts through the immune course ('nichedose timing')."
+    known = "Sizes are sourced where the list of values says so" if partner.quantified else (
+        "A scenario, its size assumed")
+    return f"{name}: {partner.description} {known}; organ limits do not change."
 
 
 def _survival_text(options: EffectOptions) -> str:
@@ -193,6 +203,8 @@ def _survival_text(options: EffectOptions) -> str:
         (options.oxygen_within_voxels, "oxygen within voxels in six classes"),
         (options.reoxygenation, "full reoxygenation between cycles"),
         (options.alpha_dose_spread > 0.0, f"alpha dose among nuclei spread by {options.alpha_dose_spread:g}"),
+        (options.dna_repair, "sensitivity shifted by the repair score (size assumed)"),
+        (options.proliferation, "sensitivity shifted by the proliferation score (sign and size assumed)"),
         (options.bystander, "bystander effect (size assumed)"),
     ) if on]
     left_out = [text for off, text in (

@@ -67,6 +67,7 @@ def build_tissue_map(
         oxygen_mmHg=oxygen(grid, mask, vessels, oxygen_parameters(parameters, draw)),
         sample=model.sample,
         flags=(*model.flags, *flags),
+        traits={name: interpolate_spots(values, model, grid) for name, values in model.traits.items()},
     )
 
 

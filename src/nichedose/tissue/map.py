@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -61,6 +61,7 @@ class TissueMap:
 
     ``cell_density_per_mm3`` by cell type; ``vessel_surface_per_cm`` perfused vessel surface per tissue volume (1/cm);
     ``matrix`` collagen-like matrix, relative 0-1; ``oxygen_mmHg`` tissue mean in the voxel.
+    ``traits``: log scores of what may shift radiosensitivity, in standard deviations of the section, where measured.
     A target that was not measured stands in ``unknown_targets`` with the reason, never as zero.
     """
 
@@ -74,6 +75,7 @@ class TissueMap:
     oxygen_mmHg: Array
     sample: str
     flags: tuple[Flag, ...] = ()
+    traits: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arrays: dict[str, np.ndarray] = {
@@ -87,6 +89,9 @@ class TissueMap:
                 raise BadInput(f"TissueMap field {name} has shape {array.shape}; the grid is {self.grid.shape} (y, x).")
             if not np.isfinite(array).all() or bool((array < 0).any()):
                 raise BadInput(f"TissueMap field {name} holds NaN, infinite or negative values.")
+        for name, array in self.traits.items():
+            if array.shape != self.grid.shape or not np.isfinite(array).all():
+                raise BadInput(f"TissueMap trait {name} must be finite and of shape {self.grid.shape}.")
         if not self.mask.any():
             raise BadInput(f"{self.sample}: no voxel lies in tissue.")
 

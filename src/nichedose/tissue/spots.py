@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from nichedose.tissue.composition import Composition, marker_score, regress_comp
 from nichedose.tissue.genes import Coverage, GeneTable, gene_table
 from nichedose.tissue.shrink import neighbour_graph, shrink_counts
 from nichedose.tissue.signatures import GeneList, Roles, roles
+from nichedose.tissue.traits import sensitivity_traits
 from nichedose.values import Flag
 
 __all__ = ["CellSites", "GeneCoverage", "SpotModel", "SpotTarget", "model_spots"]
@@ -82,6 +83,7 @@ class SpotModel:
     ``composition`` (n_spots, n_types): fractions of cells, rows sum to 1, columns ``cell_types``. ``content``: relative
     cell content, mean 1. ``vessel``: relative endothelial content, mean 1; None without endothelial genes. ``matrix``:
     relative, 0-1. ``hypoxia``: relative score, mean 1, shown beside the oxygen field and not used for it (or None).
+    ``traits``: log scores of what may shift radiosensitivity, in standard deviations over the section, where measured.
     ``cells``: where the model was gathered from cells, the way back to them.
     """
 
@@ -104,6 +106,7 @@ class SpotModel:
     coverage: GeneCoverage
     flags: tuple[Flag, ...]
     cells: CellSites | None = None
+    traits: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def n_spots(self) -> int:
@@ -178,6 +181,7 @@ def model_spots(
         unknown_targets=unknown,
         coverage=coverage,
         flags=(*assay.flags, *_coverage_flags(coverage, library_cell_types), *type_flags, *score_flags, *target_flags),
+        traits=sensitivity_traits(signatures, table, depth, graph),
     )
 
 
