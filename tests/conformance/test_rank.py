@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from plan_cases import demo_case
 
-from nichedose.case import Combination
+from nichedose.case import CandidatePartner, Combination
 from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, parse_condition, parse_limit
 from nichedose.errors import BadInput
 from nichedose.library import load_library
@@ -99,3 +99,17 @@ def test_conditions_reach_the_findings(tmp_path: Path) -> None:
     found = rank_case(case, path, question)
     assert "mean_dose at least 1" in found.parts[0].text[0]
     assert all(np.isfinite(c["median"]) for c in found.numbers["candidates"])
+
+
+def test_what_a_course_cannot_follow_is_said(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
+    partner = CandidatePartner(name="androgen blockade")
+    partnered = case.candidates[0].agent
+    candidates = (case.candidates[0].model_copy(update={"partners": (partner,)}), *case.candidates[1:])
+    grown = case.model_copy(update={
+        "candidates": candidates, "effect": case.effect.model_copy(update={"clonogen_doubling_time": 1440.0})})
+    found = rank_case(grown, path, RankQuestion(mode="as_prescribed"))
+    assert any("Partner drugs" in a for a in found.assumptions) and any("doubling time" in a for a in found.assumptions)
+    plain = {c["name"]: c["median"] for c in rank_case(
+        case, path, RankQuestion(mode="as_prescribed")).numbers["candidates"]}
+    assert all(c["median"] < plain[c["name"]] for c in found.numbers["candidates"] if c["name"] != partnered)

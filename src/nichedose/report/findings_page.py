@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,11 @@ def render_findings(findings: Findings) -> str:
     """One HTML page without any outside file."""
     rows = value_rows(findings)
     charts = {id(c): _chart(c, f"chart-{i}") for i, c in enumerate(c for p in findings.parts for c in p.charts)}
+    names = sorted({n for p in findings.parts for m in p.maps if not m.one_hue for row in m.names for n in row})
+    hues = {name: line_style(i)[0] for i, name in enumerate(names)}  # the same in all maps of the page
     context: dict[str, Any] = {
         "result": findings,
-        "parts": [(f"part-{i}", p, [charts[id(c)] for c in p.charts], [_map(m) for m in p.maps])
+        "parts": [(f"part-{i}", p, [charts[id(c)] for c in p.charts], [_map(m, hues) for m in p.maps])
                   for i, p in enumerate(findings.parts)],
         "cell": cell_text,
         "values": rows,
@@ -80,13 +83,12 @@ def _chart(chart: FindingChart, name: str) -> Chart:
                  chart.x, "")
 
 
-def _map(found: FindingMap) -> dict[str, Any]:
+def _map(found: FindingMap, hues: Mapping[str, str]) -> dict[str, Any]:
     """Rows from the top down, each cell with its category's hue and how strongly to paint it."""
-    order = list(dict.fromkeys(name for row in found.names for name in row))
-    hues = {name: line_style(0 if found.one_hue else i)[0] for i, name in enumerate(order)}
+    single = line_style(0)[0]
     rows = [
-        (label, [{"name": name, "hue": hues[name], "sure": sure, "strength": round(15.0 + 60.0 * sure)}
+        (label, [{"name": name, "hue": hues.get(name, single), "sure": sure, "strength": round(15.0 + 60.0 * sure)}
                  for name, sure in zip(names, sures, strict=True)])
         for label, names, sures in zip(found.y, found.names, found.sure, strict=True)
     ]
-    return {"map": found, "rows": rows[::-1], "legend": hues}
+    return {"map": found, "rows": rows[::-1]}

@@ -218,7 +218,7 @@ def _findings(
     answer = (f"Over {len(winners)} generated tissues at equal weighted mean dose, {first} on {form} kills most in "
               f"{100 * overall[first]:.0f} %; " + "; ".join(_rule_text(r) for r in rules) + ".")
     table = FindingTable(("rule", "best", "right in tissues not used for it (95 %)"), tuple(
-        (_conditions(r), r.winner, _confidence(r)) for r in rules), "Rules")
+        (_conditions(r), r.winner, _confidence(r)) for r in rules))
     shares = FindingTable(("radionuclide", "best in, %", "median log kill"), tuple(
         (n, 100.0 * overall[n], float(np.median([k[n] for k in kills]))) for n in nuclides), "All tissues together")
     maps = tuple(_map(points, winners, a, b) for a, b in (("perfusion", "heterogeneity"), ("lesion size", "hypoxia")))

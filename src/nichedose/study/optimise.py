@@ -18,7 +18,7 @@ from nichedose.decide import (
 )
 from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
-from nichedose.study.responses import Responses, prepare, respond
+from nichedose.study.responses import Responses, left_out, prepare, respond
 from nichedose.study.sources import sources_of
 from nichedose.values import ValueUse
 
@@ -43,6 +43,7 @@ def course_case(
         "candidates": tuple(_candidate(case, name) for name in dict.fromkeys(agents)), "combinations": ()})
     responses = respond(prepare(wanted, case_path, progress=progress), draws=draws, progress=progress)
     names = _names(responses, agents)
+    doubling_time_h = doubling_time_h or case.effect.clonogen_doubling_time
     lesions = responses.draws or (responses.central,)
     found: dict[int, OptimisedCourse] = {}
     for n in range(cycles[0], cycles[1] + 1):
@@ -118,6 +119,7 @@ def _findings(
             "at 10.",
             "Every cycle is alike. Shares of organ limits are added over agents, each in its own limit's quantity.",
             "The activity that organ limits leave is a bound from conventions; it has not been tried.",
+            *left_out(responses.setup),
         ),
         numbers={"cycles": best, "value": course.value, "activities_MBq": dict(course.activities_MBq),
                  "interval_h": course.interval_h, "offsets_h": dict(course.offsets_h), "shares": dict(course.shares),

@@ -30,7 +30,7 @@ from nichedose.library import Library, load_library
 from nichedose.library.schema import OrganLimit
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
-from nichedose.study.responses import Responses, prepare, respond
+from nichedose.study.responses import Responses, left_out, prepare, respond
 from nichedose.study.sources import sources_of
 from nichedose.values import Value, ValueUse
 
@@ -64,7 +64,8 @@ def rank_case(
     limits = limits_with(load_library(), question.limits) if question.limits else None
     responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
     mode = question.mode or case.comparison.decide_by
-    tables = {m: table_from_responses(responses, m, doubling_time_h=question.doubling_time_h)
+    doubling = question.doubling_time_h or case.effect.clonogen_doubling_time
+    tables = {m: table_from_responses(responses, m, doubling_time_h=doubling)
               for m in dict.fromkeys((mode, *case.comparison.modes))}
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(case.title, tables[mode], decision, tables)
@@ -79,6 +80,7 @@ def rank_case(
             "Damage that one administration leaves unrepaired adds to the next; how much follows from the section's "
             "mean courses of dose rate.",
             "Shares of organ limits are added over agents, each in the quantity of its own limit.",
+            *left_out(responses.setup),
         ))
 
 

@@ -26,7 +26,7 @@ from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw, Value
 
-__all__ = ["Change", "Responses", "lesion_response", "prepare", "respond"]
+__all__ = ["Change", "Responses", "left_out", "lesion_response", "prepare", "respond"]
 
 Progress = Callable[[str, int, int], None]
 Change = Callable[[EffectParameters], EffectParameters]
@@ -95,6 +95,19 @@ def respond(
     return Responses(setup, candidate_courses(setup), found[0], tuple(found[1:]), inputs, used, spacing)
 
 
+def left_out(setup: Setup) -> tuple[str, ...]:
+    """What a case asks for and courses composed from one cycle cannot follow, in words."""
+    found = []
+    if any(c.partners for c in setup.candidates):
+        found.append("Partner drugs act in every cycle as they do in the first.")
+    if setup.case.effect.answer or setup.case.effect.reoxygenation:
+        found.append("The tissue changes from cycle to cycle in this case; every cycle here is as the first. "
+                     "`nichedose plan` follows the change.")
+    if setup.case.effect.clonogen_doubling_time is not None:
+        found.append("Growth at the case's doubling time is taken off between the first and the last administration.")
+    return tuple(found)
+
+
 def candidate_courses(setup: Setup) -> tuple[CandidateCourse, ...]:
     """The case's candidates and combinations, of those agents that can be evaluated in these sections."""
     known = {c.name: c for c in setup.evaluable}
@@ -138,7 +151,7 @@ def lesion_response(
     agents, bearing = {}, {}
     for c in candidates:
         dose = world.dose(c)
-        agents[c.name] = _agent(world, c, dose, change(world.effect), keep)
+        agents[c.name] = _agent(world, c, dose, change(world.effect_of(c)), keep)
         bearing[c.form.target] = _bearing(dose)
     return LesionResponse(agents, tumour[keep], bearing, world.effect.repair_rate_per_h,
                           world.setup.clonogens_in_lesion)

@@ -223,8 +223,7 @@ def _findings(
         + (f", most often to {successor}, at a factor of {_range(places)}." if taken else "."))
     parts = (
         Part("What was swept", (f"{barrier.capitalize()}: {_MEANING[barrier]}.",
-                                f"Median oxygen at the tumour cells falls from {central.oxygen_mmHg[0]:.3g} to "
-                                f"{central.oxygen_mmHg[-1]:.3g} mmHg in the central run.")),
+                                _oxygen_in_words(central.oxygen_mmHg))),
         Part("Where uptake stops following the target", (
             "Elasticity is the slope of log uptake by log target density over the voxels with tumour cells: 1 where "
             f"twice the target means twice the uptake, 0 where delivery decides. The threshold is where it falls below "
@@ -248,6 +247,13 @@ def _findings(
         numbers={"barrier": barrier, "mode": mode, "factors": factors.tolist(), "candidates": numbers,
                  "flips": places.tolist(), "flips_to": [name for _, name in flips],
                  "oxygen_mmHg": central.oxygen_mmHg.tolist()})
+
+
+def _oxygen_in_words(levels: Array) -> str:
+    first, last = (f"{x:.3g}" for x in (levels[0], levels[-1]))
+    if first == last:
+        return f"Median oxygen at the tumour cells stays at {first} mmHg."
+    return f"Median oxygen at the tumour cells goes from {first} to {last} mmHg in the central run."
 
 
 def _winner(sweep: _Sweep, level: int) -> str:
