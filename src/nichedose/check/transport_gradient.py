@@ -36,8 +36,7 @@ def rows() -> list[CheckRow]:
              "void_fraction")
     # the complex step: f(x + i h).imag / h is the derivative without a difference
     known: dict[str, tuple[float, Callable[[complex], complex]]] = {
-        name: (found.ligand[name] * getattr(LIGAND, name), lambda s, n=name: _integral(_scaled(n, s), SITES, EXCHANGE))
-        for name in names
+        name: (found.ligand[name] * getattr(LIGAND, name), _by_rate(name)) for name in names
     }
     known["target"] = (float(found.target_nmol_per_L.sum()) * SITES, lambda s: _integral(LIGAND, SITES * s, EXCHANGE))
     known["exchange"] = (float(found.exchange_per_h.sum()) * EXCHANGE, lambda s: _integral(LIGAND, SITES, EXCHANGE * s))
@@ -56,8 +55,12 @@ def rows() -> list[CheckRow]:
     ]
 
 
-def _scaled(name: str, factor: complex) -> LigandKinetics:
-    return replace(LIGAND, **{name: getattr(LIGAND, name) * factor})
+def _by_rate(name: str) -> Callable[[complex], complex]:
+    """The integral as a function of the factor on one rate."""
+    def scaled(factor: complex) -> complex:
+        return _integral(replace(LIGAND, **{name: getattr(LIGAND, name) * factor}), SITES, EXCHANGE)
+
+    return scaled
 
 
 def _integral(ligand: LigandKinetics, sites: complex, exchange: complex) -> complex:
