@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import polygamma
 
 from nichedose.fields.grid import Array
 from nichedose.tissue.composition import marker_score
@@ -90,7 +89,7 @@ def _raw(
         return _abstain(plain, f"{counts} counts in all; at least {MIN_SCORE_COUNTS} are needed")
     shrunk = marker_score(signature.genes, table, depth, graph)
     assert shrunk is not None  # counts were found above
-    sd = np.sqrt(polygamma(1, 1.0 / shrunk.relative_sd**2)) / np.log(2.0)  # of the logarithm of a gamma variable
+    sd = np.sqrt(np.log1p(shrunk.relative_sd**2)) / np.log(2.0)  # of a lognormal law with that relative deviation
     return SignatureScore(name, signature.axis, len(measured), len(wanted), counts, np.log2(shrunk.rate), sd)
 
 
