@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from io_fake import write_h5ad
+
 from io_cells_fake import (
     GENES,
     SYMBOLS,
@@ -27,11 +29,9 @@ from io_cells_fake import (
     write_visium_hd,
     write_xenium,
 )
-from io_fake import write_h5ad
-
 from nichedose.case import Section
 from nichedose.errors import BadInput
-from nichedose.io import READERS, read_sections, read_tissue
+from nichedose.io import READERS, assay_to_anndata, read_sections, read_tissue
 from nichedose.tissue import SpatialAssay
 
 CELLS = fake_cells()
@@ -305,6 +305,23 @@ def test_an_h5ad_of_antibodies_is_proteins(tmp_path: Path) -> None:
     assay = read_tissue(path, um_per_unit=0.65)
     assert assay.proteins is not None and assay.proteins.markers == ("CD8A", "MKI67", "CD274", "CDH1", "ACTA2")
     np.testing.assert_allclose(assay.xy_um, CELLS.xy_um)
+
+
+@pytest.mark.parametrize("kind", ["xenium", "halo", "inform", "steinbock"])
+def test_what_plan_writes_is_read_back(tmp_path: Path, kind: str) -> None:
+    path, said = writers(tmp_path)[kind]()
+    first = read_tissue(path, **said)  # type: ignore[arg-type]
+    out = write_h5ad(tmp_path / "out.h5ad", assay_to_anndata(first, {"oxygen_mmHg": np.ones(first.n_spots)}))
+    again = read_tissue(out)
+    np.testing.assert_allclose(again.xy_um, first.xy_um)
+    assert (again.observation, again.genes, again.barcodes) == ("cell", first.genes, first.barcodes)
+    assert again.area_um2 is not None and first.area_um2 is not None
+    np.testing.assert_allclose(again.area_um2, first.area_um2)
+    np.testing.assert_array_equal(again.counts.toarray(), first.counts.toarray())
+    if first.proteins is not None:
+        assert again.proteins is not None and again.proteins.markers == first.proteins.markers
+        np.testing.assert_allclose(again.proteins.intensity, first.proteins.intensity)
+        assert (again.proteins.positive is None) == (first.proteins.positive is None)
 
 
 # ---- the plain table

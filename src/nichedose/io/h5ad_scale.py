@@ -24,7 +24,7 @@ from nichedose.io.scale import (
     visium_scale,
 )
 
-__all__ = ["h5ad_scale", "spots_in_um"]
+__all__ = ["declares_um", "h5ad_scale", "spots_in_um"]
 
 _ASK_ARRAY = ("The positions look like array indices (whole numbers, {spacing:.3g} apart), so their scale is not "
               "known. For a legacy ST array (1007 spots, 200 um apart) say coordinate_unit = \"array\" and "
@@ -58,7 +58,7 @@ def h5ad_scale(
     indices = _array_indices(obs)
     if indices is not None and not is_unit_lattice(xy):
         um_per_px, evidence, flags = visium_scale(*indices, xy, factors, options.um_per_unit, where)
-        if _declares_um(uns) and abs(um_per_px - 1.0) < 0.03:
+        if declares_um(uns) and abs(um_per_px - 1.0) < 0.03:
             um_per_px, evidence = 1.0, f"{_declaration(uns)}; {evidence}"
         return Scale(xy * um_per_px, VISIUM_PITCH_UM, VISIUM_DIAMETER_UM, "hexagonal", evidence, flags)
     if options.um_per_unit is not None:
@@ -66,7 +66,7 @@ def h5ad_scale(
     if unit == "pixel":
         raise BadInput(f"{where}: coordinate_unit = \"pixel\" needs um_per_unit (um per pixel): the file has no "
                        "array_row and array_col from which Visium's pitch could be measured.")
-    if _declares_um(uns) and not is_unit_lattice(xy):
+    if declares_um(uns) and not is_unit_lattice(xy):
         return _in_um(xy, _declaration(uns))
     if is_unit_lattice(xy):
         raise BadInput(f"{where}: " + _ASK_ARRAY.format(spacing=spacing))
@@ -123,7 +123,8 @@ def _array_indices(obs: Any) -> tuple[Array, Array] | None:
     return row, col
 
 
-def _declares_um(uns: Mapping[str, Any]) -> bool:
+def declares_um(uns: Mapping[str, Any]) -> bool:
+    """True when ``uns["spatial_units"]`` names the micrometre."""
     return str(uns.get("spatial_units", "")).strip().lower().startswith(_UM_WORDS)
 
 

@@ -14,8 +14,9 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.tissue.assay import SpatialAssay
 
-__all__ = ["assay_to_anndata", "unit_of_column"]
+__all__ = ["POSITIVE_LAYER", "assay_to_anndata", "unit_of_column"]
 
+POSITIVE_LAYER = "positive"
 _PREFIX = "nichedose_"
 _UNIT_SUFFIXES = {
     "_nmol_h_per_L": "nmol.h/L", "_MBq_h_per_L": "MBq.h/L", "_nmol_per_L": "nmol/L", "_per_mm3": "1/mm3",
@@ -40,7 +41,8 @@ def assay_to_anndata(assay: SpatialAssay, columns: Mapping[str, Array] | None = 
     """The user's own object with ``columns`` (n_spots,) added to ``obs``; made anew where the input was no AnnData.
 
     An ``.h5ad`` keeps all that it held (layers, obsm, uns, every gene), for the spots that were used; positions in um
-    stand in ``obsm["nichedose_um"]``. From other formats: raw counts in ``X``, positions in um in ``obsm["spatial"]``.
+    stand in ``obsm["nichedose_um"]``. From other formats: raw counts (or intensities of proteins) in ``X``, positions
+    in um in ``obsm["spatial"]``, areas in ``obs["cell_area"]`` (um2).
     Each column is prefixed with ``nichedose_``; its unit, read from the end of its name, stands in
     ``uns["nichedose"]["units"]``. `read_tissue` reads the file back with the same positions.
     """
@@ -63,6 +65,8 @@ def assay_to_anndata(assay: SpatialAssay, columns: Mapping[str, Array] | None = 
         "version": version("nichedose"), "units": units, "sample": assay.sample, "kind": assay.kind,
         "scale_evidence": assay.scale_evidence, "pitch_um": float(assay.pitch_um),
         "spot_diameter_um": float(assay.spot_diameter_um), "lattice": assay.lattice,
+        "observation": assay.observation,
+        "x_holds": "proteins" if assay.proteins is not None and not assay.genes else "counts",
     }
     return data
 
@@ -87,13 +91,24 @@ def _made(assay: SpatialAssay) -> Any:
     obs = pd.DataFrame(index=pd.Index(assay.barcodes, dtype=object))
     for name, values in assay.annotations.items():
         obs[_safe(name)] = np.asarray(values)
-    counts = assay.counts
-    if counts.nnz == 0 or counts.data.max() < np.iinfo(np.int32).max:
-        counts = counts.astype(np.int32)
+    if assay.area_um2 is not None:
+        obs["cell_area"] = assay.area_um2
+    matrix, features, layers = _values(assay)
     positions: Any = {"spatial": np.asarray(assay.xy_um, dtype=float)}  # anndata 0.13 types it as plain sequences
     return anndata.AnnData(
-        X=counts, obs=obs, var=pd.DataFrame(index=pd.Index(assay.genes, dtype=object)), obsm=positions,
+        X=matrix, obs=obs, var=pd.DataFrame(index=pd.Index(features, dtype=object)), obsm=positions, layers=layers,
         uns={"spatial_units": "um"})
+
+
+def _values(assay: SpatialAssay) -> tuple[Any, tuple[str, ...], Any]:
+    """Raw counts by gene; for an assay without genes, intensities by marker, and the calls as a layer."""
+    if assay.genes or assay.proteins is None:
+        counts = assay.counts
+        if counts.nnz == 0 or counts.data.max() < np.iinfo(np.int32).max:
+            counts = counts.astype(np.int32)
+        return counts, assay.genes, {}
+    called = assay.proteins.positive
+    return assay.proteins.intensity, assay.proteins.markers, {} if called is None else {POSITIVE_LAYER: called * 1.0}
 
 
 def _safe(name: str) -> str:

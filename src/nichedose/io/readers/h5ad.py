@@ -15,10 +15,11 @@ from nichedose.io.assemble import CountTable, assemble, refuse_swapped_axes
 from nichedose.io.cells import CellTable, assemble_cells
 from nichedose.io.counts import holds_raw_counts
 from nichedose.io.genes import look_like_ids
-from nichedose.io.h5ad_scale import h5ad_scale
+from nichedose.io.h5ad_scale import declares_um, h5ad_scale
 from nichedose.io.protein_tables import proteins_of, um_per_px_or_ask
 from nichedose.io.reader import Reader, ReadOptions
 from nichedose.io.samples import choose_sample, sample_names
+from nichedose.io.to_anndata import POSITIVE_LAYER
 from nichedose.library.markers import marker_symbol, marker_symbols
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Flag
@@ -94,6 +95,8 @@ def read_data(data: Any, path: Path, options: ReadOptions, kind: str, files: Seq
 def _holds_proteins(data: Any) -> bool:
     """True for a panel of antibodies: few columns, most of them known markers, some by names that no gene has (KI67,
     PDL1), and no raw counts anywhere."""
+    if data.uns.get("nichedose", {}).get("x_holds") == "proteins":
+        return True
     names = [str(n) for n in data.var_names]
     if not 0 < len(names) <= _LARGEST_PROTEIN_PANEL or data.X is None:
         return False
@@ -117,17 +120,29 @@ def _read_proteins(data: Any, path: Path, options: ReadOptions, kind: str, files
         if pair is None:
             raise BadInput(f"{where}: no positions: neither obsm['spatial'] nor X_centroid and Y_centroid in obs.")
         xy, what = obs[list(pair)].to_numpy(float), f"obs['{pair[0]}'] and obs['{pair[1]}']"
-    um, evidence = um_per_px_or_ask(options, path, what, "from the microscope")
+    if declares_um(data.uns) and options.um_per_unit is None:
+        um, evidence = 1.0, f"uns['spatial_units'] says \"{data.uns['spatial_units']}\""
+    else:
+        um, evidence = um_per_px_or_ask(options, path, what, "from the microscope")
     matrix = data.layers.get(options.layer, data.X)
     values = np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, dtype=float)[np.flatnonzero(rows)]
-    proteins = proteins_of({str(n): values[:, i] for i, n in enumerate(data.var_names)})
-    area = obs["Area"].to_numpy(float) if "Area" in obs else None
+    markers = [str(n) for n in data.var_names]
+    calls = None
+    if POSITIVE_LAYER in data.layers:
+        called = np.asarray(data.layers[POSITIVE_LAYER], dtype=float)[np.flatnonzero(rows)]
+        calls = {n: called[:, i] for i, n in enumerate(markers)}
+    proteins = proteins_of({n: values[:, i] for i, n in enumerate(markers)}, calls)
+    area, factor = None, um**2
+    if "cell_area" in obs:
+        area, factor = obs["cell_area"].to_numpy(float), 1.0
+    elif "Area" in obs:
+        area = obs["Area"].to_numpy(float)
     note = Flag("note", "tissue data", f"{len(data.var_names)} antibodies were taken for proteins, because their names "
                                        "are and their values are no counts.")
     return assemble_cells(
         CellTable([str(n) for n in obs.index], xy, area=area, proteins=proteins, annotations=_annotations(obs)),
         um, evidence, path=path, kind=kind, sample=name or options.sample or path.stem, aliases=options.aliases,
-        files=files, flags=[note])
+        files=files, area_um2_per_unit=factor, flags=[note])
 
 
 def _open(path: Path) -> Any:
