@@ -26,6 +26,7 @@ from nichedose.effect import (
     log_mean_course,
     ntcp,
     nucleus_per_Gy,
+    organ_harm,
     rbe_by_energy,
     rbe_by_let,
     regrowth,
@@ -36,7 +37,9 @@ from nichedose.effect import (
     tcp_population,
 )
 from nichedose.errors import BadInput, NotComputed
+from nichedose.library import load_library
 from nichedose.nuclide import Lines
+from nichedose.values import Draw
 
 LN2 = float(np.log(2.0))
 
@@ -203,6 +206,18 @@ def test_parotid_as_published() -> None:
     assert ntcp(39.9, parotid) == pytest.approx(0.5)
     assert dose_for_ntcp(ntcp(26.0, parotid), parotid) == pytest.approx(26.0)
     assert dose_for_ntcp(1e-6, parotid) == 0.0
+
+
+def test_harm_comes_with_what_is_known_of_it() -> None:
+    curves = load_library().harm
+    parotid = organ_harm("parotid", 26.0, curves)
+    assert parotid.probability == pytest.approx(0.192, abs=1e-3) and "fractions" in parotid.quantity
+    drawn = {organ_harm("kidney", 23.0, curves, Draw(seed=1, index=i)).probability for i in range(5)}
+    assert len(drawn) == 5  # the slope is not known
+    with pytest.raises(BadInput, match="Did you mean 'kidney'"):
+        organ_harm("kidneys", 10.0, curves)
+    with pytest.raises(BadInput, match="not negative"):
+        organ_harm("kidney", -1.0, curves)
 
 
 def test_shifts_and_bystanders() -> None:

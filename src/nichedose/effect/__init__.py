@@ -6,6 +6,7 @@ from nichedose.effect.bystander import Bystander, bystander_log_survival
 from nichedose.effect.control import log_kill_for_control, scale_for_log_kill, tcp_birth_death, tcp_population
 from nichedose.effect.eud import equivalent_uniform_dose, generalised_eud
 from nichedose.effect.haematology import CTCAE, BloodCounts, blood_counts, toxicity_grade
+from nichedose.effect.harm import HarmEstimate, organ_harm
 from nichedose.effect.immune import Blockade, DoseRate, ImmuneCourse, ImmuneParameters, immune_course, time_to_size
 from nichedose.effect.immune_calibration import ImmuneCalibration, calibrate_immune, combination_times
 from nichedose.effect.mixed_field import Exposure, cycles_g, log_survival_mixed, pair_g
@@ -30,14 +31,14 @@ from nichedose.effect.within_voxel import DoseSpread, dose_spread, log_mean_cour
 
 __all__ = [
     "CTCAE", "HIGH_LET", "OER_FORMS", "Blockade", "BloodCounts", "Bystander", "DoseRate", "DoseSpread",
-    "EffectParameters", "Exposure", "ImmuneCalibration", "ImmuneCourse", "ImmuneParameters", "LymanCurve", "OerForm",
-    "OrganBed", "OrganCycle", "RegionEffect", "Repopulation", "bed", "bed_from_log_survival", "blood_counts",
-    "bystander_log_survival", "calibrate_immune", "chain_rbe", "combination_times", "cycles_g", "dose_for_ntcp",
-    "dose_from_bed", "dose_spread", "dose_volume_histogram", "effective_time_h", "eqd2", "equivalent_uniform_bed",
-    "equivalent_uniform_dose", "g_exponentials", "generalised_eud", "hits_alpha_per_Gy", "immune_course",
-    "lea_catcheside", "log_kill_for_control", "log_mean_course", "log_survival", "log_survival_mixed", "ntcp",
-    "nucleus_per_Gy", "oer_form", "organ_bed", "organ_bed_course", "organ_g", "oxygen_enhancement_ratio", "pair_g",
-    "rbe2", "rbe_by_energy", "rbe_by_let", "region_effect", "regrowth", "repopulation_loss_Gy", "scale_for_log_kill",
-    "sensitivity_factor", "survival_histogram", "tcp", "tcp_birth_death", "tcp_population", "time_to_size",
-    "toxicity_grade", "track_oer_max",
+    "EffectParameters", "Exposure", "HarmEstimate", "ImmuneCalibration", "ImmuneCourse", "ImmuneParameters",
+    "LymanCurve", "OerForm", "OrganBed", "OrganCycle", "RegionEffect", "Repopulation", "bed", "bed_from_log_survival",
+    "blood_counts", "bystander_log_survival", "calibrate_immune", "chain_rbe", "combination_times", "cycles_g",
+    "dose_for_ntcp", "dose_from_bed", "dose_spread", "dose_volume_histogram", "effective_time_h", "eqd2",
+    "equivalent_uniform_bed", "equivalent_uniform_dose", "g_exponentials", "generalised_eud", "hits_alpha_per_Gy",
+    "immune_course", "lea_catcheside", "log_kill_for_control", "log_mean_course", "log_survival",
+    "log_survival_mixed", "ntcp", "nucleus_per_Gy", "oer_form", "organ_bed", "organ_bed_course", "organ_g",
+    "organ_harm", "oxygen_enhancement_ratio", "pair_g", "rbe2", "rbe_by_energy", "rbe_by_let", "region_effect",
+    "regrowth", "repopulation_loss_Gy", "scale_for_log_kill", "sensitivity_factor", "survival_histogram", "tcp",
+    "tcp_birth_death", "tcp_population", "time_to_size", "toxicity_grade", "track_oer_max",
 ]
