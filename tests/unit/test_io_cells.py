@@ -291,6 +291,15 @@ def test_spatialdata_takes_positions_from_shapes_when_the_table_has_none(tmp_pat
     np.testing.assert_allclose(assay.xy_um, CELLS.xy_um)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_spatialdata_in_either_version_of_zarr(tmp_path: Path, version: int) -> None:
+    import anndata
+
+    with anndata.settings.override(zarr_write_format=version):
+        store = write_spatialdata(tmp_path / "s.zarr", CELLS)
+    assert read_tissue(store).n_spots == CELLS.n
+
+
 def test_an_h5ad_of_antibodies_is_proteins(tmp_path: Path) -> None:
     import anndata
 

@@ -123,7 +123,7 @@ def _read_proteins(data: Any, path: Path, options: ReadOptions, kind: str, files
     if declares_um(data.uns) and options.um_per_unit is None:
         um, evidence = 1.0, f"uns['spatial_units'] says \"{data.uns['spatial_units']}\""
     else:
-        um, evidence = um_per_px_or_ask(options, path, what, "from the microscope")
+        um, evidence = um_per_px_or_ask(options, path, what, "the microscope's metadata hold it")
     matrix = data.layers.get(options.layer, data.X)
     values = np.asarray(matrix.todense() if hasattr(matrix, "todense") else matrix, dtype=float)[np.flatnonzero(rows)]
     markers = [str(n) for n in data.var_names]

@@ -97,7 +97,7 @@ def _scale(area: Array | None, box_px2: Array, options: ReadOptions, path: Path)
         if um is not None:
             return um, (f"cell areas in um2 are whole numbers of pixels of {um:.5g} um ({np.isfinite(area).sum()} "
                         "cells), the unit of XMin to YMax")
-    return um_per_px_or_ask(options, path, "XMin to YMax", "0.5 for a 20x scan, but look it up in HALO")
+    return um_per_px_or_ask(options, path, "XMin to YMax", "HALO shows it with the image")
 
 
 def um_per_px_of_areas(area_um2: Array, box_px2: Array) -> float | None:

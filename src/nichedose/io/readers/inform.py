@@ -95,7 +95,7 @@ def _scale(frame: Any, options: ReadOptions, path: Path) -> tuple[float, str]:
             raise BadInput(f"{path}: the table is in um (column '{microns[0]}'); leave um_per_unit and "
                            "coordinate_unit out.")
         return 1.0, f"inForm exported in microns (column '{microns[0]}' and {len(microns) - 1} more)"
-    return um_per_px_or_ask(options, path, f"{_X} and {_Y}", "inForm's export setting; the image's own resolution")
+    return um_per_px_or_ask(options, path, f"{_X} and {_Y}", "inForm shows it with the image")
 
 
 def _proteins(frame: Any, where: str) -> Proteins | None:

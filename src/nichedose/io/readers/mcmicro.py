@@ -38,7 +38,7 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
     where = str(path)
     rows, name = pick_sample(frame, "imageid" if "imageid" in frame else None, options, where)
     frame = frame[rows].reset_index(drop=True)
-    um, evidence = um_per_px_or_ask(options, path, "X_centroid and Y_centroid", "0.65 for many exemplars")
+    um, evidence = um_per_px_or_ask(options, path, "X_centroid and Y_centroid", "0.65 in MCMICRO's exemplar-001")
     markers = {
         _COMPARTMENT.sub("", str(c)): numbers(frame, c, where) for c in frame.columns
         if c not in ("CellID", "imageid", "phenotype", "ROI", *_SHAPE) and not _NO_MARKER.fullmatch(str(c))

@@ -73,7 +73,8 @@ def _read(path: Path, options: ReadOptions) -> SpatialAssay:
         evidence = f"QuPath wrote um ('{centroids['x', 'um']}'), from the pixel size that the image states"
     else:
         unit = "px"
-        um, evidence = um_per_px_or_ask(options, path, "Centroid X px and Centroid Y px", "QuPath: Image tab")
+        um, evidence = um_per_px_or_ask(
+            options, path, "Centroid X px and Centroid Y px", "QuPath shows it in the tab Image")
     area, factor = _area(frame, um, unit, where)
     notes: dict[str, Any] = {}
     kind = next((c for c in ("Classification", "Class") if c in frame), None)
