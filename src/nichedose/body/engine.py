@@ -27,7 +27,7 @@ from nichedose.values import Draw
 
 __all__ = ["integrate_population", "log_grid", "simulate", "solve"]
 
-FIRST_STEP_SCALE_H = 0.01  # the logarithmic grid is even below it
+FIRST_STEP_SCALE_H = 0.02  # the logarithmic grid is even below it; above 0.05 coarse grids break on fast binding
 REFERENCE_STEPS, REFERENCE_ERROR, ORDER = 40, 1e-3, 4.0  # measured: see the theory page
 MOST_STEPS = 20_000
 SHARE_THAT_COUNTS = 1e-4  # organs with less of the label than this share are not asked for relative accuracy
@@ -121,15 +121,15 @@ def integrate_population(
     _check(regimen, decay_per_h, end_h, (), 1e-3)
     if not models:
         raise BadInput("A population needs at least one patient.")
-    other = next((m for m in models if m.network != models[0].network), None)
-    if other is not None:
+    first = models[0].network
+    if any(m.network is not first and m.network != first for m in models):
         raise BadInput("All models of a population must have one structure: the same targets, tumours and species.")
     run = _run(models, regimen, decay_per_h, end_h, (), steps, keep=False, threads=threads)
     return PopulationIntegrals(models[0].network, regimen, dict(decay_per_h), run.integrals)
 
 
 def log_grid(start_h: float, end_h: float, steps: int) -> Array:
-    """Times from ``start_h`` to ``end_h``, even in log(1 + t / 0.01 h): what is fast happens soon after a change."""
+    """Times from ``start_h`` to ``end_h``, even in log(1 + t / 0.02 h): what is fast happens soon after a change."""
     x = np.linspace(0.0, math.log1p((end_h - start_h) / FIRST_STEP_SCALE_H), steps + 1)
     grid = start_h + FIRST_STEP_SCALE_H * np.expm1(x)
     grid[-1] = end_h

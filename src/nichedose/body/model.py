@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def body_model(
         under |= build.add(competitor, "competitor")
     volumes = {**organs.volume_L, **{t.name: t.volume_mL * 1e-3 for t in patient.tumours}}
     return BodyModel(
-        network=Network(tuple(build.states), tuple(build.transfers), tuple(build.bindings)),
+        network=_shared(Network(tuple(build.states), tuple(build.transfers), tuple(build.bindings))),
         rates=build.rates,
         sites=build.sites,
         volume_L=volumes,
@@ -65,6 +66,12 @@ def body_model(
         under_amino_acids=under,
         tumours=tuple(t.name for t in patient.tumours),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _shared(network: Network) -> Network:
+    """One object for all equal networks, so that a population's are compared at a glance."""
+    return network
 
 
 class _Builder:
