@@ -36,7 +36,8 @@ def penetration_findings(found: Penetration) -> Findings:
     gini = _share_of_best_fed(last[mask])
     answer = (
         f"{name} in {found.tissue.sample}: uptake follows {_follows(follows)} "
-        f"(rank correlation {follows['target']:.2f} with the target, {follows['vessels']:.2f} with the vessels). "
+        f"(rank correlation {_signed(follows['target'])} with the target, {_signed(follows['vessels'])} with the "
+        f"vessels). "
         f"The best-fed tenth of the tissue holds {100.0 * gini:.0f} % of the time-integrated ligand. Gradients around "
         f"vessels change its mean by {_change(means[WAYS[1]] / means[WAYS[0]])}, flow on top of them by "
         f"{_change(means[WAYS[2]] / means[WAYS[1]])}."
@@ -138,7 +139,7 @@ def _ledgers(found: Penetration, means: Mapping[str, float]) -> Part:
         ends = (book.decayed, book.washed_out, book.released, book.left)
         rows.append((way, means[way], *(amount / book.entered for amount in ends), book.closure))
     head = ("computed with", "mean, nmol·h/L", "decayed", "washed out", "released", "left", "balance error")
-    note = "Shares of the label that entered. The first way is that of nichedose plan."
+    note = "Shares of the label that entered. The first way mixes each voxel, as nichedose plan does."
     return Part("What each step adds", tables=(FindingTable(head, tuple(rows), note=note),))
 
 
@@ -182,6 +183,10 @@ def _change(ratio: float) -> str:
     """
     percent = 100.0 * (ratio - 1.0)
     return "less than 1 %" if abs(percent) < 1.0 else f"{percent:+.0f} %".replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def _share_of_best_fed(values: Array) -> float:

@@ -104,6 +104,8 @@ def penetration(
 
 def _chosen(setup: Setup, agent: str | None) -> ResolvedCandidate:
     by_name = {c.name: c for c in setup.candidates}
+    if not by_name:
+        raise BadInput("The case names no candidate; add one under [[candidates]].")
     if agent is None:
         return setup.candidates[0]
     if agent not in by_name:
