@@ -11,10 +11,11 @@ import pytest
 from plan_cases import demo_case
 
 from nichedose.case import CandidatePartner, Case, EffectOptions, parse_case
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, NotComputed
 from nichedose.io import read_tissue
 from nichedose.library import load_library
 from nichedose.study.evaluate import Metrics
+from nichedose.study.responses import lesion_response
 from nichedose.study.setup import Setup, resolve
 from nichedose.study.words import assumptions
 from nichedose.study.world import World, tissue_maps
@@ -156,6 +157,19 @@ def test_bad_options(block: str, message: str) -> None:
 
 def test_the_demo_folder_is_used(tmp_path: Path) -> None:
     assert demo_case(tmp_path, draws=0)[0].effect == EffectOptions()
+
+
+@pytest.mark.parametrize(("partners", "options"), [
+    ((), {"answer": ("targets_decline",)}), ((CandidatePartner(name="enzalutamide", lead="2 wk"),), {}),
+])
+def test_courses_are_not_composed_where_cycles_differ(
+    setup: Setup, partners: tuple[CandidatePartner, ...], options: dict[str, Any]
+) -> None:
+    fresh = resolve(changed(setup.case, LU, partners, options), load_library(), setup.sections)
+    draw = Draw(seed=1)
+    world = World(fresh, draw, tissue_maps(fresh, draw, SPACING_um), pairs=2)
+    with pytest.raises(NotComputed, match="its cycles meet different tissue"):
+        lesion_response(world, fresh.candidates)
 
 
 def test_the_report_says_what_partners_and_options_do(setup: Setup) -> None:

@@ -69,7 +69,8 @@ def find_partner(library: Library, name: str) -> Partner:
     for partner in library.partners.values():
         if name.lower() in {n.lower() for n in (partner.name, *partner.also_known_as)}:
             return partner
-    raise BadInput(f"Unknown partner drug '{name}'.{near_miss(name, library.partners)}")
+    names = [n for p in library.partners.values() for n in (p.name, *p.also_known_as)]
+    raise BadInput(f"Unknown partner drug '{name}'.{near_miss(name, names)}")
 
 
 class TumourAnswer(_Entry):

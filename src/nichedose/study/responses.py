@@ -150,6 +150,9 @@ def lesion_response(
     keep = tumour > 0.0
     agents, bearing = {}, {}
     for c in candidates:
+        if not world.one_phase(c):
+            raise NotComputed(f"{c.name}: its cycles meet different tissue (a partner's timing, or 'effect.answer'), "
+                              "and courses cannot be composed. Leave that out, or use `nichedose plan`.")
         dose = world.dose(c)
         agents[c.name] = _agent(world, c, dose, change(world.effect_of(c)), keep)
         bearing[c.form.target] = _bearing(dose)

@@ -237,7 +237,7 @@ class World:
 
         def course_at(activity_MBq: float) -> tuple[Phase, ...]:
             factor = activity_MBq / candidate.activity_MBq if comparison.scaling == "fixed_molar_activity" else 1.0
-            if self._one_phase(candidate):
+            if self.one_phase(candidate):
                 return (Phase(dose_at(activity_MBq), self.effect_of(candidate), candidate.cycles),)
             return self.course(candidate, activity_MBq, mass_factor=factor, surroundings=surroundings)
 
@@ -256,7 +256,8 @@ class World:
             outcome[mode] = course_metrics(phases, activity, candidate.interval_h, clonogens)
         return outcome
 
-    def _one_phase(self, candidate: ResolvedCandidate) -> bool:
+    def one_phase(self, candidate: ResolvedCandidate) -> bool:
+        """Whether every cycle meets the same tissue and the same partners' effects."""
         if self.setup.case.effect.answer and candidate.cycles > 1:
             return False
         return len({self.effects(candidate, cycle) for cycle in range(candidate.cycles)}) == 1
