@@ -12,6 +12,7 @@ import numpy as np
 from nichedose.case import Administration
 from nichedose.case import Patient as CasePatient
 from nichedose.library import load_library
+from nichedose.study.organ_doses import body_organ_doses_Gy
 from nichedose.study.whole_body import (
     ALL_LESIONS,
     reference_patient,
@@ -66,7 +67,12 @@ def doses(form_name: str, nuclide: str, patients: int, seed: int = 11) -> dict[s
         nmol = draw(f"form.{form.name}.injected_nmol", form.injected_nmol)
         regimen = regimen_of(form, Administration(), activity_MBq=1000.0, ligand_nmol=nmol, number=1, interval_h=1.0)
         run = simulate_form(form, patient, CasePatient(), regimen, (nuclide,), draw)
+        inside = body_organ_doses_Gy(run, nuclide)
+        for organ, dose in inside.items():
+            found.setdefault(organ, []).append(sum(dose.values()))
         for organ, volume in run.model.volume_L.items():
+            if organ in inside:
+                continue
             size = float(f"{volume * 1e3:.2g}")  # S x mass hardly changes with size
             own = self_dose_Gy_per_MBq_h(nuclide, size) * size / (volume * 1e3)
             found.setdefault(organ, []).append(run.time_integrated_activity_MBq_h(organ, nuclide) * own)
