@@ -513,3 +513,25 @@ def test_a_course_that_does_not_fit_is_refused_before_it_starts() -> None:
     with pytest.raises(BadInput, match=r"8000 cells.*GiB.*spacing"):
         refuse_course_if_too_large(mesh, network, available_bytes=2**20)
     refuse_course_if_too_large(mesh, network, available_bytes=2**30)
+
+
+@pytest.mark.parametrize("on_rate", [0.0, 50.0, 500.0])
+def test_binding_may_be_as_stiff_as_it_likes(on_rate: float) -> None:
+    """kon x sites from 0 to 1e5/h, two batches in a stream: balanced, not negative, within a few hundred steps."""
+    tissue = section(16)
+    mesh = voxel_mesh(tissue.mask, 20.0)
+    fluid = FluidParameters(4.13, 2.8e-3, 15.6, 20.0, 15.0, 0.82)
+    flow = interstitial_flow(mesh, 100.0, fluid, edge=FlowEdge(0.0))
+    ligand = Ligand(
+        "x", 50.0, 0.3, tissue.exchange_per_h, tissue.exchange_per_h, (Binding("target", on_rate, 0.1, 0.06),),
+        release_per_h=0.008,
+    )  # fmt: skip
+    batches = [Batch("1", "x", Given(SMALL), LU), Batch("2", "x", Given(SMALL, 48.0), LU)]
+    course = simulate_course(
+        mesh, [Site("target", tissue.target_nmol_per_L)], [ligand], batches, end_h=200.0, times_h=[1.0, 49.0], flow=flow
+    )
+    assert max(course.ledgers[b, ""].closure for b in ("1", "2")) < 1e-8
+    assert max(ledger.closure for ledger in course.ledgers.values()) < 1e-4
+    assert course.steps < 300
+    bound = course.snapshots["1 on target"] + course.snapshots["2 on target"]
+    assert (bound <= 1.02 * tissue.target_nmol_per_L + 1e-9).all()
