@@ -189,7 +189,7 @@ class Combination(_Part):
             given = getattr(self, name)
             if given is not None and len(given) != len(self.agents):
                 raise ValueError(f"{name} has {len(given)} numbers for {len(self.agents)} agents")
-        if self.split is not None and (min(self.split) <= 0.0 or abs(sum(self.split) - 1.0) > 1e-6):
+        if self.split is not None and not (min(self.split) > 0.0 and abs(sum(self.split) - 1.0) <= 1e-6):
             raise ValueError(f"split {list(self.split)} must hold shares above 0 that sum to 1")
         if self.offsets is not None and self.cycles > 1 and max(self.offsets) >= self.interval:
             raise ValueError("cycles overlap impossibly: an offset reaches the next cycle; make the interval longer")

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from plan_cases import demo_case
+from plan_cases import demo_case, run
 
 from nichedose.case import CandidatePartner, Combination
 from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, parse_condition, parse_limit
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, NotComputed
+from nichedose.io import load_results, write_results
 from nichedose.library import load_library
 from nichedose.report import findings_text, render_findings
 from nichedose.study.phases import evaluate_at
 from nichedose.study.plan import DRAW_PAIRS
-from nichedose.study.rank import RankQuestion, limits_with, rank_case
+from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw
@@ -101,15 +102,51 @@ def test_conditions_reach_the_findings(tmp_path: Path) -> None:
     assert all(np.isfinite(c["median"]) for c in found.numbers["candidates"])
 
 
-def test_what_a_course_cannot_follow_is_said(tmp_path: Path) -> None:
+def test_growth_of_the_case_is_taken_off_and_said(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
+    grown = case.model_copy(update={"effect": case.effect.model_copy(update={"clonogen_doubling_time": 1440.0})})
+    found, plain = (rank_case(c, path, RankQuestion(mode="as_prescribed")) for c in (grown, case))
+    assert any("doubling time" in a for a in found.assumptions)
+    before = {c["name"]: c["median"] for c in plain.numbers["candidates"]}
+    assert all(c["median"] < before[c["name"]] for c in found.numbers["candidates"])
+
+
+def test_cycles_that_meet_different_tissue_cannot_be_composed(tmp_path: Path) -> None:
     case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
     partner = CandidatePartner(name="androgen blockade")
-    partnered = case.candidates[0].agent
     candidates = (case.candidates[0].model_copy(update={"partners": (partner,)}), *case.candidates[1:])
-    grown = case.model_copy(update={
-        "candidates": candidates, "effect": case.effect.model_copy(update={"clonogen_doubling_time": 1440.0})})
-    found = rank_case(grown, path, RankQuestion(mode="as_prescribed"))
-    assert any("Partner drugs" in a for a in found.assumptions) and any("doubling time" in a for a in found.assumptions)
-    plain = {c["name"]: c["median"] for c in rank_case(
-        case, path, RankQuestion(mode="as_prescribed")).numbers["candidates"]}
-    assert all(c["median"] < plain[c["name"]] for c in found.numbers["candidates"] if c["name"] != partnered)
+    with pytest.raises(NotComputed, match="different tissue"):
+        rank_case(case.model_copy(update={"candidates": candidates}), path, RankQuestion(mode="as_prescribed"))
+
+
+def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=3, workers=1, grid_spacing=160.0)
+    plan = run(case, path)
+    folder = tmp_path / "results"
+    write_results(folder, plan.result, "<html></html>", overwrite=False, assays=plan.assays,
+                  obs_columns=plan.spot_columns)
+    results = load_results(folder)
+    text = str(results.provenance["case_toml"])
+    found = rank_results(results, text, RankQuestion(mode="as_prescribed"))
+    stored = {c.name: c.modes["as_prescribed"] for c in plan.result.candidates}
+    for one in found.numbers["candidates"]:
+        assert one["median"] == pytest.approx(stored[one["name"]].log_kill.typical)
+        assert one["rank"] == stored[one["name"]].rank
+    assert "report of that plan" in found.assumptions[0]
+    for question, words in ((RankQuestion(mode="equal"), "no mode"), (RankQuestion(doubling_time_h=1.0), "doubling"),
+                            (RankQuestion(limits=(parse_limit("kidney bed 20 Gy: x"),)), "Limits of your own")):
+        with pytest.raises(BadInput, match=words):
+            rank_results(results, text, question)
+    with pytest.raises(NotComputed, match="organ_burden"):
+        rank_results(results, text, RankQuestion(objective="organ_burden"))
+
+
+def test_a_candidate_without_organ_data_is_named(tmp_path: Path) -> None:
+    """A combination with an agent whose organ doses are unknown cannot be compared at equal toxicity."""
+    case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
+    bare = load_library().forms["PSMA-617"].model_copy(update={"name": "bare", "dose_coefficients": ()})
+    unknown = load_library().agents["177Lu-PSMA-617"].model_copy(update={"name": "177Lu-bare", "form": "bare"})
+    pair = Combination(agents=("177Lu-bare", "225Ac-PSMA-617"), cycles=2, interval="8 wk")  # type: ignore[arg-type]
+    found = rank_case(case.model_copy(update={"forms": (bare,), "agents": (unknown,), "combinations": (pair,)}), path,
+                      RankQuestion(mode="equal_toxicity"))
+    assert "no dose coefficient" in found.numbers["not_evaluable"][pair.name]

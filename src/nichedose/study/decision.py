@@ -89,4 +89,6 @@ def table_from_draws(draws: xr.Dataset, mode: str, clonogens: float | None = Non
     kept = {n: v for n, v in values.items() if np.isfinite(v["log_kill"]).any()}
     refused = {n: f"not evaluable in mode {mode}" for n in values if n not in kept}
     checked: Mode = mode  # type: ignore[assignment]
-    return DecisionTable(checked, kept, inputs, {}, refused)
+    given = {n: np.asarray(here["activity_MBq"].sel(candidate=n).values, dtype=float) for n in kept
+             if "activity_MBq" in here}
+    return DecisionTable(checked, kept, inputs, given, refused)

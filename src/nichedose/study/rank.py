@@ -97,7 +97,10 @@ def rank_results(results: Results, case_text: str, question: RankQuestion) -> Fi
     clonogens = _clonogens(case_text)
     tables = {m: table_from_draws(results.draws, m, clonogens) for m in dict.fromkeys((mode, *stored))}
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
-    return _findings(str(results.attributes.get("title", "plan")), tables[mode], decision, tables)
+    found = _findings(str(results.attributes.get("title", "plan")), tables[mode], decision, tables)
+    return dataclasses.replace(found, assumptions=(
+        "This decides again on the draws of a finished plan: its values, their sources and its assumptions stand in "
+        "the report of that plan.",))
 
 
 def limits_with(library: Library, own: Sequence[OwnLimit]) -> tuple[OrganLimit, ...]:
@@ -182,7 +185,8 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
             f"{quantiles[0]:.3g} to {quantiles[1]:.3g}",
             f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})", c.expected_regret,
             _median(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
-            _median(v["organ_burden"]), "yes" if c.name in d.frontier else "no"))
+            _median(v["organ_burden"]), None if _median(v["organ_burden"]) is None else
+            "yes" if c.name in d.frontier else "no"))
     head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret",
             "MBq per cycle", "mean dose, Gy", "log kill, worst tenth", "share of limit", "not dominated")
     out = [(name, reason) for name, reason in (*d.excluded.items(), *d.not_evaluable.items())]
