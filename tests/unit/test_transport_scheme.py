@@ -10,7 +10,7 @@ from nichedose.transport import _kernels as kernel
 from nichedose.transport import _tableau as tableau
 from nichedose.transport._checkerboard import pack, unpack
 from nichedose.transport._equations import coefficients
-from nichedose.transport._march import March, plasma_stages, Stages, march
+from nichedose.transport._march import March, Stages, march, plasma_stages
 from transport_cases import PEPTIDE, SMALL, run, section, slab, thiele_profile
 
 
