@@ -96,7 +96,7 @@ def redistribute(
 
     >>> found = redistribute({"213Bi": 1.0})
     >>> round(found.decays_MBq_h["213Bi"]["kidneys"], 2)
-    0.23
+    0.24
     """
     data = kinetics or load_element_kinetics()
     sample = draw or Draw()

@@ -63,8 +63,9 @@ def marrow_activity_from_blood(
     """Time-integrated activity of active marrow, MBq.h, from that of a millilitre of *blood* (not plasma).
 
     The concentration in marrow (per g) is ``ratio`` times that in blood (per mL): given, or 0.19/(1 - ``haematocrit``)
-    for labels that stay in plasma and the marrow's extracellular space. Small ligands are often given a ratio of 1;
-    what binds in marrow must be imaged. Raises `BadInput` unless just one of the two is given.
+    for labels that stay in plasma and the marrow's extracellular space. After 177Lu-DOTATATE marrow was found to hold
+    as much as blood (Forrer et al., abstract): a ratio of 1. What binds in marrow must be imaged. Raises
+    `BadInput` unless just one of the two is given.
 
     Source: Sgouros, J Nucl Med 1993;34:689 (as remembered; EANM guidance quotes the same expression).
 

@@ -88,7 +88,7 @@ def organ_s_values(
 
     >>> s = organ_s_values("177Lu", targets=["kidneys"], sources=["kidneys"])
     >>> f"{sum(s['kidneys', 'kidneys'].values()):.2e} Gy per decay"
-    '7.77e-14 Gy per decay'
+    '7.75e-14 Gy per decay'
     """
     data, fractions = load_phantom(phantom), load_fractions(phantom)
     masses = organ_masses_g(phantom, masses_g)
