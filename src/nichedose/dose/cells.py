@@ -63,7 +63,7 @@ def cell_s_values(
     the cell and lies within it, and for unknown names.
 
     >>> f"{cell_s_values('177Lu', 7.0, 5.0)['nucleus', 'surface']:.2e}"
-    '1.90e-04'
+    '1.91e-04'
     """
     check_radii(cell_radius_um, nucleus_radius_um, nucleus_offset_um)
     qualities = emitted_qualities(nuclide, daughters, quality, longest_half_life_h, decay_data)
