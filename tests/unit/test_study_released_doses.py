@@ -6,7 +6,7 @@ import pytest
 
 from nichedose.body import redistribute
 from nichedose.dose import organ_dose_of_nuclides
-from nichedose.study.released_doses import released_organ_doses_Gy_per_GBq
+from nichedose.study.released_doses import released_note, released_organ_doses_Gy_per_GBq
 
 
 def test_nothing_leaves_nothing_doses() -> None:
@@ -20,3 +20,9 @@ def test_dose_follows_share_and_decays() -> None:
     expected = organ_dose_of_nuclides(redistribute({"213Bi": 1000.0}).in_organs())
     assert found["kidneys"]["alpha"] == pytest.approx(expected["kidneys"]["alpha"])
     assert found["kidneys"]["alpha"] > found["marrow"]["alpha"] > 0.0
+
+
+def test_the_note_names_organs_or_says_what_is_not_known() -> None:
+    assert released_note({}, 1.0, "adult_male") == ""
+    assert "kidneys" in released_note({"213Bi": 0.5}, 2.0, "adult_female")
+    assert "not known" in released_note({"149Gd": 0.5}, 2.0, "adult_male")  # a daughter of 149Tb

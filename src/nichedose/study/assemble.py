@@ -268,10 +268,8 @@ def _run_flags(setup: Setup, central: Sequence[CentralCandidate]) -> list[Flag]:
             text = (f"{entry.occupancy_at_end:.0%} of targets are still taken when the label has decayed; cycles were "
                     "solved as if each started with free targets")
             flags.append(Flag("caution", name, text))
-        if entry.released_Gy_per_GBq:
-            text = ", ".join(f"{organ} {value:.2g}" for organ, value in entry.released_Gy_per_GBq.items())
-            flags.append(Flag("note", name, f"daughters that this lesion hands to the blood add {text} Gy/GBq of alpha "
-                              "dose, which the organ limits do not count: published doses hold their patients' own"))
+        if entry.released:
+            flags.append(Flag("note", name, entry.released))
         if entry.photon_energy_fraction > 0.2:
             flags.append(Flag("note", name, f"photons carry {entry.photon_energy_fraction:.0%} of the emitted energy; "
                               "they are not deposited in these maps"))

@@ -14,14 +14,13 @@ from nichedose.fields.grid import Array
 from nichedose.study.evaluate import CandidateDose, Metrics
 from nichedose.study.phases import course_average, course_log_survival
 from nichedose.study.place import TargetPlace, target_place
-from nichedose.study.released_doses import lesion_MBq_h_per_MBq, released_organ_doses_Gy_per_GBq
+from nichedose.study.released_doses import lesion_MBq_h_per_MBq, released_note
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.study.world import World
 from nichedose.transport import LabelLedger
 
 __all__ = ["CentralCandidate", "central_candidate"]
 
-KIDNEYS, MARROW = "kidneys", "marrow"  # the organs that released daughters of alpha emitters are known to reach
 ALTERNATIVES: tuple[Surroundings, ...] = ("uniform", "mirror", "isolated")
 
 
@@ -47,7 +46,7 @@ class CentralCandidate:
     ledgers: tuple[LabelLedger, ...]
     occupancy_at_end: float
     dose_after_next_cycle: float
-    released_Gy_per_GBq: Mapping[str, float]
+    released: str
     mode: Mode
     place: TargetPlace
 
@@ -90,18 +89,16 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
         ledgers=tuple(run.solution.ledgers[candidate.radionuclide] for run in runs),
         occupancy_at_end=max(run.solution.max_occupancy_at_end for run in runs),
         dose_after_next_cycle=_dose_after(dose, candidate),
-        released_Gy_per_GBq=_released(dose, setup.case),
+        released=_released(dose, setup.case),
         mode=mode,
         place=target_place(dose, candidate.form.target, survival),
     )
 
 
-def _released(dose: CandidateDose, case: Case) -> dict[str, float]:
-    """Alpha dose to organs, Gy/GBq, of daughters that this lesion hands to the blood; empty where none leave."""
+def _released(dose: CandidateDose, case: Case) -> str:
+    """What is said of daughters that this lesion hands to the blood."""
     lesion = lesion_MBq_h_per_MBq(dose, case.lesion.diameter * 1e3)
-    phantom = f"adult_{case.patient.sex or 'male'}"
-    doses = released_organ_doses_Gy_per_GBq(dose.washed_out_per_decay, lesion, phantom)
-    return {organ: value for organ in (KIDNEYS, MARROW) if (value := doses.get(organ, {}).get("alpha", 0.0)) > 0.0}
+    return released_note(dose.washed_out_per_decay, lesion, f"adult_{case.patient.sex or 'male'}")
 
 
 def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, Array]) -> Array:

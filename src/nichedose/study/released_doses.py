@@ -8,11 +8,13 @@ import numpy as np
 
 from nichedose.body import redistribute
 from nichedose.dose import Quality, organ_dose_of_nuclides
+from nichedose.errors import BadInput
 from nichedose.study.evaluate import CandidateDose
 
-__all__ = ["lesion_MBq_h_per_MBq", "released_organ_doses_Gy_per_GBq"]
+__all__ = ["lesion_MBq_h_per_MBq", "released_note", "released_organ_doses_Gy_per_GBq"]
 
 _L_PER_UM3 = 1e-15
+SHOWN = ("kidneys", "marrow")  # the organs that released daughters of alpha emitters are known to reach
 
 
 def lesion_MBq_h_per_MBq(dose: CandidateDose, lesion_diameter_um: float) -> float:
@@ -34,3 +36,17 @@ def released_organ_doses_Gy_per_GBq(
     if not released:
         return {}
     return organ_dose_of_nuclides(redistribute(released).in_organs(), phantom)
+
+
+def released_note(washed_out_per_decay: Mapping[str, float], lesion_MBq_h_per_MBq: float, phantom: str) -> str:
+    """What a report says of it; empty where nothing leaves. Says so where a daughter's way is not known."""
+    try:
+        doses = released_organ_doses_Gy_per_GBq(washed_out_per_decay, lesion_MBq_h_per_MBq, phantom)
+    except BadInput as error:
+        return f"what daughters that leave this lesion do to organs is not known: {error}"
+    alpha = {organ: doses.get(organ, {}).get("alpha", 0.0) for organ in SHOWN}
+    if not any(alpha.values()):
+        return ""
+    text = ", ".join(f"{organ} {value:.2g}" for organ, value in alpha.items())
+    return (f"daughters that this lesion hands to the blood add {text} Gy/GBq of alpha dose, which the organ limits do "
+            "not count: published doses hold their patients' own")
