@@ -106,7 +106,7 @@ def assemble_cells(
 
 
 def _neighbour_distances(xy_um: Array) -> Array:
-    """Distance (n, k) to the nearest six rows, nearest first; of a sample that the order of the rows does not change."""
+    """Distance (n, k) to the nearest six rows, nearest first; of a sample that no reordering of rows changes."""
     order = np.lexsort(xy_um.T)[:: max(len(xy_um) // DISTANCES, 1)]
     k = min(6, len(xy_um) - 1)
     return np.asarray(cKDTree(xy_um).query(xy_um[order], k=k + 1)[0])[:, 1:]
