@@ -22,6 +22,7 @@ from nichedose.tissue.tme.cell_calls import OTHER, call_cells
 from nichedose.tissue.tme.infiltration import normalised_depth
 from nichedose.tissue.tme.neighbours import cross_g, mixing_score, morisita_horn
 from nichedose.tissue.tme.raster import inside_outlines, signed_distance_um, tessellate
+from nichedose.tissue.tme.rows import _matches
 
 QUICK = ProfileOptions(bootstraps=100)
 LABELLED = ProfileOptions(bootstraps=100, region_key="region", nest_labels=("nest",))
@@ -302,6 +303,17 @@ def test_named_cells_are_taken_at_their_name(section: SpatialAssay) -> None:
     assert p.cells["cd8_t"].cells == (called == "CD3+CD8+").sum()
     assert "fibroblast" in p.unknown and p.composite.axes["fibrotic"].share is None
     assert "hypoxia" in p.unknown
+
+
+@pytest.mark.parametrize(("name", "populations"), [
+    ("CD8+", {"t_cell", "cd8_t"}), ("CD3+CD8-", {"t_cell"}), ("CD3+ CD8+", {"t_cell", "cd8_t"}), ("CK+", {"tumour"}),
+    ("Tumor CD45- CD30+", {"tumour"}), ("Tumor CD4+ CD8+", {"tumour"}), ("PD1+ T cells", {"t_cell"}),
+    ("Regulatory T cells", {"t_cell", "treg"}), ("CD8 T cells", {"t_cell", "cd8_t"}), ("other", set()),
+    ("Non-tumor", set()), ("M2 Macrophages", {"macrophage"}), ("ECAD+", {"tumour"}), ("", set()),
+])
+def test_names_of_cells_as_files_have_them(name: str, populations: set[str]) -> None:
+    words = {n: p.words for n, p in LIBRARY.populations.items()}
+    assert {n for n, w in words.items() if _matches(name, w, words["tumour"])} == populations
 
 
 def test_stained_cells_are_taken_by_their_calls(section: SpatialAssay) -> None:

@@ -101,7 +101,8 @@ class Library:
         if not target.genes or not target.host_density_ratio:
             raise BadInput(f"{origin}: a target needs at least one gene and one host cell type.")
         for host in target.host_density_ratio:
-            _known(host, (*self.cell_types, *TISSUE_HOSTS), f"{origin}: 'host_density_ratio.{host}': no such cell type.")
+            hosts = (*self.cell_types, *TISSUE_HOSTS)
+            _known(host, hosts, f"{origin}: 'host_density_ratio.{host}': no such cell type.")
         first = next(iter(target.host_density_ratio.values()))
         if not (first.is_fixed and first.central == 1.0):
             raise BadInput(f"{origin}: 'host_density_ratio': the first host is the reference; give it value = 1.")

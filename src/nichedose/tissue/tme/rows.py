@@ -105,8 +105,9 @@ def _from_names(assay: SpatialAssay, populations: Mapping[str, Population], key:
     names = np.array([str(v) for v in assay.annotations[key]], dtype=object)
     distinct, index = np.unique(names.astype(str), return_inverse=True)
     amounts, unknown = {}, {}
+    tumour_words = populations["tumour"].words if "tumour" in populations else ()
     for name, population in populations.items():
-        member = np.array([_matches(text, population.words) for text in distinct])
+        member = np.array([_matches(text, population.words, tumour_words) for text in distinct])
         if member.any():
             amounts[name] = member[index].astype(float)
         else:
@@ -120,21 +121,30 @@ def _from_names(assay: SpatialAssay, populations: Mapping[str, Population], key:
     )
 
 
-def _matches(text: str, words: tuple[str, ...]) -> bool:
-    """Whether a phenotype's name holds one of ``words``; in names like ``CD3+ CD8-`` only what is positive counts.
+def _matches(text: str, words: tuple[str, ...], tumour_words: tuple[str, ...] = ()) -> bool:
+    """Whether a phenotype's name holds one of ``words``.
+
+    Markers that are called negative do not count, and those called positive only where the name does not speak of
+    tumour cells otherwise: a tumour cell positive for CD8 is no T cell.
 
     >>> _matches("CD8+", ("cd8",)), _matches("CD3+CD8-", ("cd8",)), _matches("Tumor cell", ("tumor",))
     (True, False, True)
+    >>> _matches("PD1+ T cells", ("t cell",)), _matches("Tumor CD4+ CD8+", ("cd8",), ("tumor",))
+    (True, False)
     """
-    low = text.lower().strip()
-    signed = re.findall(r"([a-z0-9][a-z0-9 _./-]*?)\s*([+-])(?![a-z0-9])|([a-z0-9]+)\s*([+-])", low)
-    positive = {(a or c).strip() for a, b, c, d in signed if (b or d) == "+"}
-    negative = {(a or c).strip() for a, b, c, d in signed if (b or d) == "-"}
-    if positive or negative:
-        return any(w in positive for w in words)
-    if low.startswith(("other", "non-", "not ", "unknown", "no ")):
+    low = re.sub(r"(cd\d+[a-z]*)-(?=cd)", r"\1- ", text.lower().replace("+", "+ "))
+    tokens = re.split(r"[\s,;]+", low.strip())
+    if tokens[0] in ("other", "non", "not", "unknown", "no") or tokens[0].startswith("non-"):
         return False
-    return any(re.search(rf"(?<![a-z0-9]){re.escape(w)}(s|es|ial)?(?![a-z0-9])", low) for w in words)
+    plain = " ".join(token for token in tokens if not token.endswith(("+", "-")))
+    if _holds(plain, words):
+        return True
+    positive = " ".join(token[:-1] for token in tokens if token.endswith("+"))
+    return _holds(positive, words) and not _holds(plain, tumour_words)
+
+
+def _holds(text: str, words: tuple[str, ...]) -> bool:
+    return any(re.search(rf"(?<![a-z0-9]){re.escape(w)}(s|es|ial)?(?![a-z0-9])", text) for w in words)
 
 
 # ---- cells by stained proteins
