@@ -50,6 +50,8 @@ class Section(_Part):
     coordinate_unit: Literal["auto", "um", "pixel", "array"] = "auto"
     um_per_unit: float | None = Field(default=None, gt=0, description="coordinate scale, when the file cannot tell")
     layer: str | None = Field(default=None, description="layer of an .h5ad that holds raw counts; X when absent")
+    composition: Literal["auto", "reported", "markers"] = Field(
+        default="auto", description="cell types of spots: the file's own abundances if it has them, or marker genes")
 
 
 class Lesion(_Part):

@@ -27,6 +27,7 @@ from nichedose.study.setup import Setup, resolve
 from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section, with_spread
 from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.reported import choose_composition
 from nichedose.values import Draw, Value
 
 __all__ = [
@@ -150,14 +151,15 @@ def read_sections(
         progress("reading", done, len(case.sections))
         place = resolve_path(case_path, section.path)
         if section.sample == ALL_SAMPLES:
-            assays += io.read_sections(
+            found: Sequence[SpatialAssay] = io.read_sections(
                 place, section.kind, sample_key=section.sample_key, coordinate_unit=section.coordinate_unit,
                 um_per_unit=section.um_per_unit, layer=section.layer, aliases=aliases)
         else:
-            assays.append(io.read_tissue(
+            found = [io.read_tissue(
                 place, section.kind, sample=section.sample, sample_key=section.sample_key,
                 coordinate_unit=section.coordinate_unit, um_per_unit=section.um_per_unit, layer=section.layer,
-                aliases=aliases))
+                aliases=aliases)]
+        assays += [choose_composition(assay, section.composition) for assay in found]
     progress("reading", len(case.sections), len(case.sections))
     return _distinct(assays)
 

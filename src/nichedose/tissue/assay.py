@@ -55,7 +55,8 @@ class SpatialAssay:
     ``outlines_um`` are closed outlines (n, 2) of the tissue or region that was looked at, when the file draws them.
     ``scale_evidence`` says how pixels or array steps became um. ``sample`` names the section, ``patient`` whose it is.
     ``annotations`` keeps what the file said of each row, by column name; ``phenotype`` and ``tissue_category`` are the
-    names of a cell's type and of the compartment that it lies in, whatever the software called them.
+    names of a cell's type and of the compartment that it lies in, whatever the software called them; ``abundance:NAME``
+    is how much of the cell type NAME a deconvolution found in each spot.
     ``files`` are the files that were read, whose hashes go into the provenance.
     """
 

@@ -15,6 +15,7 @@ from nichedose.library.schema import CellType, Target
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import Composition, marker_score, regress_composition
 from nichedose.tissue.genes import Coverage, GeneTable, gene_table
+from nichedose.tissue.reported import reported_composition
 from nichedose.tissue.shrink import neighbour_graph, shrink_counts
 from nichedose.tissue.signatures import GeneList, Roles, roles
 from nichedose.tissue.traits import sensitivity_traits
@@ -159,7 +160,12 @@ def model_spots(
     )
     graph = neighbour_graph(assay.xy_um, assay.pitch_um)
     content = _content(depth)
-    composition, type_flags = _composition(assay, library_cell_types, table, depth, graph)
+    reported, type_flags = reported_composition(assay, library_cell_types)
+    if reported is None:
+        composition, marker_flags = _composition(assay, library_cell_types, table, depth, graph)
+        type_flags = (*type_flags, *_coverage_flags(coverage, library_cell_types), *marker_flags)
+    else:
+        composition = reported
     fields, score_flags = _scores(named, table, depth, graph, content)
     known, unknown, target_flags = _targets(targets, table, depth, graph, content)
     return SpotModel(
@@ -180,7 +186,7 @@ def model_spots(
         targets=known,
         unknown_targets=unknown,
         coverage=coverage,
-        flags=(*assay.flags, *_coverage_flags(coverage, library_cell_types), *type_flags, *score_flags, *target_flags),
+        flags=(*assay.flags, *type_flags, *score_flags, *target_flags),
         traits=sensitivity_traits(signatures, table, depth, graph),
     )
 

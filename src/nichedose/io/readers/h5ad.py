@@ -11,6 +11,7 @@ import numpy as np
 
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.io.abundances import abundances_of
 from nichedose.io.assemble import CountTable, assemble, refuse_swapped_axes
 from nichedose.io.cells import CellTable, assemble_cells
 from nichedose.io.counts import holds_raw_counts
@@ -87,9 +88,10 @@ def read_data(data: Any, path: Path, options: ReadOptions, kind: str, files: Seq
         return assemble_cells(
             cells, 1.0, scale.evidence, path=path, kind=kind, sample=sample, aliases=options.aliases, files=files,
             area_um2_per_unit=1.0, flags=[*scale.flags, *gene_flags])
+    abundances, found = abundances_of(data, rows, where) if scale.observation == "spot" else ({}, ())
     return assemble(
         table, scale, path=path, kind=kind, sample=sample, aliases=options.aliases,
-        files=files, annotations=_annotations(obs), flags=gene_flags)
+        files=files, annotations=_annotations(obs) | abundances, flags=[*gene_flags, *found])
 
 
 def _holds_proteins(data: Any) -> bool:
