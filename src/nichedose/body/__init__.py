@@ -1,18 +1,21 @@
 """The body: what reaches the tumour by blood, and how much of it every organ gets."""
 
 from nichedose.body.anatomy import Anatomy, anatomy, body_surface_m2
-from nichedose.body.engine import integrate_population, simulate, solve
+from nichedose.body.engine import integrate_population, simulate, solve, solve_population
+from nichedose.body.fit import fit
 from nichedose.body.ligand import BodyLigand, body_ligand
+from nichedose.body.measured import MeasuredActivity
 from nichedose.body.model import BodyModel, body_model
 from nichedose.body.patient import Patient, Tumour
 from nichedose.body.plasma import PlasmaCurve
+from nichedose.body.posterior import BodyFit, PredictedActivity
 from nichedose.body.redistribute import Redistribution, Release, redistribute
 from nichedose.body.regimen import Injection, Regimen, TargetChange, cycles
 from nichedose.body.solution import BodySolution, PopulationIntegrals
 
 __all__ = [
-    "Anatomy", "BodyLigand", "BodyModel", "BodySolution", "Injection", "Patient", "PlasmaCurve", "PopulationIntegrals",
-    "Redistribution", "Regimen", "Release", "TargetChange", "Tumour", "anatomy", "body_ligand", "body_model",
-    "body_surface_m2", "cycles",
-    "integrate_population", "redistribute", "simulate", "solve",
+    "Anatomy", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "Injection", "MeasuredActivity", "Patient",
+    "PlasmaCurve", "PopulationIntegrals", "PredictedActivity", "Redistribution", "Regimen", "Release", "TargetChange",
+    "Tumour", "anatomy", "body_ligand", "body_model", "body_surface_m2", "cycles", "fit", "integrate_population",
+    "redistribute", "simulate", "solve", "solve_population",
 ]

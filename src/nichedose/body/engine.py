@@ -25,7 +25,7 @@ from nichedose.fields.grid import Array
 from nichedose.library.body_schema import Physiology
 from nichedose.values import Draw
 
-__all__ = ["integrate_population", "log_grid", "simulate", "solve"]
+__all__ = ["integrate_population", "log_grid", "simulate", "solve", "solve_population"]
 
 FIRST_STEP_SCALE_H = 0.02  # the logarithmic grid is even below it; above 0.05 coarse grids break on fast binding
 REFERENCE_STEPS, REFERENCE_ERROR, ORDER = 40, 1e-3, 4.0  # measured: see the theory page
@@ -119,13 +119,40 @@ def integrate_population(
     does not depend on who else is in the list, nor on ``threads``.
     """
     _check(regimen, decay_per_h, end_h, (), 1e-3)
+    _refuse_mixed(models)
+    run = _run(models, regimen, decay_per_h, end_h, (), steps, keep=False, threads=threads)
+    return PopulationIntegrals(models[0].network, regimen, dict(decay_per_h), run.integrals)
+
+
+def solve_population(
+    models: Sequence[BodyModel],
+    regimen: Regimen,
+    *,
+    decay_per_h: Mapping[str, float],
+    end_h: float,
+    times_h: Sequence[float] = (),
+    steps: int = 80,
+) -> tuple[BodySolution, ...]:
+    """As `integrate_population`, with the amounts over time; ``times_h`` are met exactly.
+
+    ``error_estimate`` is what that number of steps gives on the body (theory page), not measured in this run.
+    """
+    _check(regimen, decay_per_h, end_h, times_h, 1e-3)
+    _refuse_mixed(models)
+    run = _run(models, regimen, decay_per_h, end_h, times_h, steps, keep=True)
+    expected = REFERENCE_ERROR * (REFERENCE_STEPS / steps) ** ORDER
+    return tuple(
+        BodySolution(model, regimen, dict(decay_per_h), run.times_h, run.kept[i], run.kept_tags[i], run.integrals[i],
+                     expected)
+        for i, model in enumerate(models))
+
+
+def _refuse_mixed(models: Sequence[BodyModel]) -> None:
     if not models:
         raise BadInput("A population needs at least one patient.")
     first = models[0].network
     if any(m.network is not first and m.network != first for m in models):
         raise BadInput("All models of a population must have one structure: the same targets, tumours and species.")
-    run = _run(models, regimen, decay_per_h, end_h, (), steps, keep=False, threads=threads)
-    return PopulationIntegrals(models[0].network, regimen, dict(decay_per_h), run.integrals)
 
 
 def log_grid(start_h: float, end_h: float, steps: int) -> Array:
