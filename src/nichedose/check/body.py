@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 from nichedose.body import (
     BodyModel,
     Injection,
+    MeasuredActivity,
     Patient,
     Regimen,
     Tumour,
@@ -18,12 +19,14 @@ from nichedose.body import (
     body_ligand,
     body_model,
     body_surface_m2,
+    fit,
     solve,
 )
 from nichedose.check.row import CheckRow
 from nichedose.fields.grid import Array
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
+from nichedose.values import Draw, Value
 
 __all__ = ["rows"]
 
@@ -33,7 +36,7 @@ MONTH_H = 720.0
 
 
 def rows() -> list[CheckRow]:
-    return [_linear(), _independent(), *_balance(), _excretion(), _surface()]
+    return [_linear(), _independent(), *_balance(), _excretion(), _surface(), _fit_mode()]
 
 
 def _model(form: str = "PSMA-617", *, binds: bool = True) -> BodyModel:
@@ -118,3 +121,23 @@ def _excretion() -> CheckRow:
 def _surface() -> CheckRow:
     return CheckRow("body.surface", "Du Bois 1916 for 70 kg and 170 cm, tabulated as 1.81 m2", "published",
                     body_surface_m2(70.0, 170.0), 1.81, 0.005, absolute=True, unit="m2")
+
+
+def _fit_mode() -> CheckRow:
+    """One parameter and one scan, so that the whole posterior can be tabulated."""
+    body = _model()
+    prior = Value(median=1.0, geometric_sd=1.5, evidence="assumed")
+
+    def build(draw: Draw) -> BodyModel:
+        sites = body.sites["kidney sites"] * draw("kidney sites", prior)
+        return dataclasses.replace(body, sites={**body.sites, "kidney sites": sites})
+
+    scan = MeasuredActivity("kidney", (24.0,), (250.0,), unit="MBq", decay_corrected=False)
+    found = fit(build, [scan], regimen=BOLUS, decay_per_h=LU177)
+    scores = np.linspace(-4.0, 4.0, 161)
+    log_density = -0.5 * (found.misfit(scores[:, None]) ** 2).sum(axis=1)
+    weight = np.exp(log_density - log_density.max())
+    return CheckRow(
+        "body.fit_posterior_mean", "the posterior of one parameter, tabulated over 161 scores", "self-test",
+        float(found.scores[0]), float((weight * scores).sum() / weight.sum()), 0.05, absolute=True, unit="score",
+        note="mode against mean; a score is a standard deviation of the prior")
