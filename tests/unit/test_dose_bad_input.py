@@ -16,13 +16,15 @@ from nichedose.dose import (
     convolve,
     hit_statistics,
     migrate,
+    organ_dose,
     point_kernel,
     section_dose,
+    shell_s_value,
     sphere_s_value,
     voxel_s_values,
 )
 from nichedose.dose.migration import Mobility
-from nichedose.errors import BadInput, NichedoseError
+from nichedose.errors import BadInput, NichedoseError, OutOfValidity
 from nichedose.fields import Grid
 
 CUBE = np.ones((2, 2, 2))
@@ -54,6 +56,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "endless sphere": (lambda: sphere_s_value("177Lu", np.inf), "above 0"),
     "voxel as text": (lambda: voxel_s_values("177Lu", "3mm", 3), "real numbers"),  # type: ignore[arg-type]
     "voxel of no size": (lambda: voxel_s_values("177Lu", 0.0, 3), "above 0"),
+    "shape of ragged rows": (lambda: voxel_s_values(
+        "177Lu", 3.0, [[1, 2], [3]]), "shape must hold real"),  # type: ignore[arg-type, list-item]
     "far too oblong": (lambda: voxel_s_values("177Lu", (1e-3, 1.0, 1.0), 3), "1000 times the shortest"),
     "density as text": (lambda: voxel_s_values(
         "177Lu", 3.0, 1, density_g_per_mL="bone"), "g/mL"),  # type: ignore[arg-type]
@@ -65,10 +69,36 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "map of nothing": (lambda: convolve(None, "177Lu", 20.0), "nz, ny, nx"),  # type: ignore[arg-type]
     "complex map": (lambda: convolve(1j * CUBE, "177Lu", 20.0), "real numbers"),
     "map of text": (lambda: convolve(np.array([[["a"]]]), "177Lu", 20.0), "real numbers"),  # type: ignore[arg-type]
+    "ragged map": (lambda: convolve([[[1, 2], [3]]], "177Lu", 20.0), "nz, ny, nx"),  # type: ignore[arg-type]
+    "more than single precision holds": (lambda: convolve(CUBE * 1e39, "177Lu", 20.0, dtype=np.float32), "infinite"),
+    "quality that is not emitted": (lambda: convolve(CUBE, "177Lu", 20.0, quality="alpha"), "emits none"),
+    "map far above memory": (lambda: convolve(
+        np.broadcast_to(np.float32(1.0), (16384,) * 3), "177Lu", 20.0), "GiB beside the map"),
+    "lesion as text": (lambda: convolve(
+        CUBE, "177Lu", 20.0, surroundings="uniform", lesion_diameter_um="1cm"), "give one number"),  # type: ignore[arg-type]
     "negative activity": (lambda: convolve(-CUBE, "177Lu", 20.0), "negative"),
     "oblong map": (lambda: convolve(CUBE, "177Lu", (1.0, 100.0, 1000.0)), "Split the long sides"),
     "no spacing": (lambda: convolve(CUBE, "177Lu", None), "above 0 um"),  # type: ignore[arg-type]
     "no workers": (lambda: convolve(CUBE, "177Lu", 20.0, workers=0), "1 or more"),
+    "quality as a number": (lambda: point_kernel("177Lu", 1.0, [1]), "quality '1'"),  # type: ignore[list-item]
+    "decay data as a list": (lambda: point_kernel(
+        "177Lu", 1.0, decay_data=["ensdf"]), "'icrp107' or 'ensdf'"),  # type: ignore[arg-type]
+    "thin shell": (lambda: shell_s_value("177Lu", (5.0, 5.0 + 1e-9), (0.0, 5.0)), "thinner than 1e-05"),
+    "no half-life": (lambda: cell_s_values(
+        "225Ac", 7.0, 5.0, "equilibrium", longest_half_life_h=np.nan), "hours above 0"),
+    "half-life of zero": (lambda: cell_s_values(
+        "225Ac", 7.0, 5.0, "equilibrium", longest_half_life_h=0.0), "hours above 0"),
+    "hits of unknown progeny": (lambda: hit_statistics(
+        "211At", {"surface": 1.0}, 7.0, 5.0, "all"), "'none' or 'equilibrium'"),  # type: ignore[arg-type]
+    "hits of text": (lambda: hit_statistics(
+        "211At", {"surface": "1"}, 7.0, 5.0), "give one number"),  # type: ignore[dict-item]
+    "hits of nothing": (lambda: hit_statistics("211At", None, 7.0, 5.0), "by place"),  # type: ignore[arg-type]
+    "organ dose of a nuclide": (lambda: organ_dose("177Lu", {"liver": 1.0}), "give a mapping"),  # type: ignore[arg-type, dict-item]
+    "organ dose without sources": (lambda: organ_dose({"liver": 1.0}, {"kidney": 1.0}), "pairs"),  # type: ignore[dict-item]
+    "activity as text": (lambda: organ_dose(
+        {"liver": "1"}, {("kidney", "liver"): 1.0}), "give one number"),  # type: ignore[dict-item]
+    "S value as text": (lambda: organ_dose(
+        {"liver": 1.0}, {("kidney", "liver"): "x"}), "give one number"),  # type: ignore[dict-item]
     "unknown precision": (lambda: convolve(CUBE, "177Lu", 20.0, dtype="floaty"), "float64 or float32"),
     "pairs below zero": (lambda: _section(pairs=-1), "pairs = -1"),
     "negative section": (lambda: _section(tia_MBq_h_per_L=-EVEN), "negative"),
@@ -85,6 +115,29 @@ def test_mistakes_are_named(name: str) -> None:
     with pytest.raises(NichedoseError, match=message) as caught:
         call()
     assert isinstance(caught.value, BadInput) or name == "photons in bone"
+
+
+@pytest.mark.parametrize("um", [1e-200, 5e-4, 1e200])
+def test_lengths_that_no_kernel_resolves_are_refused(um: float) -> None:
+    """A sphere of a picometre once held nothing at all; from a nanometre on there is a number."""
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: sphere_s_value("177Lu", um), lambda: point_kernel("177Lu", [1.0, um]),
+        lambda: voxel_s_values("177Lu", um * 1e-3, 3), lambda: cell_s_values("177Lu", 1.1 * um, um),
+        lambda: shell_s_value("177Lu", (0.0, um), (0.0, um)))
+    for call in asked:
+        with pytest.raises(OutOfValidity, match="kernels are computed from"):
+            call()
+    assert sphere_s_value("177Lu", 1e-3) > 0.0
+
+
+def test_thin_shells_tend_to_their_surface() -> None:
+    """Down to the thinnest that is allowed; a shell in itself grows evenly with the logarithm of its thinness."""
+    surface = shell_s_value("177Lu", (0.0, 100.0), (100.0, 100.0), quality="beta")
+    shells = [((1.0 - 10.0**-n) * 100.0, 100.0) for n in (2, 3, 4, 5)]
+    far = [shell_s_value("177Lu", (0.0, 100.0), shell, quality="beta") / surface - 1.0 for shell in shells]
+    assert far == pytest.approx([0.043, 0.0065, 8.8e-4, 1.1e-4], rel=0.05)
+    own = [shell_s_value("177Lu", shell, shell, quality="beta") for shell in shells]
+    assert np.diff(own) == pytest.approx(np.full(3, float(np.diff(own).mean())), rel=0.1)
 
 
 def test_oblong_voxels_are_supported() -> None:

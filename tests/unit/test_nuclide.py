@@ -27,6 +27,7 @@ from nichedose.nuclide import (
     ("177Lu", "177Lu"), ("Lu-177", "177Lu"), ("lu177", "177Lu"), ("Lu 177", "177Lu"), ("177-Lu", "177Lu"),
     ("Tc-99m", "99mTc"), ("99mTc", "99mTc"), ("tc99m", "99mTc"), ("99mo", "99Mo"), ("Lu-177m", "177mLu"),
     ("177mlu", "177mLu"), ("212pb", "212Pb"), ("i131", "131I"), ("nb-95m", "95mNb"), ("Sb-124n", "124nSb"),
+    ("\u00b9\u2077\u2077Lu", "177Lu"), ("\u2079\u2079\u1d50Tc", "99mTc"),  # raised digits
 ])
 def test_names(written: str, name: str) -> None:
     assert canonical_name(written) == name
@@ -34,7 +35,8 @@ def test_names(written: str, name: str) -> None:
 
 @pytest.mark.parametrize(("wrong", "hint"), [
     ("177Lx", "177Lu"), ("178Hf", "178mHf"), ("225Act", "225Ac"), ("foo", "177Lu or Lu-177"), ("", "177Lu or Lu-177"),
-    ("177", ""), ("Lu", ""), ("-177Lu", ""), ("1777Lu", ""),
+    ("lutetium-177", "'177Lu'"), ("Lu177x", "mean '177Lu'"),
+    ("Lu_177", "mean '177Lu'"), ("177", ""), ("Lu", ""), ("-177Lu", ""), ("1777Lu", ""),
 ])
 def test_unknown_and_stable_names(wrong: str, hint: str) -> None:
     with pytest.raises(BadInput, match="not a radionuclide of ICRP") as error:
@@ -65,6 +67,20 @@ def test_beta_bins_keep_the_energy_of_the_branches() -> None:
         assert beta_bins(name).energy_MeV_per_decay == pytest.approx(
             emissions(name).energy_MeV_per_decay["beta"], rel=1e-12)
     assert beta_bins("211At").energy_MeV.size == 0
+
+
+def test_what_is_shared_cannot_be_written() -> None:
+    data = emissions("177Lu")
+    assert data.beta_spectrum is not None
+    for shared in (data.lines["beta"].energy_MeV, data.beta_spectrum.per_MeV, beta_bins("177Lu").per_decay):
+        with pytest.raises(ValueError, match="read-only"):
+            shared *= 2.0
+
+
+@pytest.mark.parametrize("bins", [0, -5, 2.5])
+def test_bins_that_are_none(bins: int) -> None:
+    with pytest.raises(BadInput, match="whole number above 0"):
+        beta_bins("177Lu", bins)
 
 
 def test_half_life_and_decay_constant() -> None:
@@ -108,6 +124,26 @@ def test_transient_equilibrium() -> None:
     assert float(late["212Bi"][0] / late["212Pb"][0]) == pytest.approx(t1 / (t1 - t2), rel=1e-9)
     with pytest.raises(BadInput, match="not negative"):
         chain_activities("212Pb", [-1.0])
+
+
+def test_a_deep_chain_has_no_activity_below_zero() -> None:
+    """238U, 18 deep and 22 decades of half-lives: what is left of rounding is 1e-15 of the parent."""
+    activity = chain_activities("238U", [1e-3, 1.0, 1e3, 1e6, 1e14])
+    assert min(float(a.min()) for a in activity.values()) >= 0.0
+    assert float(activity["206Tl"][-1] / activity["210Bi"][-1]) < 1e-5
+    assert float(activity["214Po"][-1] / activity["222Rn"][-1]) == pytest.approx(0.9998, rel=1e-3)
+
+
+@pytest.mark.parametrize("times", ["1h", [[1.0, 2.0]], [np.nan], [np.inf]])
+def test_times_that_are_none(times: object) -> None:
+    with pytest.raises(BadInput, match="times_h"):
+        chain_activities("212Pb", times)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("longest", [0.0, -1.0, math.nan, "1 h", None])
+def test_longest_half_life_that_is_none(longest: object) -> None:
+    with pytest.raises(BadInput, match="longest_half_life_h"):
+        chain("225Ac", longest)  # type: ignore[arg-type]
 
 
 def test_chains_are_imported_only_when_asked() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
 from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
-from nichedose.dose.numbers import one_number
+from nichedose.dose.numbers import check_lengths, one_number
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
@@ -99,6 +99,7 @@ def check_radii(cell_radius_um: float, nucleus_radius_um: float, nucleus_offset_
     if not (np.isfinite(cell_radius_um) and 0.0 < nucleus_radius_um < cell_radius_um):
         raise BadInput(f"Radii of cell ({cell_radius_um} um) and nucleus ({nucleus_radius_um} um): the nucleus must be "
                        "above 0 and smaller than the cell.")
+    check_lengths("Radii of cell and nucleus", (cell_radius_um, nucleus_radius_um))
     room = cell_radius_um - nucleus_radius_um
     if not 0.0 <= nucleus_offset_um <= room * (1.0 + 1e-12):
         raise BadInput(f"nucleus_offset_um = {nucleus_offset_um}; it must lie between 0 and {room:g} um, where the "

@@ -11,10 +11,10 @@ import numpy as np
 
 from nichedose.dose.alphas import alpha_energy_MeV, alpha_range_um
 from nichedose.dose.geometry import sphere_volume_um3
-from nichedose.dose.kernels import Daughters
+from nichedose.dose.kernels import Daughters, members
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.nuclide import ChainMember, Lines, Source, canonical_name, chain, emissions
+from nichedose.nuclide import Lines, Source, canonical_name, emissions
 
 __all__ = ["SiteHits", "SiteKind", "alphas_by_mass", "largest_hit_MeV", "site_hits"]
 
@@ -43,9 +43,8 @@ def alphas_by_mass(
 ) -> tuple[Lines, ...]:
     """Alphas of the nuclide (and progeny in place), one `Lines` per mass number; yields per decay of the parent."""
     name = canonical_name(nuclide, decay_data)
-    alone = (ChainMember(name, 1.0),)
     found: dict[int, list[Lines]] = {}
-    for member in chain(name, longest_half_life_h, decay_data) if daughters == "equilibrium" else alone:
+    for member in members(name, daughters, longest_half_life_h, decay_data):
         lines = emissions(member.name, decay_data).lines["alpha"]
         if len(lines.energy_MeV) and member.decays_per_parent_decay > 0.0:
             mass = int(re.match(r"\d+", member.name).group())  # type: ignore[union-attr]  # canonical: 212Bi, 99mTc

@@ -14,7 +14,7 @@ from scipy.interpolate import PchipInterpolator
 
 from nichedose.dose.alphas import alpha_range_um, fold_alphas
 from nichedose.dose.electrons import csda_range_um, fold_electrons
-from nichedose.dose.numbers import real_array
+from nichedose.dose.numbers import check_lengths, real_array
 from nichedose.dose.photons import fold_photons, photon_density, photon_radii
 from nichedose.dose.result import QUALITIES, Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
@@ -25,7 +25,7 @@ from nichedose.nuclide import ChainMember, Lines, Source, beta_bins, canonical_n
 
 __all__ = [
     "CHARGED", "Daughters", "QualityChoice", "RadialKernel", "charged_qualities", "emitted_qualities",
-    "energy_MeV_per_decay", "point_kernel", "radial_density_MeV_per_um", "radial_kernel",
+    "energy_MeV_per_decay", "members", "point_kernel", "radial_density_MeV_per_um", "radial_kernel",
 ]
 
 Daughters = Literal["none", "equilibrium"]
@@ -90,7 +90,7 @@ def energy_MeV_per_decay(
 ) -> dict[Quality, float]:
     """Energy emitted per decay of the parent, by quality; with ``daughters="equilibrium"`` all progeny included."""
     total: dict[Quality, float] = dict.fromkeys(QUALITIES, 0.0)
-    for member in _members(nuclide, daughters, longest_half_life_h, decay_data):
+    for member in members(nuclide, daughters, longest_half_life_h, decay_data):
         energies = emissions(member.name, decay_data).energy_MeV_per_decay
         for quality in QUALITIES:
             total[quality] += member.decays_per_parent_decay * energies[quality]
@@ -116,7 +116,7 @@ def point_kernel(
     ``radius_um`` above 0, any shape. ``quality``: one, several, or None for all, photons included; ``decay_data``:
     "icrp107" or "ensdf" (see `nichedose.nuclide.emissions`). Recoils stop within 0.1 um and are taken as deposited at
     the source: they add nothing here. Valid from about 1 um. Raises `BadInput` for distances not above 0 and unknown
-    names.
+    names, `OutOfValidity` below 1 nm.
 
     >>> f"{float(point_kernel('177Lu', 100.0)):.2e} Gy per decay at 0.1 mm"
     '5.28e-07 Gy per decay at 0.1 mm'
@@ -124,6 +124,7 @@ def point_kernel(
     radius = real_array("radius_um", radius_um)
     if not bool(np.all(np.isfinite(radius) & (radius > 0.0))):
         raise BadInput("radius_um must be above 0 and finite.")
+    check_lengths("radius_um", radius)
     dose = np.zeros(radius.shape)
     for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data):
         dose += radial_density_MeV_per_um(nuclide, radius, q, daughters, decay_data)
@@ -151,7 +152,7 @@ def _several(quality: Collection[Quality]) -> tuple[Quality, ...]:
 
 def _known(quality: str) -> Quality:
     if quality not in QUALITIES:
-        raise BadInput(f"No radiation quality '{quality}'.{near_miss(quality, QUALITIES)}")
+        raise BadInput(f"No radiation quality '{quality}'.{near_miss(str(quality), QUALITIES)}")
     return quality
 
 
@@ -161,9 +162,10 @@ def _checked(daughters: str) -> Daughters:
     return daughters  # type: ignore[return-value]  # narrowed above
 
 
-def _members(
+def members(
     nuclide: str, daughters: Daughters, longest_half_life_h: float, decay_data: Source | None
 ) -> tuple[ChainMember, ...]:
+    """The nuclide alone, or with all its progeny in place. Raises `BadInput` for unknown names."""
     if _checked(daughters) == "none":
         return (ChainMember(canonical_name(nuclide, decay_data), 1.0),)
     return chain(nuclide, longest_half_life_h, decay_data)
@@ -174,7 +176,7 @@ def _lines(
 ) -> Lines:
     """All emissions of one quality, yields per decay of the parent."""
     energy, per_decay = [np.empty(0)], [np.empty(0)]
-    for member in _members(nuclide, daughters, longest_half_life_h, decay_data):
+    for member in members(nuclide, daughters, longest_half_life_h, decay_data):
         lines = (beta_bins(member.name, source=decay_data) if quality == "beta"
                  else emissions(member.name, decay_data).lines[quality])
         energy.append(lines.energy_MeV)

@@ -14,6 +14,7 @@ from nichedose.dose.cells import check_radii
 from nichedose.dose.geometry import sphere_volume_um3
 from nichedose.dose.hits import SiteHits, SiteKind, alphas_by_mass, largest_hit_MeV, site_hits
 from nichedose.dose.kernels import Daughters
+from nichedose.dose.numbers import one_number
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
@@ -136,12 +137,14 @@ def _by_kind(
 ) -> dict[SiteKind, float]:
     """Decays by place. Decays spread over the whole cell are Poisson in nucleus and cytoplasm, by volume."""
     allowed = get_args(HitSource)
+    if not isinstance(decays_by_source, Mapping):
+        raise BadInput(f"decays_by_source = {decays_by_source!r}; give the decays by place, as {{'surface': 10.0}}.")
     numbers: dict[str, float] = {str(name): number for name, number in decays_by_source.items()}
     for name in numbers:
         if name not in allowed:
             raise BadInput(f"Source '{name}'.{near_miss(name, allowed)}")
     for name, number in {**numbers, "outside_decays_per_um3": outside_per_um3}.items():
-        if not (np.isfinite(number) and number >= 0.0):
+        if not (np.isfinite(one_number(f"Decays of '{name}'", number, "a mean")) and number >= 0.0):
             raise BadInput(f"Decays of '{name}' are {number}; they must be finite, 0 or above.")
     share = (nucleus_um / cell_um) ** 3
     whole = decays_by_source.get("cell", 0.0)

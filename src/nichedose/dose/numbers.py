@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, OutOfValidity
 from nichedose.fields.grid import Array
 
-__all__ = ["MOST_OBLONG", "check_oblong", "one_number", "real_array"]
+__all__ = ["MOST_OBLONG", "check_lengths", "check_oblong", "one_number", "real_array"]
 
 MOST_OBLONG = 64.0  # longest over shortest voxel side; shells follow the shortest, so time grows with the cube of it
+_SHORTEST_UM, _LONGEST_UM = 1e-3, 1e13  # first shell of the kernels; nothing is beyond
 
 
 def one_number(name: str, value: Any, unit: str) -> float:
     """``value`` as a float; text, None and arrays are refused by name."""
-    if isinstance(value, (str, bytes)) or value is None or np.ndim(value) != 0:
+    if isinstance(value, Sequence) or value is None or np.ndim(value) != 0:
         raise BadInput(f"{name} = {value!r}; give one number, {unit}.")
     return float(real_array(name, value))
 
 
-def real_array(name: str, values: ArrayLike, dtype: DTypeLike = np.float64) -> Array:
+def real_array(name: str, values: ArrayLike, dtype: DTypeLike | None = np.float64) -> Array:
     """``values`` as real numbers; text, objects and complex numbers are refused by name."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), np.errstate(over="ignore"):  # too large for the type: infinite
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return np.ascontiguousarray(values, dtype=dtype) if np.ndim(values) else np.asarray(values, dtype=dtype)
     except (TypeError, ValueError, np.exceptions.ComplexWarning) as error:
         raise BadInput(f"{name} must hold real numbers: {error}.") from None
+
+
+def check_lengths(name: str, lengths_um: ArrayLike) -> None:
+    """Refuse lengths above 0 that no kernel resolves, or whose cubes overflow."""
+    lengths = np.asarray(lengths_um)
+    outside = lengths[(lengths < _SHORTEST_UM * (1.0 - 1e-9)) | (lengths > _LONGEST_UM)]
+    if outside.size:
+        raise OutOfValidity(f"{name}: {outside[0]:g} um; kernels are computed from {_SHORTEST_UM:g} um (and known from "
+                            f"about 1 um) to {_LONGEST_UM:g} um.")
 
 
 def check_oblong(name: str, sides_um: Array) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from nichedose.dose.numbers import one_number
 from nichedose.dose.result import QUALITIES, Quality
 from nichedose.dose.units import DECAYS_PER_MBQ_H
 from nichedose.errors import BadInput, near_miss
@@ -26,8 +27,14 @@ def organ_dose(
     >>> organ_dose({"liver": 10.0}, {("kidney", "liver"): 1e-13})
     {'kidney': {'all': 0.0036}}
     """
+    for name, given in (("time_integrated_activity_MBq_h", time_integrated_activity_MBq_h), ("s_values", s_values)):
+        if not isinstance(given, Mapping):
+            raise BadInput(f"{name} = {given!r}; give a mapping: activity by source, S values by (target, source).")
     for source, activity in time_integrated_activity_MBq_h.items():
         _check(f"time-integrated activity of '{source}'", activity, "MBq.h")
+    for key in s_values:
+        if not (isinstance(key, tuple) and len(key) == 2):
+            raise BadInput(f"s_values holds {key!r}; its keys are pairs (target, source).")
     known = sorted({source for _, source in s_values})
     for source in time_integrated_activity_MBq_h:
         if source not in known:
@@ -53,15 +60,17 @@ def _by_quality(
     if isinstance(given, Mapping):
         found.update(given.items())
     else:
-        found["all"] = float(given)
+        found["all"] = given
     for quality, value in found.items():
         if quality not in (*QUALITIES, "all"):
             raise BadInput(f"S value of '{target}' from '{source}': no quality '{quality}'."
                            f"{near_miss(quality, QUALITIES)}")
-        _check(f"S value of '{target}' from '{source}'", value, "Gy per decay")
+        found[quality] = _check(f"S value of '{target}' from '{source}'", value, "Gy per decay")
     return found
 
 
-def _check(what: str, value: float, unit: str) -> None:
-    if not (math.isfinite(value) and value >= 0.0):
+def _check(what: str, value: float, unit: str) -> float:
+    number = one_number(f"The {what}", value, unit)
+    if not (math.isfinite(number) and number >= 0.0):
         raise BadInput(f"The {what} is {value} {unit}; it must be finite and not negative.")
+    return number

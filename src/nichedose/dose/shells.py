@@ -9,7 +9,7 @@ import numpy as np
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, radial_kernel
-from nichedose.dose.numbers import real_array
+from nichedose.dose.numbers import check_lengths, real_array
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -18,6 +18,7 @@ from nichedose.nuclide import Source
 __all__ = ["shell_s_value"]
 
 Radii = tuple[float, float]
+_THINNEST = 1e-5
 
 
 def shell_s_value(
@@ -33,7 +34,7 @@ def shell_s_value(
     Each is (inner, outer) radius, um: inner 0 is a sphere, and for the source inner = outer is a surface, such as label
     on the rim of a necrotic core or a vessel bed around it. ``quality``: one, several, or None for all, photons
     included; ``decay_data``: "icrp107" or "ensdf". Exact but for the kernel. Raises `BadInput` for radii that do not
-    rise and for unknown names.
+    rise, shells thinner than 1e-5 of their radius and unknown names, `OutOfValidity` below 1 nm.
 
     >>> whole = shell_s_value("177Lu", (0.0, 500.0), (0.0, 500.0))
     >>> core = shell_s_value("177Lu", (0.0, 300.0), (300.0, 500.0))
@@ -71,4 +72,8 @@ def _checked(name: str, radii: Radii) -> Radii:
     if values.shape != (2,) or not bool(np.isfinite(values).all()) or not 0.0 <= values[0] <= values[1] > 0.0:
         raise BadInput(f"{name} = {radii}; give (inner, outer) in um, 0 <= inner <= outer, outer above 0.")
     inner, outer = float(values[0]), float(values[1])
+    check_lengths(name, outer)
+    if 0.0 < outer - inner < _THINNEST * outer * (1.0 - 1e-6):
+        raise BadInput(f"{name} = {radii}: thinner than {_THINNEST:g} of the radius, where spheres no longer subtract; "
+                       "a source may be a surface, inner = outer.")
     return (0.0, outer) if math.isclose(inner, 0.0) else (inner, outer)

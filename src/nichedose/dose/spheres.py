@@ -6,7 +6,7 @@ import numpy as np
 
 from nichedose.dose.geometry import deposited_MeV, sphere_overlap_um3, sphere_volume_um3
 from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
-from nichedose.dose.numbers import one_number
+from nichedose.dose.numbers import check_lengths, one_number
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
 from nichedose.nuclide import Source
@@ -27,7 +27,7 @@ def sphere_s_value(
     """Mean dose in a water sphere with a uniform source in unbounded water, Gy per decay.
 
     ``quality``: one, several, or None for all, photons included; ``decay_data``: "icrp107" or "ensdf". Raises
-    `BadInput` for a diameter not above 0 and unknown names.
+    `BadInput` for a diameter not above 0 and unknown names, `OutOfValidity` below 1 nm.
 
     >>> f"{sphere_s_value('177Lu', 1000.0):.2e}"
     '3.02e-08'
@@ -35,6 +35,7 @@ def sphere_s_value(
     diameter = one_number("diameter_um", diameter_um, "um")
     if not (np.isfinite(diameter) and diameter > 0.0):
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
+    check_lengths("diameter_um", diameter)
     radius = 0.5 * diameter
     kernels = [radial_kernel(nuclide, q, daughters, decay_data=decay_data)
                for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)]

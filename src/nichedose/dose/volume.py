@@ -16,8 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
-from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities
-from nichedose.dose.numbers import check_oblong, real_array
+from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, energy_MeV_per_decay
+from nichedose.dose.numbers import check_oblong, one_number, real_array
 from nichedose.dose.result import Quality
 from nichedose.dose.spectral import (
     convolve_mirrored,
@@ -101,7 +101,7 @@ def convolve(
     0.0
     """
     spacing = _spacing(spacing_um)
-    field = _field(tia_map, dtype)
+    shape, precision = _shape_of(tia_map), _precision(dtype)
     _check_surroundings(surroundings, lesion_diameter_um)
     tiles = _tiles(tile, surroundings, coarsen)
     if xp is not None and (surroundings == "mirror" or tiles is not None or coarsen != 1):
@@ -110,11 +110,13 @@ def convolve(
         raise BadInput(f"workers = {workers}; give a whole number of threads, 1 or more.")
     name = canonical_name(nuclide, decay_data)
     wanted = emitted_qualities(name, daughters, quality, decay_data=decay_data)
-    if not wanted:
+    energies = energy_MeV_per_decay(name, daughters, decay_data=decay_data)
+    if not any(energies[q] > 0.0 for q in wanted):
         raise BadInput(f"{name} emits none of the qualities asked for ({quality}).")
     keys = [KernelKey(name, q, daughters, math.inf, decay_data) for q in wanted]
-    plans = [_plan(key, field.shape, spacing, surroundings, coarsen) for key in keys]
-    _refuse_what_does_not_fit(field, plans, tiles)
+    plans = [_plan(key, shape, spacing, surroundings, coarsen) for key in keys]
+    _refuse_what_does_not_fit(shape, precision.itemsize, plans, tiles)
+    field = _field(tia_map, precision)  # after the refusal: it may be a copy
 
     def of(activity: Real, plan: _Plan) -> Real:
         dose = _one(activity, plan, surroundings, tiles, workers) if xp is None else _elsewhere(xp, activity, plan)
@@ -153,7 +155,7 @@ def _check_surroundings(surroundings: str, lesion_diameter_um: float | None) -> 
         raise BadInput(f"surroundings = '{surroundings}'.{near_miss(str(surroundings), allowed)}")
     if (surroundings == "uniform") != (lesion_diameter_um is not None):
         raise BadInput("surroundings='uniform' and lesion_diameter_um go together: give both, or neither.")
-    if lesion_diameter_um is not None and not (np.isfinite(lesion_diameter_um) and lesion_diameter_um > 0.0):
+    if lesion_diameter_um is not None and not 0.0 < one_number("lesion_diameter_um", lesion_diameter_um, "um") < np.inf:
         raise BadInput(f"lesion_diameter_um = {lesion_diameter_um}; it must be above 0.")
 
 
@@ -280,26 +282,28 @@ def memory_needed_bytes(field_shape: Shape, periods: Shape, qualities: int, item
     return voxels * itemsize * (qualities + 1) + half + octant * (16 + itemsize)
 
 
-def _refuse_what_does_not_fit(field: Real, plans: list[_Plan], tiles: Shape | None) -> None:
+def _refuse_what_does_not_fit(shape: Shape, itemsize: int, plans: list[_Plan], tiles: Shape | None) -> None:
     room = _memory_bytes()
-    if room is None or _need_bytes(field, plans, tiles) <= _SPARE * room:
+    need = _need_bytes(shape, itemsize, plans, tiles)
+    if room is None or need <= _SPARE * room:
         return
     reach = max(max(plan.half) for plan in plans)
-    fits = [n for n in _TILES if n < max(field.shape) and _need_bytes(field, plans, (n, n, n)) <= _SPARE * room]
-    way_out = f"tile={fits[0]} to work in tiles" if fits else "fewer qualities at once"
-    need, size = _need_bytes(field, plans, tiles), " x ".join(map(str, field.shape))
+    fits = [n for n in _TILES
+            if n < max(shape) and _need_bytes(shape, itemsize, plans, (n, n, n)) <= _SPARE * room]
+    way_out = f"tile={fits[0]} to work in tiles" if fits else "the map in parts, fewer qualities at once"
     raise BadInput(
-        f"Convolving {size} voxels needs {need / 2**30:.2g} GiB beside the map; this machine has "
-        f"{room / 2**30:.2g} GiB. Give {way_out} (the kernel reaches {reach} voxels), dtype=float32 to halve it, or "
-        "wider voxels.")
+        f"Convolving {' x '.join(map(str, shape))} voxels needs {need / 2**30:.2g} GiB beside the map; this machine "
+        f"has {room / 2**30:.2g} GiB. Give {way_out} (the kernel reaches {reach} voxels), dtype=float32 to halve it, "
+        "or wider voxels.")
 
 
-def _need_bytes(field: Real, plans: list[_Plan], tiles: Shape | None) -> int:
+def _need_bytes(shape: Shape, itemsize: int, plans: list[_Plan], tiles: Shape | None) -> int:
     """The most that any of the qualities needs beside the map, results of all included."""
     if tiles is None:
-        return max(memory_needed_bytes(field.shape, plan.periods, len(plans), field.itemsize) for plan in plans)
+        return max(memory_needed_bytes(shape, plan.periods, len(plans), itemsize) for plan in plans)
     parts = [_shape(t + 2 * h for t, h in zip(tiles, plan.half, strict=True)) for plan in plans]
-    return max(memory_needed_bytes(part, part, 2, field.itemsize) for part in parts) + field.nbytes * len(plans)
+    results = math.prod(shape) * itemsize * len(plans)
+    return max(memory_needed_bytes(part, part, 2, itemsize) for part in parts) + results
 
 
 def _memory_bytes() -> int | None:
@@ -318,16 +322,28 @@ def _spacing(spacing_um: float | tuple[float, float, float]) -> tuple[float, flo
     return float(values[0]), float(values[1]), float(values[2])
 
 
-def _field(tia_map: Real, dtype: DTypeLike) -> Real:
+def _precision(dtype: DTypeLike) -> np.dtype[Any]:
     try:
         precision = np.dtype(dtype)
     except TypeError:
         precision = np.dtype(object)
     if precision not in (np.dtype(np.float64), np.dtype(np.float32)):
         raise BadInput(f"dtype = {dtype}; it must be float64 or float32.")
-    if np.ndim(tia_map) != 3 or 0 in np.shape(tia_map):
-        raise BadInput(f"tia_map has shape {np.shape(tia_map)}; it must be (nz, ny, nx). For a section use "
-                       "section_dose, or add an axis for a single layer.")
+    return precision
+
+
+def _shape_of(tia_map: Real) -> Shape:
+    try:
+        shape = np.shape(tia_map)
+    except ValueError:  # rows of unequal length
+        shape = ()
+    if len(shape) != 3 or 0 in shape:
+        raise BadInput(f"tia_map has shape {shape}; it must be (nz, ny, nx). For a section use section_dose, or add an "
+                       "axis for a single layer.")
+    return _shape(shape)
+
+
+def _field(tia_map: Real, precision: np.dtype[Any]) -> Real:
     field = real_array("tia_map", tia_map, precision)
     if not (field.min() >= 0.0 and field.max() < np.inf):  # False for NaN
         raise BadInput("tia_map holds NaN, infinite or negative values.")

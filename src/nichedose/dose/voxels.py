@@ -21,7 +21,7 @@ from nichedose.dose.kernels import (
     radial_density_MeV_per_um,
     radial_kernel,
 )
-from nichedose.dose.numbers import check_oblong, one_number, real_array
+from nichedose.dose.numbers import check_lengths, check_oblong, one_number, real_array
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, OutOfValidity
@@ -56,7 +56,8 @@ def voxel_s_values(
     all, photons included; ``decay_data``: "icrp107" or "ensdf". The whole space has the composition of
     water and ``density_g_per_mL``: right for soft tissue, good for lung, and for bone fair for charged particles alone
     (docs/theory/photons.md). Raises `BadInput` for lengths not above 0, even shapes, names that are not known, and
-    arrays above 2 GiB; `OutOfValidity` for densities that are not between 0.1 and 2 g/mL, and for photons above 1.2.
+    arrays above 2 GiB; `OutOfValidity` below 1 nm, for densities that are not between 0.1 and 2 g/mL, and for photons
+    above 1.2.
 
     >>> f"{voxel_s_values('90Y', 3.0, 3)[1, 1, 1] * 1e9:.2f} mGy/(MBq s)"
     '1.60 mGy/(MBq s)'
@@ -91,12 +92,13 @@ def _size_um(voxel_mm: float | tuple[float, float, float]) -> Array:
         raise BadInput(f"voxel_mm = {voxel_mm}; give one length, or three as (z, y, x).")
     if not bool(np.all(np.isfinite(size) & (size > 0.0))):
         raise BadInput(f"voxel_mm = {voxel_mm}; every length must be above 0.")
+    check_lengths("voxel_mm", 1e3 * size)
     check_oblong("voxel_mm", np.atleast_1d(size))
     return np.asarray(np.broadcast_to(size, 3) * 1e3)
 
 
 def _shape(shape: int | tuple[int, int, int]) -> tuple[int, int, int]:
-    counts = np.asarray(shape)
+    counts = real_array("shape", shape, None)
     if counts.shape not in ((), (3,)) or counts.dtype.kind not in "iu":
         raise BadInput(f"shape = {shape}; give one whole number, or three as (nz, ny, nx).")
     nz, ny, nx = (int(n) for n in np.broadcast_to(counts, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,13 +36,15 @@ def chain(
     does not decay within a treatment. Branching fractions are those of radioactivedecay (ICRP Publication 107), or with
     ``source="ensdf"`` of the shipped extract; branches that they do not list, such as the 0.012 % of 217At by beta
     decay, are lost.
-    Raises `BadInput` for an unknown or stable nuclide.
+    Raises `BadInput` for an unknown or stable nuclide, and for a ``longest_half_life_h`` that is no number above 0.
 
     >>> [(m.name, round(m.decays_per_parent_decay, 4)) for m in chain("212Pb")]
     [('212Pb', 1.0), ('212Bi', 1.0), ('212Po', 0.6406), ('208Tl', 0.3594)]
     """
+    if not isinstance(longest_half_life_h, Real) or not longest_half_life_h > 0.0:  # also refuses NaN
+        raise BadInput(f"longest_half_life_h = {longest_half_life_h!r}; give hours above 0 (math.inf keeps all).")
     chosen = chosen_source(source)
-    return _chain(canonical_name(name, chosen), longest_half_life_h, chosen)
+    return _chain(canonical_name(name, chosen), float(longest_half_life_h), chosen)
 
 
 def chain_activities(
@@ -49,11 +52,10 @@ def chain_activities(
 ) -> dict[str, NDArray[np.float64]]:
     """Activity of each member at ``times_h`` (n,) per initial activity of a pure parent (Bateman), arrays (n,).
 
-    Raises `BadInput` for an unknown nuclide and for negative or non-finite times.
+    Rounding is 1e-15 of the parent's activity. Raises `BadInput` for an unknown nuclide and for times that are not
+    a row of finite numbers, 0 or above.
     """
-    times = np.atleast_1d(np.asarray(times_h, dtype=float))
-    if not bool(np.all(np.isfinite(times) & (times >= 0.0))):
-        raise BadInput("times_h must be finite and not negative.")
+    times = _times(times_h)
     chosen = chosen_source(source)
     if chosen == "ensdf":
         return _solved(canonical_name(name, chosen), times)
@@ -62,7 +64,17 @@ def chain_activities(
     start = Inventory({database_name(name, chosen): 1.0}, "Bq")
     later = [start.decay(float(t), "h").activities("Bq") for t in times]
     members = [member.name for member in chain(name, source=chosen)]
-    return {m: np.array([float(now.get(database_name(m, chosen), 0.0)) for now in later]) for m in members}
+    return {m: np.array([max(0.0, float(now.get(database_name(m, chosen), 0.0))) for now in later]) for m in members}
+
+
+def _times(times_h: ArrayLike) -> NDArray[np.float64]:
+    try:
+        times = np.atleast_1d(np.asarray(times_h, dtype=float))
+    except (TypeError, ValueError):
+        raise BadInput(f"times_h = {times_h!r}; give hours as numbers.") from None
+    if times.ndim != 1 or not bool(np.all(np.isfinite(times) & (times >= 0.0))):
+        raise BadInput("times_h must be one row of numbers, finite and not negative.")
+    return times
 
 
 def _solved(parent: str, times_h: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

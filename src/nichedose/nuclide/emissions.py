@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from nichedose.errors import BadInput
 from nichedose.nuclide import ensdf
 from nichedose.nuclide.names import canonical_name, database_folder, database_name
 from nichedose.nuclide.sources import Source, chosen_source
@@ -31,7 +32,10 @@ _LISTS = {
 
 @dataclass(frozen=True)
 class Lines:
-    """Discrete emissions: ``energy_MeV`` and ``per_decay`` (yield), arrays (n,)."""
+    """Discrete emissions: ``energy_MeV`` and ``per_decay`` (yield), arrays (n,).
+
+    Those of `emissions` are shared by all who ask, and cannot be written.
+    """
 
     energy_MeV: Array
     per_decay: Array
@@ -99,8 +103,11 @@ def beta_bins(name: str, bins: int = 400, source: Source | None = None) -> Lines
 
     The table is integrated as a monotone cubic: straight lines between its points give 0.1 to 0.4 % too much energy.
     Bins widen with energy, so that the short ranges that matter inside a cell are resolved; the yield is scaled
-    (by less than 0.5 %) so that the energy is that of the branches.
+    (by less than 0.5 %) so that the energy is that of the branches. Raises `BadInput` for a nuclide that the source
+    lacks, and for ``bins`` that is not a whole number above 0.
     """
+    if not (isinstance(bins, int) and bins >= 1):
+        raise BadInput(f"bins = {bins!r}; give a whole number above 0.")
     chosen = chosen_source(source)
     return _bins(canonical_name(name, chosen), bins, chosen)
 
@@ -114,7 +121,7 @@ def _from_ensdf(name: str) -> Emissions:
     raw = ensdf.record(name)
     lines = {quality: _lines(raw.get(quality, [])) for quality in _LISTS if quality != "beta"}
     lines["beta"] = _lines([branch[1:3] for branch in raw.get("beta", [])])
-    table = np.asarray(raw.get("spectrum", [[], []]), dtype=float)
+    table = _fixed(np.asarray(raw.get("spectrum", [[], []]), dtype=float))
     spectrum = BetaSpectrum(table[0], table[1]) if table.size else None
     ordered = {quality: lines[quality] for quality in _LISTS}
     return Emissions(name, float(raw["half_life_h"]), MappingProxyType(ordered), spectrum, "ensdf")
@@ -125,7 +132,7 @@ def _from_icrp(name: str) -> Emissions:
     raw: dict[str, Any] = json.loads(json.loads(path.read_text()))  # the file is a JSON string that holds JSON
     lists = raw["emissions"]
     lines = {quality: _lines([row for key in keys for row in lists[key]]) for quality, keys in _LISTS.items()}
-    table = np.asarray(lists["b-spectra"], dtype=float).reshape(-1, 2)
+    table = _fixed(np.asarray(lists["b-spectra"], dtype=float).reshape(-1, 2))
     spectrum = BetaSpectrum(table[:, 0], table[:, 1]) if len(table) else None
     half_life = float(raw["half_life"]) * _HOURS[raw["time_unit"]]
     return Emissions(name, half_life, MappingProxyType(lines), spectrum)
@@ -133,7 +140,13 @@ def _from_icrp(name: str) -> Emissions:
 
 def _lines(rows: list[list[float]]) -> Lines:
     table = np.asarray(rows, dtype=float).reshape(-1, 2)
-    return Lines(table[:, 0].copy(), table[:, 1].copy())
+    return Lines(_fixed(table[:, 0].copy()), _fixed(table[:, 1].copy()))
+
+
+def _fixed(shared: Array) -> Array:
+    """Kept in the cache and handed to everybody: not to be written."""
+    shared.setflags(write=False)
+    return shared
 
 
 @lru_cache(maxsize=256)
@@ -152,4 +165,4 @@ def _bins(name: str, bins: int, source: Source) -> Lines:
     kept = per_decay > 0.0
     mean = energy_sum[kept] / per_decay[kept]
     scale = data.lines["beta"].energy_MeV_per_decay / float(energy_sum.sum())
-    return Lines(mean, per_decay[kept] * scale)
+    return Lines(_fixed(mean), _fixed(per_decay[kept] * scale))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def database_name(name: str, source: Source | None = None) -> str:
 def canonical_name(name: str, source: Source | None = None) -> str:
     """The name used inside: mass, ``m`` or ``n`` for an isomer, symbol.
 
-    Accepts ``177Lu``, ``Lu-177``, ``lu177``, ``99mTc``, ``Tc-99m``. Raises `BadInput` for what is not a radionuclide of
-    the source (stable nuclides are not), with near misses.
+    Accepts ``177Lu``, ``Lu-177``, ``lu177``, ``99mTc``, ``Tc-99m``, and raised digits. Raises `BadInput` for what is
+    not a radionuclide of the source (stable nuclides are not), with near misses.
 
     >>> canonical_name("Lu-177"), canonical_name("tc99m")
     ('177Lu', '99mTc')
@@ -88,7 +89,7 @@ def _same_mass(name: str, known: dict[str, str]) -> str:
 
 
 def _readings(name: str) -> list[str]:
-    text = name.strip().lower()
+    text = unicodedata.normalize("NFKC", name).strip().lower()  # digits of a copied superscript
     mass_first, symbol_first = _MASS_FIRST.match(text), _SYMBOL_FIRST.match(text)
     readings = []
     if mass_first is not None:
@@ -102,7 +103,13 @@ def _readings(name: str) -> list[str]:
     return readings
 
 
+def _mass_first(name: str) -> str:
+    """The first number and then the letters, for likeness to names: 'lutetium-177' becomes '177lutetium'."""
+    mass, letters = re.search(r"\d+", name), "".join(re.findall(r"[a-z]+", name.lower()))
+    return (mass[0] if mass else "") + letters
+
+
 def _suggestion(name: str, known: dict[str, str]) -> str:
-    readings = _readings(name)
-    hint = near_miss(readings[0] if readings else name, known)
+    readings = _readings(name) or _readings(re.sub(r"[^a-z0-9]", "", name.lower())) or [_mass_first(name)]
+    hint = near_miss(readings[0], known)
     return hint if hint.startswith(" Did") else " Write it as 177Lu or Lu-177."

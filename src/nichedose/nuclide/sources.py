@@ -45,4 +45,4 @@ def _checked(name: str, where: str) -> Source:
     for known in SOURCES:
         if name == known:
             return known
-    raise BadInput(f"{where} = '{name}'; it must be 'icrp107' or 'ensdf'.{near_miss(name, SOURCES)}")
+    raise BadInput(f"{where} = '{name}'; it must be 'icrp107' or 'ensdf'.{near_miss(str(name), SOURCES)}")
