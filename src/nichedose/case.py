@@ -206,6 +206,15 @@ Answer = Literal["targets_decline", "dead_cells_clear", "hypoxia_loses_target", 
                  "vessels_change"]
 
 
+class TissueOptions(_Part):
+    """What the tissue map takes into account beyond its plain form; see docs/theory/tissue_options.md."""
+
+    hypoxia_couplings: tuple[Literal["PSMA", "CAIX"], ...] = Field(
+        default=(), description="targets whose density follows oxygen; sizes assumed, wide")
+    oxygen: Literal["physics", "combined"] = Field(
+        default="physics", description="'combined': the hypoxia signature has a say in where oxygen is low")
+
+
 class EffectOptions(_Part):
     """What the survival model takes into account beyond its plain form; see docs/theory/effect_options.md."""
 
@@ -299,6 +308,7 @@ class Case(_Part):
     forms: tuple[LabelledForm, ...] = ()
     agents: tuple[Agent, ...] = ()
     prior_doses: tuple[PriorDose, ...] = ()
+    tissue: TissueOptions = TissueOptions()
     effect: EffectOptions = EffectOptions()
     comparison: Comparison = Comparison()
     sampling: Sampling = Sampling()

@@ -28,6 +28,7 @@ from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap, build_tissue_map
 from nichedose.tissue.answer import answer_to_cycle
 from nichedose.tissue.build import oxygen_parameters
+from nichedose.tissue.map_options import MapOptions
 from nichedose.tissue.partner import ActiveEffect, apply_effects, partner_effects, product
 from nichedose.values import Draw, Value
 
@@ -38,6 +39,8 @@ MEAN_DOSE_ROUNDS = 3
 
 def tissue_maps(setup: Setup, draw: Draw, spacing_um: float) -> tuple[TissueMap, ...]:
     """The sections as fields on a grid, in this draw."""
+    chosen = setup.case.tissue
+    options = MapOptions(chosen.hypoxia_couplings, chosen.oxygen)
     return tuple(
         build_tissue_map(
             section,
@@ -45,6 +48,7 @@ def tissue_maps(setup: Setup, draw: Draw, spacing_um: float) -> tuple[TissueMap,
             setup.library.targets,
             spacing_um=spacing_um,
             anchors_nmol_per_L=setup.case.anchors,
+            options=options,
             draw=draw,
         )
         for section in setup.sections

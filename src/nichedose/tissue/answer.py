@@ -11,7 +11,7 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.tissue.krogh import OxygenParameters
 from nichedose.tissue.map import TargetField, TissueMap
-from nichedose.tissue.oxygen import oxygen
+from nichedose.tissue.oxygen_signature import oxygen_again
 from nichedose.tissue.partner import scaled_target
 
 __all__ = ["CycleAnswer", "answer_to_cycle"]
@@ -63,7 +63,7 @@ def answer_to_cycle(
     consumption = oxygen_parameters.consumption_mmHg_per_s * (after / before if before > 0.0 else 1.0)
     vessels = tissue.vessel_surface_per_cm * answer.vessel_factor
     changed = dataclasses.replace(oxygen_parameters, consumption_mmHg_per_s=consumption)
-    pressure = oxygen(tissue.grid, tissue.mask, vessels, changed)
+    pressure = oxygen_again(tissue, vessels, changed)
     kept = _kept_target(pressure, answer) / _kept_target(tissue.oxygen_mmHg, answer)
     factor = np.where(tissue.mask, answer.target_factor * left * kept, 1.0)
     return dataclasses.replace(

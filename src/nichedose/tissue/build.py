@@ -11,9 +11,12 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.library.library import TISSUE_HOSTS
 from nichedose.library.schema import Target, TissueParameters
+from nichedose.tissue.coupling import couple_targets, coupling_flags
 from nichedose.tissue.lattice import interpolate_spots, section_grid, tissue_mask
 from nichedose.tissue.map import TargetError, TargetField, TissueMap
+from nichedose.tissue.map_options import MapOptions
 from nichedose.tissue.oxygen import OxygenParameters, oxygen
+from nichedose.tissue.oxygen_signature import combine_oxygen, oxygen_agreement, signature_share
 from nichedose.tissue.random_field import gaussian_field
 from nichedose.tissue.spots import SpotModel, SpotTarget
 from nichedose.values import Draw, Flag
@@ -24,6 +27,7 @@ CDF_1SD = 0.8413447460685429  # probability below one standard deviation of a no
 SPARE_FRACTION = 1e-6  # of each host, so that transcripts in a spot without any host still have an owner
 
 CENTRAL = Draw()
+PLAIN = MapOptions()
 NO_ANCHORS: Mapping[str, float] = {}
 
 
@@ -34,14 +38,15 @@ def build_tissue_map(
     *,
     spacing_um: float = 20.0,
     anchors_nmol_per_L: Mapping[str, float] = NO_ANCHORS,
+    options: MapOptions = PLAIN,
     draw: Draw = CENTRAL,
 ) -> TissueMap:
     """Fields of a section in physical units on a grid of ``spacing_um``, for one draw (the medians without one).
 
     The section gives shapes, ``parameters`` and ``targets`` give the means; ``anchors_nmol_per_L`` are measured mean
-    target densities of this lesion and replace the library's, without further error. Composition, content and the
-    scores stay as the section says in every draw. Raises `BadInput` for an anchor of an unknown target, or a spacing
-    that does not fit.
+    target densities of this lesion and replace the library's, without further error. ``options`` turn on what goes
+    beyond the plain map. Composition, content and the scores stay as the section says in every draw. Raises `BadInput`
+    for an anchor of an unknown target, or a spacing that does not fit.
     """
     strangers = [name for name in anchors_nmol_per_L if name not in targets]
     if strangers:
@@ -56,6 +61,11 @@ def build_tissue_map(
     }
     vessels = _vessels(model, grid, mask, parameters, draw)
     fields, unknown, flags = target_fields(model, targets, grid, mask, anchors_nmol_per_L, parameters, draw)
+    solved = oxygen(grid, mask, vessels, oxygen_parameters(parameters, draw))
+    score, weight = _hypoxia_score(model, grid, options, parameters, draw)
+    pressure = solved if score is None else combine_oxygen(solved, score, mask, weight)
+    fields = _coupled(fields, pressure, mask, options, parameters, draw)
+    flags += [*_oxygen_flags(model, grid, mask, cells, options, solved, pressure), *coupling_flags(fields, options)]
     return TissueMap(
         grid=grid,
         mask=mask,
@@ -64,11 +74,51 @@ def build_tissue_map(
         unknown_targets={**model.unknown_targets, **unknown},
         vessel_surface_per_cm=vessels,
         matrix=interpolate_spots(model.matrix, model, grid),
-        oxygen_mmHg=oxygen(grid, mask, vessels, oxygen_parameters(parameters, draw)),
+        oxygen_mmHg=pressure,
         sample=model.sample,
         flags=(*model.flags, *flags),
         traits={name: interpolate_spots(values, model, grid) for name, values in model.traits.items()},
+        hypoxia_score=score,
+        hypoxia_weight=weight,
     )
+
+
+def _coupled(
+    fields: dict[str, TargetField], pressure: Array, mask: BoolArray, options: MapOptions,
+    parameters: TissueParameters, draw: Draw,
+) -> dict[str, TargetField]:
+    wanted = [name for name in options.hypoxia_couplings if name in fields]
+    if not wanted:
+        return fields
+    return couple_targets(
+        fields, pressure, mask, wanted, half_mmHg=_number("hypoxia_half_mmHg", parameters, draw),
+        psma_loss=_number("psma_hypoxia_loss", parameters, draw) if "PSMA" in wanted else 0.0,
+        caix_normoxic_share=_number("caix_normoxic_share", parameters, draw) if "CAIX" in wanted else 1.0)
+
+
+def _hypoxia_score(
+    model: SpotModel, grid: Grid, options: MapOptions, parameters: TissueParameters, draw: Draw
+) -> tuple[Array | None, float]:
+    """The signature on the grid and its weight in the places of oxygen; none where it has no say."""
+    share, _ = signature_share(model)
+    if options.oxygen == "physics" or model.hypoxia is None or share == 0.0:
+        return None, 0.0
+    weight = share * _number("oxygen_signature_weight", parameters, draw)
+    return interpolate_spots(model.hypoxia, model, grid), weight
+
+
+def _oxygen_flags(
+    model: SpotModel, grid: Grid, mask: BoolArray, cells: Mapping[str, Array], options: MapOptions,
+    solved: Array, pressure: Array,
+) -> list[Flag]:
+    """What physics and the signature say of each other, or that the signature abstains where it was asked for."""
+    share, reason = signature_share(model)
+    if model.hypoxia is None or share == 0.0:
+        text = f"The hypoxia signature abstains ({reason}): oxygen is that of physics alone."
+        return [Flag("caution", "oxygen", text)] if options.oxygen == "combined" else []
+    tumour = np.sum([cells[t] for t in model.clonogenic], axis=0) if model.clonogenic else np.zeros(grid.shape)
+    score = interpolate_spots(model.hypoxia, model, grid)
+    return [oxygen_agreement(solved, score, tumour, mask, pressure if options.oxygen == "combined" else None)]
 
 
 def _number(name: str, parameters: TissueParameters, draw: Draw) -> float:

@@ -62,6 +62,7 @@ class TissueMap:
     ``cell_density_per_mm3`` by cell type; ``vessel_surface_per_cm`` perfused vessel surface per tissue volume (1/cm);
     ``matrix`` collagen-like matrix, relative 0-1; ``oxygen_mmHg`` tissue mean in the voxel.
     ``traits``: log scores of what may shift radiosensitivity, in standard deviations of the section, where measured.
+    ``hypoxia_score``, ``hypoxia_weight``: the hypoxia signature and its say in the places of oxygen, if it has one.
     A target that was not measured stands in ``unknown_targets`` with the reason, never as zero.
     """
 
@@ -76,6 +77,8 @@ class TissueMap:
     sample: str
     flags: tuple[Flag, ...] = ()
     traits: Mapping[str, Array] = field(default_factory=dict)
+    hypoxia_score: Array | None = None
+    hypoxia_weight: float = 0.0
 
     def __post_init__(self) -> None:
         arrays: dict[str, np.ndarray] = {

@@ -12,7 +12,7 @@ from nichedose.fields.grid import Array, BoolArray
 from nichedose.library.partners import Partner, PartnerField
 from nichedose.tissue.krogh import OxygenParameters
 from nichedose.tissue.map import TargetField, TissueMap
-from nichedose.tissue.oxygen import oxygen
+from nichedose.tissue.oxygen_signature import oxygen_again
 from nichedose.values import Draw, Flag
 
 __all__ = ["ActiveEffect", "apply_effects", "partner_effects", "product"]
@@ -78,7 +78,7 @@ def apply_effects(
     pressure = tissue.oxygen_mmHg
     if vessel_oxygen != 1.0 or vessels is not tissue.vessel_surface_per_cm:
         changed = dataclasses.replace(oxygen_parameters, vessel_mmHg=oxygen_parameters.vessel_mmHg * vessel_oxygen)
-        pressure = oxygen(tissue.grid, tissue.mask, vessels, changed)
+        pressure = oxygen_again(tissue, vessels, changed)
     names = ", ".join(dict.fromkeys(e.partner for e in on_map))
     note = Flag("note", names, f"the tissue is shown before {names}; candidates with it see the changed tissue")
     return dataclasses.replace(tissue, vessel_surface_per_cm=vessels, matrix=matrix, targets=targets,

@@ -79,7 +79,7 @@ def _amount(values: np.ndarray, name: str, sample: str) -> np.ndarray:
     if bool((numbers < 0.0).any()) or bool(np.isinf(numbers).any()):
         raise BadInput(f"{sample}: the abundances of '{name}' hold negative or infinite values; they are numbers of "
                        "cells or shares. Mend them, or say composition = \"markers\" to pass over them.")
-    return np.nan_to_num(numbers)
+    return np.asarray(np.nan_to_num(numbers))
 
 
 def _type_of(name: str, cell_types: Mapping[str, CellType]) -> str | None:
