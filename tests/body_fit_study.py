@@ -1,4 +1,4 @@
-"""Truth from the priors, activity with noise and with errors that the fit does not know: what does the fit find again?
+"""Truth from the priors, activity with noise, calibration and model errors: what does the fit find again?
 
 Used by `tests/unit/test_body_fit.py` in small and by `benchmarks/body_fit.py` in full.
 """
@@ -66,9 +66,10 @@ def replicate(rng: np.random.Generator, points: int, shift: float) -> dict[str, 
         error = COMMON * rng.standard_normal() + np.hypot(NOISE, MODEL) * rng.standard_normal(points)
         seen = run.activity_MBq(place, "177Lu")[at] * np.exp(error)
         measured.append(MeasuredActivity(place, times, tuple(float(v) for v in seen), unit="MBq",
-                                         decay_corrected=False, relative_sd=NOISE))
+                                         decay_corrected=False, relative_sd=NOISE,
+                                         calibration_sd=COMMON))
     found = fit(patient_with_lesion, measured, regimen=REGIMEN, decay_per_h=DECAY_PER_H,
-                model_sd=float(np.hypot(COMMON, MODEL)))
+                model_sd=MODEL)
     predicted = found.predict(PLACES, draws=DRAWS, level=LEVEL)
     result = {}
     for place, p in predicted.items():

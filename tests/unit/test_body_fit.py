@@ -116,6 +116,17 @@ def test_more_points_narrow_and_one_point_is_allowed() -> None:
     assert widths[0] < widths[1] < widths[2]
 
 
+def test_a_shared_error_does_not_average_out() -> None:
+    """n points with own error s and shared error c: the variance of the whole series is s^2/n + c^2."""
+    def information(own: float, shared: float) -> float:
+        one = dataclasses.replace(series("kidney"), relative_sd=own, calibration_sd=shared)
+        problem = _Problem(build, (one,), BOLUS, LU177, (KIDNEY,), 0.0)
+        return float(np.sum(np.linalg.solve(problem._root, np.ones(3)) ** 2))
+
+    assert 1.0 / information(0.1, 0.2) == pytest.approx(math.log1p(0.01) / 3.0 + math.log1p(0.04), rel=1e-12)
+    assert 1.0 / information(0.1, 0.0) == pytest.approx(math.log1p(0.01) / 3.0, rel=1e-12)
+
+
 def test_the_order_of_series_does_not_matter() -> None:
     a, b = series("kidney", noise=0.1), series("lesion", noise=0.1, seed=2)
     assert fitted(a, b).scores == pytest.approx(fitted(b, a).scores, abs=1e-4)
@@ -190,6 +201,7 @@ GOOD = {"place": "kidney", "times_h": (24.0,), "values": (3.0,), "unit": "%IA", 
     ({"times_h": (-1.0,)}, "times must be above 0 h"),
     ({"relative_sd": 10.0}, "0.1 is 10 %"),
     ({"relative_sd": 0.0}, "relative_sd"),
+    ({"calibration_sd": 5.0}, "calibration_sd"),
     ({"place": "blood"}, "give it per volume"),
     ({"place": "plasma", "unit": "kBq"}, "give it per volume, as kBq/mL"),
 ])

@@ -11,11 +11,12 @@ from nichedose.body.plasma import PlasmaCurve
 from nichedose.body.posterior import BodyFit, PredictedActivity
 from nichedose.body.redistribute import Redistribution, Release, redistribute
 from nichedose.body.regimen import Injection, Regimen, TargetChange, cycles
+from nichedose.body.sbml import body_sbml
 from nichedose.body.solution import BodySolution, PopulationIntegrals
 
 __all__ = [
     "Anatomy", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "Injection", "MeasuredActivity", "Patient",
     "PlasmaCurve", "PopulationIntegrals", "PredictedActivity", "Redistribution", "Regimen", "Release", "TargetChange",
-    "Tumour", "anatomy", "body_ligand", "body_model", "body_surface_m2", "cycles", "fit", "integrate_population",
-    "redistribute", "simulate", "solve", "solve_population",
+    "Tumour", "anatomy", "body_ligand", "body_model", "body_sbml", "body_surface_m2", "cycles", "fit",
+    "integrate_population", "redistribute", "simulate", "solve", "solve_population",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.optimize import least_squares
 
 from nichedose.body.engine import solve_population
@@ -41,9 +42,8 @@ def fit(
     """Maximum a posteriori of ``parameters`` (keys of the draw; None: all uncertain ones), with Laplace posterior.
 
     ``build`` makes the model of a patient in a draw; what it asks the draw for are the parameters, and their library
-    distributions are the priors. Those not named stay at their medians. Errors are taken as log-normal and
-    independent: ``relative_sd`` of each series together with ``model_sd``, what the model itself misses at a point
-    (assumed). Raises `BadInput`, `DidNotConverge`.
+    distributions are the priors. Those not named stay at their medians. Errors are taken as log-normal: those of the
+    series, and ``model_sd``, what the model itself misses at a point (assumed). Raises `BadInput`, `DidNotConverge`.
 
     >>> from nichedose.body import Injection, Patient, anatomy, body_ligand, body_model
     >>> from nichedose.library import load_library
@@ -121,9 +121,14 @@ class _Problem:
 
     def __post_init__(self) -> None:
         self._data = np.log(np.concatenate([m.as_measured(self.regimen, self.decay_per_h) for m in self.measured]))
-        own = np.concatenate([np.full(len(m.values), m.relative_sd) for m in self.measured])
-        self._sd = np.sqrt(np.log1p(own**2 + self.model_sd**2))
+        self._root = np.linalg.cholesky(block_diag(*(self._covariance(m) for m in self.measured)))
         self._times = sorted({t for m in self.measured for t in m.times_h})
+
+    def _covariance(self, series: MeasuredActivity) -> Array:
+        """Of the logarithms of one series' points."""
+        n = len(series.values)
+        own, shared = math.log1p(series.relative_sd**2 + self.model_sd**2), math.log1p(series.calibration_sd**2)
+        return np.asarray(own * np.eye(n) + shared)
 
     def misfits(self, scores: Array) -> Array:
         """(n, parameters) -> (n, points + parameters)."""
@@ -133,7 +138,7 @@ class _Problem:
         runs = solve_population(models, self.regimen, decay_per_h={LABEL: self.decay_per_h}, end_h=end,
                                 times_h=self._times, steps=STEPS)
         inside = np.array([np.concatenate([m.in_model(run, LABEL) for m in self.measured]) for run in runs])
-        data = (np.log(np.maximum(inside, LEAST_MBQ)) - self._data) / self._sd
+        data = np.linalg.solve(self._root, (np.log(np.maximum(inside, LEAST_MBQ)) - self._data).T).T
         return np.concatenate([data, scores], axis=1)
 
     def misfit(self, scores: Array) -> Array:

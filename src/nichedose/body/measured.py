@@ -29,6 +29,7 @@ class MeasuredActivity:
     ``place``: an organ or tumour of the model, 'plasma' or 'blood' (which becomes plasma by haematocrit and the share
     of cells). ``unit`` one of MBq, kBq, Bq, %IA (per cent of injected activity), alone or per mL or L; blood and
     plasma only per volume. ``decay_corrected``: whether ``values`` were corrected to the start of the injection.
+    ``calibration_sd``: relative error that all points of this series share (calibration, outline, partial volume).
     Raises `BadInput`.
 
     >>> MeasuredActivity("kidney", (24.0, 96.0), (3.1, 0.9), unit="%IA", decay_corrected=True).place
@@ -41,6 +42,7 @@ class MeasuredActivity:
     unit: str
     decay_corrected: bool
     relative_sd: float = 0.1
+    calibration_sd: float = 0.0
 
     def __post_init__(self) -> None:
         where = f"Measured activity in '{self.place}'"
@@ -65,6 +67,8 @@ class MeasuredActivity:
         if not 0.0 < self.relative_sd <= 1.0:
             raise BadInput(f"{where}: relative_sd must lie above 0 and at most at 1 (0.1 is 10 %); got "
                            f"{self.relative_sd}.")
+        if not 0.0 <= self.calibration_sd <= 1.0:
+            raise BadInput(f"{where}: calibration_sd must lie in 0 to 1 (0.1 is 10 %); got {self.calibration_sd}.")
 
     @property
     def per_volume(self) -> bool:
@@ -101,7 +105,7 @@ class MeasuredActivity:
         for time, MBq in zip(self.times_h, amount, strict=True):
             left = sum(i.activity_MBq * math.exp(-decay_per_h * (time - i.start_h)) for i in _active(regimen)
                        if i.start_h <= time)
-            if MBq > left * (1.0 + 2.0 * self.relative_sd):
+            if MBq > left * (1.0 + 2.0 * math.hypot(self.relative_sd, self.calibration_sd)):
                 raise BadInput(
                     f"Measured activity in '{self.place}' at {time:g} h: {MBq:.3g} MBq, but only {left:.3g} MBq of "
                     f"what was injected is left by then. Check the unit ('{self.unit}') and decay_corrected (now "

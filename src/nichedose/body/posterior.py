@@ -41,8 +41,8 @@ class BodyFit:
     """Posterior of the fitted ``parameters`` as a normal distribution of their scores (Laplace).
 
     A score is the standard normal quantile of a parameter in its prior, so 0 is the prior's median and 1 the prior's
-    standard deviation. ``scores`` (p,), ``covariance`` (p, p); ``residuals`` (points,) log(model/measured) over its
-    standard deviation, series after series.
+    standard deviation. ``scores`` (p,), ``covariance`` (p, p); ``residuals`` (points,) log(model/measured), made
+    independent and of standard deviation 1 by the errors' covariance, series after series.
     """
 
     parameters: tuple[str, ...]
