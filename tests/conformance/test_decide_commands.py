@@ -111,6 +111,9 @@ def test_sweeps_outside_the_model_and_unknown_barriers(small: tuple[Case, Path])
     (["rank", "CASE", "--limit", "kidney absorbed_dose 18: us"], "no unit"),
     (["rank", "CASE", "--condition", "log_kill >= 3", "--condition", "log_kill <= 2"], "contradict"),
     (["threshold", "CASE", "--barrier", "gravity"], "Unknown barrier"),
+    (["threshold", "CASE", "--barrier", "hypoxia", "--page", "absent/page.html"], "does not exist"),
+    (["body", "CASE", "--page", "."], "is a folder"),
+    (["body", "CASE", "--organs", "absent/organs.csv"], "does not exist"),
     (["threshold", "CASE", "--barrier", "hypoxia", "--down-to", "0"], "leaves the range"),
 ])
 def test_mistakes_on_the_command_line(tmp_path: Path, options: list[str], words: str) -> None:

@@ -8,6 +8,7 @@ import math
 import pkgutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import nichedose.check
@@ -76,6 +77,12 @@ def test_nothing_checked_is_not_a_pass() -> None:
     assert not all_ok([])
     assert all_ok([row()])
     assert not all_ok([row(), row(ours=2.0)])
+
+
+def test_rows_of_numpy_numbers_are_json() -> None:
+    [found] = json.loads(json.dumps(to_json([row(ours=np.float64(1.0), tolerance=np.float64(0.5))])))
+    assert found["ok"] is True
+
 
 
 def test_json_has_the_agreed_keys_and_no_nan() -> None:

@@ -119,3 +119,16 @@ def test_the_readme_names_every_command() -> None:
     text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert [name for name in commands if text.count(name) < 2] == []
+
+
+def test_the_command_line_page_lists_every_option() -> None:
+    from typer.main import get_command
+
+    from nichedose.cli import app
+
+    lines = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8").splitlines()
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    absent = [f"{name} {option}" for name, command in commands.items() for parameter in command.params
+              for option in parameter.opts if option.startswith("--")
+              and not any(line.startswith(f"| `{name}") and option in line for line in lines)]
+    assert absent == []

@@ -31,6 +31,12 @@ def test_the_page_shows_the_arm_that_the_model_misses(inflamed: Findings) -> Non
     assert all(v.value.note or v.value.source for v in inflamed.values_used if v.value.evidence == "assumed")
 
 
+def test_the_table_has_no_signed_zero_and_whole_days(inflamed: Findings) -> None:
+    for table in inflamed.parts[0].tables:
+        assert [row[0] for row in table.rows] == ["−14", "0", "7"]
+        assert not any("-" in str(cell) or "+0.0" in str(cell) for row in table.rows for cell in row)
+
+
 def test_without_lymphocytes_timing_does_not_matter() -> None:
     found = partner_timing("desert", delays_d=(7.0,), draws=40)
     assert found.answer.startswith("Both at once, or nearly")

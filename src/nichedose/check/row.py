@@ -28,4 +28,4 @@ class CheckRow:
         if not math.isfinite(self.ours):
             return False
         scale = 1.0 if self.absolute else abs(self.reference)
-        return abs(self.ours - self.reference) <= self.tolerance * scale
+        return bool(abs(self.ours - self.reference) <= self.tolerance * scale)  # rooms hand over NumPy numbers too

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,10 @@ import typer
 from nichedose import __version__
 from nichedose.errors import BadInput, NichedoseError
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "Json", "Quiet", "app", "fail", "main", "progress_bars"]
+__all__ = [
+    "EXIT_BAD_INPUT", "EXIT_FAILED", "CaseFile", "Json", "Page", "Quiet", "app", "fail", "main", "new_file",
+    "progress_bars",
+]
 
 app = typer.Typer(
     name="nichedose",
@@ -27,6 +31,19 @@ app = typer.Typer(
 
 EXIT_FAILED, EXIT_BAD_INPUT = 1, 2  # an interrupted command ends with 130, which typer sees to
 
+
+def new_file(place: Path | None) -> Path | None:
+    """An option's file that is to be written: a mistake is told before anything is computed, not after."""
+    if place is not None and place.is_dir():
+        raise BadInput(f"{place} is a folder; give the name of a file in it.")
+    if place is not None and not place.parent.is_dir():
+        raise BadInput(f"The folder {place.parent} does not exist.")
+    return place
+
+
+CaseFile = Annotated[Path, typer.Argument(metavar="CASE.toml", help="`nichedose new` writes a template.")]
+Page = Annotated[
+    Path | None, typer.Option("--page", callback=new_file, help="Write the findings to this HTML file as well.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 

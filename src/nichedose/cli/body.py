@@ -9,18 +9,22 @@ from typing import Annotated
 
 import typer
 
-from nichedose.cli.app import Json, app
-from nichedose.errors import BadInput
+from nichedose.cli.app import CaseFile, Json, Page, Quiet, app, new_file, progress_bars
 
 __all__ = ["body"]
 
 
 @app.command()
 def body(
-    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml")],
-    page: Annotated[Path | None, typer.Option("--page", help="Write the findings as an HTML page as well.")] = None,
-    organs: Annotated[Path | None, typer.Option("--organs", help="Write the organ table as CSV.")] = None,
-    curves: Annotated[Path | None, typer.Option("--curves", help="Write activity over time as CSV.")] = None,
+    case_file: CaseFile,
+    page: Page = None,
+    organs: Annotated[
+        Path | None, typer.Option("--organs", callback=new_file, help="Write the organ table to this CSV file.")
+    ] = None,
+    curves: Annotated[
+        Path | None, typer.Option("--curves", callback=new_file, help="Write activity over time to this CSV file.")
+    ] = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Kinetics and dose in every organ, and the activity that the organs allow. The section is not read."""
@@ -30,10 +34,9 @@ def body(
     from nichedose.report import findings_text, render_findings
     from nichedose.study.body_findings import OrganRow, body_report
 
-    for place in (page, organs, curves):
-        if place is not None and not place.parent.is_dir():
-            raise BadInput(f"The folder {place.parent} does not exist.")
-    report = body_report(read_case(case_file))
+    case = read_case(case_file)
+    with progress_bars(quiet) as progress:
+        report = body_report(case, progress=progress)
     found = report.findings
     if page is not None:
         page.write_text(render_findings(found), encoding="utf-8")

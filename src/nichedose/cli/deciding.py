@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nichedose.cli.app import Json, Quiet, app, progress_bars
+from nichedose.cli.app import CaseFile, Json, Page, Quiet, app, progress_bars
 from nichedose.errors import BadInput, near_miss
 
 if TYPE_CHECKING:
@@ -19,12 +19,10 @@ __all__ = ["design", "guideline", "optimise", "rank", "scenario", "threshold", "
 
 MODES = ("as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity")
 
-CaseFile = Annotated[Path, typer.Argument(metavar="CASE.toml")]
 Draws = Annotated[int | None, typer.Option(min=0, max=4096, help="Joint draws, instead of the case's.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed, instead of the case's.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; results do not depend on it.")]
 Mode = Annotated[str | None, typer.Option(help="Comparison mode, instead of the case's.")]
-Page = Annotated[Path | None, typer.Option("--page", help="Write the findings as an HTML page as well.")]
 
 
 @app.command()
@@ -137,6 +135,7 @@ def timing(
     draws: Annotated[int, typer.Option(min=20, max=4096, help="Joint draws.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 1,
     page: Page = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """When to block a checkpoint beside a radiopharmaceutical, by the immune course."""
@@ -146,7 +145,9 @@ def timing(
         days = DELAYS_D if delays is None else tuple(float(part) for part in delays.split(","))
     except ValueError:
         raise BadInput(f"--delays '{delays}' cannot be read; write numbers of days with commas, '-7,0,7,14'.") from None
-    _show(partner_timing(phenotype, delays_d=days, draws=draws, seed=seed), page, as_json)
+    with progress_bars(quiet) as progress:
+        found = partner_timing(phenotype, delays_d=days, draws=draws, seed=seed, progress=progress)
+    _show(found, page, as_json)
 
 
 @app.command()
@@ -260,8 +261,6 @@ def _show(found: Findings, page: Path | None, as_json: bool) -> None:
     from nichedose.report import findings_text, render_findings
 
     if page is not None:
-        if not page.parent.is_dir():
-            raise BadInput(f"The folder {page.parent} does not exist.")
         page.write_text(render_findings(found), encoding="utf-8")
     if as_json:
         print(json.dumps(jsonable({"answer": found.answer, **found.numbers})))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nichedose.cli.app import EXIT_FAILED, Json, Quiet, app, fail, progress_bars
+from nichedose.cli.app import EXIT_FAILED, CaseFile, Json, Quiet, app, fail, progress_bars
 from nichedose.errors import BadInput
 
 __all__ = ["demo", "new", "plan", "schema"]
@@ -16,7 +16,7 @@ __all__ = ["demo", "new", "plan", "schema"]
 
 @app.command()
 def plan(
-    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml", help="`nichedose new` writes a template.")],
+    case_file: CaseFile,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder, instead of the case's.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in that folder.")] = False,
     draws: Annotated[int | None, typer.Option(min=0, max=4096, help="Joint draws, instead of the case's.")] = None,
@@ -84,7 +84,7 @@ def _summary(result: Any, folder: Path) -> dict[str, Any]:
 
 @app.command()
 def new(
-    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml")],
+    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml", help="The file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write a commented case template."""

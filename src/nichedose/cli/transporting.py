@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from nichedose.cli.app import Json, Quiet, app, progress_bars
+from nichedose.cli.app import CaseFile, Json, Quiet, app, progress_bars
 
 __all__ = ["transport"]
 
 
 @app.command()
 def transport(
-    case_file: Annotated[Path, typer.Argument(metavar="CASE.toml")],
+    case_file: CaseFile,
     agent: Annotated[str | None, typer.Option(help="Candidate of the case; the first one otherwise.")] = None,
     section: Annotated[str | None, typer.Option(help="Section of the case; the first one otherwise.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("transport-results"),

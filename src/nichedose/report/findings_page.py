@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from nichedose.findings import Cell, FindingChart, FindingMap, Findings, FindingTable
 from nichedose.report.colour import line_style
-from nichedose.report.format import NOT_COMPUTED, number
+from nichedose.report.format import NOT_COMPUTED, as_sentence, number
 from nichedose.report.page import asset, environment, evidence_counts, script_hash
 from nichedose.report.svg import Chart, Series, linear_axis, log_axis, polyline
 from nichedose.report.tables import sources_used, value_rows
@@ -44,6 +44,8 @@ def findings_text(findings: Findings) -> str:
     """The answer, and each part's text and tables, for a terminal."""
     lines = [findings.answer]
     for part in findings.parts:
+        if not (part.text or part.tables):
+            continue  # figures alone, which a terminal cannot show
         lines += ["", part.title, "-" * len(part.title), *part.text]
         for table in part.tables:
             lines += ["", *([table.title] if table.title else []), *_columns(table)]
@@ -79,8 +81,8 @@ def _chart(chart: FindingChart, name: str) -> Chart:
         y = np.array(line)
         keep = np.isfinite(y)
         series.append(Series(label, polyline(x[keep], y[keep], x_axis, y_axis), hue, dash, tuple(line)))
-    return Chart(name, chart.title, f"{chart.summary} Upwards: {chart.y_label}.", x_axis, y_axis, tuple(series),
-                 chart.x, "")
+    summary = f"{as_sentence(chart.summary)} Upwards: {chart.y_label}."
+    return Chart(name, chart.title, summary, x_axis, y_axis, tuple(series), chart.x, "")
 
 
 def _map(found: FindingMap, hues: Mapping[str, str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from nichedose.findings import Findings, FindingTable, Part
 from nichedose.library import load_library
 from nichedose.study.pool import run_tasks
 from nichedose.study.setup import Setup, resolve
+from nichedose.study.sources import sources_of
 from nichedose.study.world import World
 from nichedose.tissue import TargetField, TissueMap
 from nichedose.tissue.build import oxygen_parameters
@@ -192,7 +193,7 @@ def _findings(
                  tables=(_share_table(variants, shares), _region_table(central))),
         ),
         values_used=tuple(ValueUse(key, used[key]) for key in sorted(used)),
-        sources=setup.library.sources,
+        sources=sources_of(setup),
         assumptions=(
             f"{SLICES} slices of {ROWS * COLUMNS} regions of {VOXELS * SPACING_UM / 1e3:g} x "
             f"{VOXELS * SPACING_UM / 1e3:g} mm side by side, {VESSELS_PER_MM2[0]:g} to {VESSELS_PER_MM2[-1]:g} vessels "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,14 @@ from nichedose.study.whole_body import (
     self_dose_Gy_per_MBq_h,
     simulate_form,
 )
+from nichedose.study.words import activity_text
 from nichedose.values import Draw, ValueUse
 
 __all__ = ["BodyReport", "OrganRow", "body_report"]
 
+Progress = Callable[[str, int, int], None]
 CHART_ORGANS = ("plasma", "kidney", "salivary glands", "liver", "spleen", "marrow", ALL_LESIONS)
 CHART_TIMES_H = tuple(float(t) for t in np.geomspace(0.1, 400.0, 61))
-
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class BodyReport:
     curves: tuple[tuple[str, str, float, float], ...]
 
 
-def body_report(case: Case) -> BodyReport:
+def body_report(case: Case, *, progress: Progress = lambda *_: None) -> BodyReport:
     """Whole-body kinetics of every candidate of ``case`` whose form has a whole-body set, at the medians.
 
     Raises `BadInput` where none has one. The section is not read.
@@ -82,7 +83,8 @@ def body_report(case: Case) -> BodyReport:
     parts: list[Part] = []
     answers: list[str] = []
     numbers: dict[str, Any] = {}
-    for candidate in known:
+    for done, candidate in enumerate(known):
+        progress("kinetics", done, len(known))
         run = _run(case, candidate, given[candidate.name], draw)
         ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide, _nmol(candidate))
         mine = _organ_rows(candidate, run, ratios, f"adult_{case.patient.sex or 'male'}")
@@ -94,6 +96,7 @@ def body_report(case: Case) -> BodyReport:
         answers.append(_answer(candidate, tolerance))
         parts.append(_part(candidate, run, mine, tolerance))
         numbers[candidate.name] = _numbers(candidate, run, mine, tolerance)
+    progress("kinetics", len(known), len(known))
     if absent:
         text = ", ".join(f"{c.name} ({c.form.name})" for c in absent)
         parts.append(Part("Not modelled", (f"No whole-body set for: {text}.",)))
@@ -164,9 +167,9 @@ def _curves(candidate: ResolvedCandidate, run: BodySolution) -> list[tuple[str, 
 def _answer(candidate: ResolvedCandidate, tolerance: Tolerance) -> str:
     if tolerance.activity_MBq is None:
         return f"{candidate.name}: no tolerated activity can be given ({tolerance.reason})."
-    return (f"{candidate.name}: up to {tolerance.activity_MBq / 1e3:.3g} GBq in each of {candidate.cycles} "
-            f"administrations, limited by {tolerance.limiting_organ} (prescribed {candidate.activity_MBq / 1e3:.3g} "
-            "GBq).")
+    return (f"{candidate.name}: up to {activity_text(tolerance.activity_MBq)} in each of {candidate.cycles} "
+            f"administrations, limited by {tolerance.limiting_organ} "
+            f"(prescribed {activity_text(candidate.activity_MBq)}).")
 
 
 def _part(

@@ -219,10 +219,10 @@ def _findings(
               f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d (all designs within 5 % of the best, "
               f"of {len(designs)}).{_edges(best, space)}")
     top = FindingTable(
-        ("KD, nmol/L", "kDa", "internalisation, 1/h", "half-life, d", "log kill, median", "best in draws, %"),
+        ("KD, nmol/L", "size, kDa", "internalisation, 1/h", "half-life, d", "log kill, median", "best in draws, %"),
         tuple((f"{d.affinity_nmol_per_L:g}", d.molar_mass_kDa, d.internalisation_per_h, half_life_h(d.clock) / 24.0,
                float(median[designs.index(d)]), 100.0 * wins.count(d) / len(wins))
-              for d in (designs[int(i)] for i in order[:8])), "The best designs")
+              for d in (designs[int(i)] for i in order[:8])))
     maps = tuple(_map(space, designs, median, mass, best.internalisation_per_h) for mass in space.molar_masses_kDa)
     return Findings(
         title=f"Design of a ligand after {candidate.name}: {setup.case.title}", answer=answer,

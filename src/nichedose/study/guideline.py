@@ -216,7 +216,7 @@ def _findings(
     overall = {n: winners.count(n) / len(winners) for n in nuclides}
     first = max(overall, key=lambda n: overall[n])
     answer = (f"Over {len(winners)} generated tissues at equal weighted mean dose, {first} on {form} kills most in "
-              f"{100 * overall[first]:.0f} %; " + "; ".join(_rule_text(r) for r in rules) + ".")
+              f"{100 * overall[first]:.0f} %; " + "; ".join(_rule_text(r) for r in rules) + " of the tissues held out.")
     table = FindingTable(("rule", "best", "right in tissues not used for it (95 %)"), tuple(
         (_conditions(r), r.winner, _confidence(r)) for r in rules))
     shares = FindingTable(("radionuclide", "best in, %", "median log kill"), tuple(
@@ -263,7 +263,8 @@ def _ranges(axis: str) -> tuple[str, ...]:
 
 
 def _conditions(rule: Rule) -> str:
-    return " and ".join(f"{axis} {side} {level:.2g}" for axis, side, level in rule.conditions) or "everywhere"
+    return " and ".join(f"{axis} {side} {level:.2g}{' mm' if AXES[axis][2] == 'mm' else ''}"
+                        for axis, side, level in rule.conditions) or "everywhere"
 
 
 def _confidence(rule: Rule) -> str:
@@ -272,4 +273,4 @@ def _confidence(rule: Rule) -> str:
 
 
 def _rule_text(rule: Rule) -> str:
-    return f"{rule.winner} where {_conditions(rule)} ({_confidence(rule)})"
+    return f"{rule.winner} where {_conditions(rule)}, right in {_confidence(rule)}"

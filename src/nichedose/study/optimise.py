@@ -20,6 +20,7 @@ from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.study.responses import Responses, left_out, prepare, respond
 from nichedose.study.sources import sources_of
+from nichedose.study.words import activity_text
 from nichedose.values import ValueUse
 
 __all__ = ["course_case"]
@@ -80,7 +81,7 @@ def _findings(
     course = found[best]
     kills = np.array([course_effect(lesion, course.course).log_kill for lesion in lesions])
     passed = _passed(lesions, course)
-    given = ", ".join(f"{name} {a:.4g} MBq" for name, a in course.activities_MBq.items() if a > 0.0)
+    given = ", ".join(f"{name} {activity_text(a)}" for name, a in course.activities_MBq.items() if a > 0.0)
     answer = (f"Best course: {best} {'cycle' if best == 1 else 'cycles'} of {given}"
               + (f", {course.interval_h / 168.0:.3g} weeks apart" if best > 1 else "")
               + f"; mean log kill {course.value:.3g} over {len(lesions)} draws (5 to 95 %: "
@@ -106,9 +107,9 @@ def _findings(
     delays = tuple((n, h) for n, h in course.offsets_h.items() if course.activities_MBq[n] > 0.0)
     if len(delays) > 1:
         tables.append(FindingTable(("agent", "delay within a cycle, h"), delays, "Delays"))
-    organs = FindingTable(("organ", "share of its limit, %", "passed in draws, %"),
+    organs = FindingTable(("organ", "share of its limit, %", "exceeded in draws, %"),
                           tuple((o, 100.0 * s, 100.0 * passed.get(o, float("nan"))) for o, s in course.shares.items()),
-                          note="Limits hold at the medians; a draw passes one where the organ gets more per activity.")
+                          note="Limits hold at the medians; a draw exceeds one where the organ gets more per activity.")
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
         parts=(Part("Course", (), tuple(tables)), Part("Organs", (), (organs,))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,13 +16,15 @@ from nichedose.values import ValueUse
 
 __all__ = ["partner_timing"]
 
+Progress = Callable[[str, int, int], None]
 DELAYS_D = (-14.0, -7.0, 0.0, 3.0, 7.0, 10.0, 14.0, 21.0, 28.0)
 CLEAR = 0.8  # share of draws above which an order is called better
 LEAST_GAIN_D = 1.0  # a median gain below a day is none
 
 
 def partner_timing(
-    phenotype: str = "inflamed", *, delays_d: Sequence[float] = DELAYS_D, draws: int = 200, seed: int = 1
+    phenotype: str = "inflamed", *, delays_d: Sequence[float] = DELAYS_D, draws: int = 200, seed: int = 1,
+    progress: Progress = lambda *_: None,
 ) -> Findings:
     """Days to the endpoint by the delay of the blockade after the radiopharmaceutical, for every series of the library.
 
@@ -37,8 +39,12 @@ def partner_timing(
     if not all(np.isfinite(d) and abs(d) <= 60.0 for d in days):
         raise BadInput("Delays must lie between -60 and 60 d.")
     infiltration = data.phenotype[phenotype].infiltration.central
-    found = {name: calibrate_immune(e, data.prior, draws=draws, seed=seed) for name, e in data.experiment.items()}
-    times = {name: {d: _times(c, d, infiltration) for d in days} for name, c in found.items()}
+    found, times = {}, {}
+    for done, (name, experiment) in enumerate(data.experiment.items(), start=1):
+        progress("series", done - 1, len(data.experiment))
+        found[name] = calibrate_immune(experiment, data.prior, draws=draws, seed=seed)
+        times[name] = {d: _times(found[name], d, infiltration) for d in days}
+        progress("series", done, len(data.experiment))
     better = {name: {d: float(np.mean(t[d] > t[0.0])) for d in days if d != 0.0} for name, t in times.items()}
     return Findings(
         title=f"When to block the checkpoint: {phenotype} tumour",
@@ -48,7 +54,7 @@ def partner_timing(
                 "Days to the endpoint of the mouse series; differences are within draws. Order may carry over, days do "
                 "not.",), tables=tuple(_table(name, t, better[name]) for name, t in times.items()),
                 charts=(FindingChart(
-                    "Gain over both at once", "median of the draws, by series", "blockade after the dose, d",
+                    "Gain over both at once", "Median of the draws, by series.", "blockade after the dose, d",
                     "median gain, d", days,
                     {_named(n): tuple(float(np.median(t[d] - t[0.0])) for d in days) for n, t in times.items()}),)),
             Part("What stands behind it", text=(
@@ -58,7 +64,7 @@ def partner_timing(
         values_used=tuple(ValueUse(f"immune.{key}", value) for key, value in iter_values(data)),
         sources=library.sources,
         assumptions=(
-            f"Infiltration {infiltration:g} of an inflamed tumour's; the blockade lasts 10 to 21 d.",
+            f"Infiltration {infiltration:.3g} of an inflamed tumour's; the blockade lasts 10 to 21 d.",
             "The model delays growth and cannot eliminate a tumour: it says nothing of lasting control. One of the two "
             "combinations that were held out lies outside its prediction.",
         ),
@@ -108,10 +114,21 @@ def _table(name: str, times: Mapping[float, Array], better: Mapping[float, float
     for d, value in times.items():
         low, mid, high = np.quantile(value, [0.05, 0.5, 0.95])
         gain = np.quantile(value - times[0.0], [0.05, 0.5, 0.95])
-        rows.append((d, f"{mid:.1f} ({low:.1f} to {high:.1f})", f"{gain[1]:+.1f} ({gain[0]:+.1f} to {gain[2]:+.1f})",
-                     "" if d == 0.0 else f"{100 * better[d]:.0f} %"))
+        span = f"{mid:.1f} ({low:.1f} to {high:.1f})"
+        day = f"{d:g}".replace("-", "−")
+        if d == 0.0:
+            rows.append((day, span, "compared with this", ""))
+        else:
+            rows.append((day, span, f"{_signed(gain[1])} ({_signed(gain[0])} to {_signed(gain[2])})",
+                         f"{100 * better[d]:.0f} %"))
     return FindingTable(("blockade after the dose, d", "days to the endpoint (5 to 95 %)", "gain over both at once, d",
                          "better in"), tuple(rows), title=_named(name))
+
+
+def _signed(days: float) -> str:
+    """One decimal with its sign; what rounds to zero has none."""
+    text = f"{days:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def _held_out(experiments: Mapping[str, ImmuneExperiment], found: Mapping[str, ImmuneCalibration]) -> FindingTable:
@@ -120,7 +137,7 @@ def _held_out(experiments: Mapping[str, ImmuneExperiment], found: Mapping[str, I
         low, mid, high = found[name].interval_d()
         observed = f"{'> ' if e.combination_at_least else ''}{e.combination_d:g}"
         inside = high > e.combination_d if e.combination_at_least else low < e.combination_d < high
-        rows.append((e.model, e.control_d, e.radiation_d, e.checkpoint_d, observed,
+        rows.append((e.model, f"{e.control_d:g}", f"{e.radiation_d:g}", f"{e.checkpoint_d:g}", observed,
                      f"{mid:.1f} ({low:.1f} to {high:.1f})", "yes" if inside else "NO"))
     return FindingTable(("series", "control, d", "radiation, d", "checkpoint, d", "both, observed, d",
                          "both, predicted (90 %), d", "inside"), tuple(rows))

@@ -17,6 +17,7 @@ from nichedose.nuclide import half_life_h
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, ligand_kinetics, plasma_input
 from nichedose.study.responses import prepare
 from nichedose.study.setup import ResolvedCandidate, Setup
+from nichedose.study.sources import sources_of
 from nichedose.study.world import tissue_maps
 from nichedose.tissue import TissueMap
 from nichedose.transport import (
@@ -118,8 +119,13 @@ class _Chain:
 
     def __init__(self, setup: Setup, candidate: ResolvedCandidate, tissue: TissueMap, draw: Draw) -> None:
         library = setup.library
+        self.sources = sources_of(setup)
         self.library, self.candidate, self.tissue, self.draw = library, candidate, tissue, draw
         self.kinetics = ligand_kinetics(candidate.form, library.tissue, draw, 1.0)
+        self.diffusivity: Array | float = self.kinetics.diffusivity_um2_per_s
+        if setup.case.tissue.matrix_hindrance:
+            self.diffusivity = self.diffusivity * diffusivity_factor(
+                tissue.matrix, tissue.matrix, tissue.mask, candidate.form, library.tissue, draw)
         key = f"form.{candidate.form.name}"
         self.injected = draw(f"{key}.injected_nmol", candidate.form.injected_nmol)
         plasma = plasma_input(
@@ -165,7 +171,7 @@ class _Chain:
         used = {k: v for k, v in self.draw.used.items() if not k.startswith("form.") or self.candidate.form.name in k}
         return Penetration(
             self.candidate, self.tissue, np.asarray(sum(s.density_nmol_per_L for s in self.sites)), flow, runs, amounts,
-            distance, around, self.injected, tuple(ValueUse(k, v) for k, v in used.items()), self.library.sources,
+            distance, around, self.injected, tuple(ValueUse(k, v) for k, v in used.items()), self.sources,
         )  # fmt: skip
 
     def ligand(self, into: Array, out: Array) -> Ligand:
@@ -174,14 +180,14 @@ class _Chain:
             Binding(s.name, k.association_L_per_nmol_per_h, k.dissociation_per_h, k.internalisation_per_h)
             for s in self.sites
         )
-        return Ligand("ligand", k.diffusivity_um2_per_s, k.void_fraction, into, out, bindings, k.release_per_h)
+        return Ligand("ligand", self.diffusivity, k.void_fraction, into, out, bindings, k.release_per_h)
 
     def series(self, vessels: Array, sites: Array | float) -> Array:
         k = self.kinetics
         loss = k.void_fraction * self.decay + trapping_per_h(
             k.association_L_per_nmol_per_h, k.dissociation_per_h, k.internalisation_per_h, sites, self.decay
         )
-        return around_vessels(vessels, self.vessel_radius, k.void_fraction * k.diffusivity_um2_per_s, loss)
+        return around_vessels(vessels, self.vessel_radius, k.void_fraction * self.diffusivity, loss)
 
     def around(self) -> tuple[Array, Array]:
         """Ligand in all states around one vessel that has the section's mean vessels and sites around it."""

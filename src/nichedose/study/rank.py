@@ -24,7 +24,7 @@ from nichedose.decide import (
     make_decision,
 )
 from nichedose.errors import BadInput, NotComputed, near_miss
-from nichedose.findings import Findings, FindingTable, Part
+from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.io.results_folder import Results
 from nichedose.library import Library, load_library
 from nichedose.library.schema import OrganLimit
@@ -189,13 +189,24 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
             "yes" if c.name in d.frontier else "no"))
     head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret",
             "MBq per cycle", "mean dose, Gy", "log kill, worst tenth", "share of limit", "not dominated")
+    shown, filled = _filled(head, rows)
     out = [(name, reason) for name, reason in (*d.excluded.items(), *d.not_evaluable.items())]
-    tables = [FindingTable(head, tuple(rows), note=(
-        "Not dominated: no other candidate does at least as well with at most the same share of the organ limits."))]
+    note = ("Not dominated: no other candidate does at least as well with at most the same share of the organ limits."
+            if "not dominated" in shown else
+            "Shares of the organ limits need the case file: a finished plan does not hold them.")
+    tables = [FindingTable(shown, filled, note=note)]
     if out:
         tables.append(FindingTable(("candidate", "why it is not ranked"), tuple(out), "Not ranked"))
     conditions = tuple(f"Only candidates with {c} count." for c in d.conditions)
     return Part("Ranking", conditions, tuple(tables))
+
+
+def _filled(
+    head: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]
+) -> tuple[tuple[str, ...], tuple[tuple[Cell, ...], ...]]:
+    """Without the columns in which nothing was computed."""
+    keep = [i for i in range(len(head)) if any(row[i] is not None for row in rows)]
+    return tuple(head[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows)
 
 
 def _information_part(d: Decision) -> Part:
@@ -234,7 +245,7 @@ def _disagreement_part(d: Decision, tables: Mapping[Any, DecisionTable]) -> Part
         text.append("All modes agree on the candidate with the most log kill.")
     differ = [row for row in rows if row[3] not in ("all alike", row[1])]
     if differ:
-        text.append("Dose and survival disagree " + "; ".join(f"{r[0]}: {r[1]} by log kill, {r[3]} by dose"
+        text.append("Dose and survival disagree: " + "; ".join(f"{r[0]}, {r[1]} by log kill and {r[3]} by dose"
                                                               for r in differ) + ".")
     return Part("Where answers disagree", tuple(text), (FindingTable(
         ("mode", "first by log kill", "first in the worst tenth", "first by mean dose"), tuple(rows)),))

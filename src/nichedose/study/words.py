@@ -12,7 +12,7 @@ from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, ResolvedPartner, Setup
 from nichedose.study.standing import UNTRIED_ABOVE
 
-__all__ = ["MODE_TEXT", "answer", "assumptions", "sentences"]
+__all__ = ["MODE_TEXT", "activity_text", "answer", "assumptions", "sentences"]
 
 MODE_TEXT: Mapping[Mode, str] = {
     "as_prescribed": "as prescribed",
@@ -21,6 +21,15 @@ MODE_TEXT: Mapping[Mode, str] = {
     "equal_toxicity": "at equal toxicity (each at the activity that its organ limits leave)",
 }
 CLEAR_WIN = 0.8  # below this share of draws the answer names the rival too
+
+
+def activity_text(MBq: float) -> str:
+    """In the unit in which it would be prescribed.
+
+    >>> activity_text(7400.0), activity_text(6.32)
+    ('7.4 GBq', '6.32 MBq')
+    """
+    return f"{MBq / 1e3:.3g} GBq" if MBq >= 999.5 else f"{MBq:.3g} MBq"
 
 
 def answer(setup: Setup, candidates: Sequence[CandidateSummary], mode: Mode) -> str:
