@@ -77,6 +77,7 @@ def run_tasks(
 def _in_processes(
     function: Callable[[Any, Task], Outcome], path: str, tasks: Sequence[Task], count: int
 ) -> Iterator[Outcome]:
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         count, mp_context=multiprocessing.get_context("spawn"), initializer=_initialise, initargs=(path,))
     try:
@@ -87,5 +88,9 @@ def _in_processes(
         raise NichedoseError(
             "A worker process ended abruptly, most often for want of memory. Use fewer workers "
             "(sampling.workers), or a coarser sampling.grid_spacing.") from error
+    except (KeyboardInterrupt, GeneratorExit):
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()  # it may be far from the end of its task, and nobody waits for the outcome
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
