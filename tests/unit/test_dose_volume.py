@@ -7,12 +7,14 @@ import re
 import numpy as np
 import pytest
 from scipy import signal
+from scipy.interpolate import PchipInterpolator
 
 import nichedose.dose.volume as volume
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.planar import voxel_kernel
+from nichedose.dose.result import Quality
 from nichedose.dose.spectral import convolve_padded, convolve_with, even_spectrum, padded_length
 from nichedose.dose.volume import convolve, memory_needed_bytes
 from nichedose.dose.voxels import voxel_s_values
@@ -302,3 +304,19 @@ def test_bad_input() -> None:
         convolve(field, "177Lu", 20.0, tile=2, surroundings="mirror")
     with pytest.raises(BadInput, match="coarsen = 0"):
         convolve(field, "177Lu", 20.0, coarsen=0)
+
+
+@pytest.mark.parametrize(("nuclide", "side_um"), [("177Lu", 5000.0), ("90Y", 20000.0), ("212mPo", 1000.0)])
+def test_voxels_wider_than_the_range(nuclide: str, side_um: float) -> None:
+    """Energy from a voxel to itself and through a face, from the moments of a direction; far from even in a shell."""
+    quality: Quality = "alpha" if nuclide == "212mPo" else "beta"
+    kernel = radial_kernel(nuclide, quality)
+    r = np.linspace(0.0, kernel.reach_um, 200_001)
+    energy = np.diff(PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV)(r))
+    s = 0.5 * (r[1:] + r[:-1]) / side_um
+    one, two, three = s / 2.0, s**2 * 2.0 / (3.0 * np.pi), s**3 / (4.0 * np.pi)  # |x|, |xy|, |xyz|
+    own = float(kernel.cumulative_MeV[0] + energy @ (1.0 - 3.0 * one + 3.0 * two - three))
+    face = float(energy @ (0.5 * (one - 2.0 * two + three)))
+    near = cube_kernel(kernel, (side_um,) * 3, (1, 1, 1))
+    assert float(near[0, 0, 0]) == pytest.approx(own, rel=1e-3)
+    assert float(near[0, 0, 1]) == pytest.approx(face, rel=2e-3)

@@ -154,9 +154,9 @@ def _shells(kernel: RadialKernel, spacing_um: Spacing, half: Halves, start_um: f
     """Thin shells of energy inside the window, spread over the grid by linear interpolation."""
     unit = min(spacing_um)
     edges = _shell_edges(min(end_um, kernel.reach_um) / unit)
-    cumulative = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV)(edges * unit)
-    radius = 0.5 * (edges[1:] + edges[:-1])
-    energy = np.diff(cumulative)
+    within = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV)
+    energy = np.diff(within(edges * unit))
+    radius = _mean_radii(within, edges * unit) / unit
     if kernel.reach_um > start_um:
         energy = energy * (1.0 - _smooth_step(radius * unit, start_um, end_um))
     out = np.zeros((half[0] + 2, half[1] + 2, half[2] + 2))
@@ -169,6 +169,14 @@ def _shells(kernel: RadialKernel, spacing_um: Spacing, half: Halves, start_um: f
     for axis in range(3):  # planes receive from both sides
         np.moveaxis(out, axis, 0)[0] *= 2.0
     return out[:-1, :-1, :-1]
+
+
+def _mean_radii(within: PchipInterpolator, edges_um: Array) -> Array:
+    """Mean radius of the energy in each shell: where dose falls steeply within a voxel, middles lie too far out."""
+    below, width = within(edges_um), np.diff(edges_um)
+    energy, area = np.diff(below), np.diff(within.antiderivative()(edges_um)) - width * below[:-1]
+    share = np.divide(area, energy * width, out=np.full(len(width), 0.5), where=energy > 1e-9 * below[-1])
+    return np.asarray(edges_um[1:] - width * np.clip(share, 0.0, 1.0))
 
 
 def _shell_edges(end: float) -> Array:

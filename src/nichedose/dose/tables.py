@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nichedose.dose.cells import cell_s_values
-from nichedose.dose.kernels import Daughters, emitted_qualities, point_kernel
+from nichedose.dose.kernels import Daughters, emitted_qualities, energy_MeV_per_decay, point_kernel
 from nichedose.dose.result import Quality
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.voxels import voxel_s_values
@@ -118,7 +118,13 @@ def _qualities(
     nuclide: str, quality: str | None, daughters: str, data: str | None
 ) -> tuple[tuple[Quality, ...], Source]:
     source = chosen_source(data)  # type: ignore[arg-type]  # checked there, as the quality is
-    return emitted_qualities(nuclide, _daughters(daughters), quality, decay_data=source), source  # type: ignore[arg-type]
+    names = emitted_qualities(nuclide, _daughters(daughters), quality, decay_data=source)  # type: ignore[arg-type]
+    energy = energy_MeV_per_decay(nuclide, _daughters(daughters), decay_data=source)
+    if not any(energy[q] > 0.0 for q in names):
+        emitted = ", ".join(q for q, value in energy.items() if value > 0.0)
+        raise BadInput(f"{canonical_name(nuclide, source)} with --daughters {daughters} does not emit '{quality}'; it "
+                       f"emits {emitted}.")
+    return names, source
 
 
 def _note(daughters: str, qualities: Iterable[str], source: Source) -> str:
