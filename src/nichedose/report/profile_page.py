@@ -22,6 +22,10 @@ NEST, STROMA = "#f0c9a8", "#cfdde6"
 CELL_HUES = {"cd8_t": "#b00020", "b_cell": "#5b2a9d", "endothelial": "#0b6b66"}
 IN_CHART = ("cd8_t", "t_cell", "macrophage", "b_cell", "fibroblast", "endothelial")
 RANKED_SHOWN = 40
+RELATIVE = (
+    "Spots do not count cells: subtypes told by a marker, such as CD8 T cells, are relative to their own mean and the "
+    "others to the mean of all cells, so compare places, not populations."
+)
 
 
 def profile_findings(
@@ -142,8 +146,11 @@ def _cells(p: TMEProfile, labels: Mapping[str, str]) -> Part:
         "Population", "Cells" if p.rows.counted else "Amount", f"Nests ({unit})", f"Inner {margin}", f"Outer {margin}",
         f"Stroma ({unit})", "Nests over stroma", "Depth, 0 to 1", f"Within {p.options.contact_um:g} um of tumour",
     )
-    table = FindingTable(head, tuple(rows), note="In brackets: 5 % to 95 % of resampled sections. Depth: mean depth "
-                                                 "below the border over the greatest depth there is.")
+    note = ("In brackets: 5 % to 95 % of resampled sections. Depth: mean depth below the border over the greatest "
+            "depth there is.")
+    if not p.rows.counted:
+        note += f" {RELATIVE}"
+    table = FindingTable(head, tuple(rows), note=note)
     text = tuple(f"{labels.get(n, n)}: unknown, {why}." for n, why in p.unknown.items() if n in labels)
     return Part("Cells", text, (table,), (_profile_chart(p, labels),) if _drawable(p) else ())
 
@@ -162,7 +169,8 @@ def _profile_chart(p: TMEProfile, labels: Mapping[str, str]) -> FindingChart:
     lines = {labels.get(n, n): tuple(row[there].tolist()) for n, row in zip(shown, density, strict=True)}
     unit = "per mm2" if p.rows.counted else "relative density"
     return FindingChart(
-        "Across the border of the nests", "Density by distance to the border; below zero is inside nests.",
+        "Across the border of the nests", "Density by distance to the border; below zero is inside nests."
+        + ("" if p.rows.counted else f" {RELATIVE}"),
         "distance to the border (um)", unit, tuple(middle[there].tolist()), lines)
 
 

@@ -23,6 +23,7 @@ from nichedose.decide import (
     course_in_mode,
     make_decision,
 )
+from nichedose.decide.decision import LARGEST_LOG_KILL
 from nichedose.errors import BadInput, NotComputed, near_miss
 from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.io.results_folder import Results
@@ -182,7 +183,7 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
         quantiles = np.nanquantile(v[d.objective], (0.05, 0.95))
         rows.append((
             f"{c.rank}. {c.name}", c.median if d.objective != "organ_burden" else abs(c.median or 0.0),
-            f"{quantiles[0]:.3g} to {quantiles[1]:.3g}",
+            " to ".join(_bound(float(q), d.objective) for q in quantiles),
             f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})", c.expected_regret,
             _median(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
             _median(v["organ_burden"]), None if _median(v["organ_burden"]) is None else
@@ -293,6 +294,12 @@ def _median(values: Any) -> float | None:
         return None
     finite = np.asarray(values)[np.isfinite(values)]
     return float(np.median(finite)) if finite.size else None
+
+
+def _bound(value: float, objective: Objective) -> str:
+    """Log kill beyond what is told apart is not given in digits."""
+    beyond = objective in ("log_kill", "worst_decile") and value > LARGEST_LOG_KILL
+    return f"over {LARGEST_LOG_KILL:g}" if beyond else f"{value:.3g}"
 
 
 def _word(objective: Objective) -> str:
