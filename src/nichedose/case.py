@@ -213,6 +213,8 @@ class TissueOptions(_Part):
         default=(), description="targets whose density follows oxygen; sizes assumed, wide")
     oxygen: Literal["physics", "combined"] = Field(
         default="physics", description="'combined': the hypoxia signature has a say in where oxygen is low")
+    matrix_hindrance: bool = Field(
+        default=False, description="dense matrix slows diffusion, large molecules more; sizes assumed")
 
 
 class EffectOptions(_Part):

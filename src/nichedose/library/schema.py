@@ -231,6 +231,8 @@ class TissueParameters(_Entry):
     oxygen_vessel_mmHg: Value
     oxygen_signature_weight: Value = Field(
         description="of the hypoxia signature beside physics in the place of oxygen, when all its genes were measured")
+    matrix_fibre_fraction: Value = Field(description="share of volume that fibres fill where the matrix field is 1")
+    matrix_fibre_radius_nm: Value = Field(description="of the fibres that hinder diffusion")
     hypoxia_half_mmHg: Value = Field(description="oxygen at which a target that follows hypoxia has changed by half")
     psma_hypoxia_loss: Value = Field(description="share of PSMA lost without oxygen, as an option of the case")
     caix_normoxic_share: Value = Field(description="CAIX with oxygen over that without, as an option of the case")

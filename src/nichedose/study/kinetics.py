@@ -14,6 +14,7 @@ from nichedose.errors import NichedoseError
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.library.schema import LabelledForm, TissueParameters
 from nichedose.nuclide import half_life_h
+from nichedose.study.hindrance import diffusivity_factor
 from nichedose.study.whole_body import body_plasma, has_body
 from nichedose.tissue import TissueMap
 from nichedose.transport import (
@@ -72,10 +73,12 @@ def solve_form(
     mass_factor: float,
     draw: Draw,
     permeability_factor: float = 1.0,
+    reference_matrix: Array | None = None,
 ) -> FormRun:
     """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass).
 
-    ``permeability_factor`` is what partner drugs do to vessel walls.
+    ``permeability_factor`` is what partner drugs do to vessel walls. With ``reference_matrix`` (ny, nx), the matrix
+    before any partner, dense matrix hinders diffusion.
     """
     ligand = ligand_kinetics(form, parameters, draw, permeability_factor)
     vessels = tissue.vessel_surface_per_cm
@@ -87,6 +90,8 @@ def solve_form(
         mask=tissue.mask,
         target_nmol_per_L=tissue.targets[form.target].total_nmol_per_L,
         exchange_per_h=exchange_rate(vessels, ligand.permeability_um_per_s, flow_per_h),
+        diffusivity_factor=None if reference_matrix is None else diffusivity_factor(
+            tissue.matrix, reference_matrix, tissue.mask, form, parameters, draw),
     )
     injected_nmol = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * mass_factor
     half_lives = {name: half_life_h(name) for name in radionuclides}

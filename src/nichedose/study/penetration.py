@@ -14,6 +14,7 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields import Array, Mesh, radial_mesh, voxel_mesh
 from nichedose.library import Library
 from nichedose.nuclide import half_life_h
+from nichedose.study.hindrance import diffusivity_factor
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, ligand_kinetics, plasma_input
 from nichedose.study.responses import prepare
 from nichedose.study.setup import ResolvedCandidate, Setup
@@ -200,9 +201,8 @@ class _Chain:
         rate[0] = k.permeability_um_per_s * 3600.0 * 2.0 * math.pi * wall / mesh.volume[0]
         means = [float(np.asarray(s.density_nmol_per_L)[mask].mean()) for s in self.sites]
         sites = [replace(s, density_nmol_per_L=mean) for s, mean in zip(self.sites, means, strict=True)]
-        course = simulate_course(
-            mesh, sites, [self.ligand(rate, rate)], [self.batch], end_h=SHOWN_HOURS[-1], times_h=SHOWN_HOURS
-        )
+        ligand = replace(self.ligand(rate, rate), diffusivity_um2_per_s=k.diffusivity_um2_per_s)
+        course = simulate_course(mesh, sites, [ligand], [self.batch], end_h=SHOWN_HOURS[-1], times_h=SHOWN_HOURS)
         own = [s for s in course.species if s not in {site.name for site in sites}]
         found = np.stack([sum((course.at(t)[s] for s in own), np.zeros(SHELLS)) for t in SHOWN_HOURS])
         return 0.5 * (edges[1:] + edges[:-1]) - wall, found

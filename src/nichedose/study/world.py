@@ -122,8 +122,9 @@ class World:
                 mass_factor=mass_factor,
                 draw=self.draw,
                 permeability_factor=state.permeability_factor,
+                reference_matrix=before.matrix if self.setup.case.tissue.matrix_hindrance else None,
             )
-            for tissue in state.maps
+            for tissue, before in zip(state.maps, self.maps, strict=True)
         )
         factor = self._uptake_factor(candidate, runs if key == baseline else None)
         runs = tuple(dataclasses.replace(run, uptake_factor=factor) for run in runs)

@@ -20,7 +20,8 @@ def bounding_box(mask: BoolArray) -> Box:
 def crop(tissue: TissueTransport, box: Box) -> TissueTransport:
     mask = tissue.mask[box]
     grid = Grid((mask.shape[0], mask.shape[1]), tissue.grid.spacing_um)
-    return TissueTransport(grid, mask, tissue.target_nmol_per_L[box], tissue.exchange_per_h[box])
+    factor = None if tissue.diffusivity_factor is None else tissue.diffusivity_factor[box]
+    return TissueTransport(grid, mask, tissue.target_nmol_per_L[box], tissue.exchange_per_h[box], factor)
 
 
 def expand(field: Array, shape: tuple[int, int], box: Box) -> Array:

@@ -46,15 +46,22 @@ def coefficients(tissue: TissueTransport, ligand: LigandKinetics, basis: Basis) 
     mask = tissue.mask
     conductance = ligand.void_fraction * ligand.diffusivity_um2_per_s * SECONDS_PER_HOUR / tissue.grid.spacing_um**2
     exchange = np.where(mask, tissue.exchange_per_h, 0.0)
+    factor = np.where(mask, 1.0 if tissue.diffusivity_factor is None else tissue.diffusivity_factor, 1.0)
     return Coefficients(
         capacity=np.where(mask, ligand.void_fraction / per_unit, 0.0),
         target_nmol_per_L=np.where(mask, tissue.target_nmol_per_L, 0.0),
         source_per_h=exchange,
         leave_per_h=exchange / per_unit,
-        face_y_per_h=np.where(mask[1:] & mask[:-1], conductance / per_unit, 0.0),
-        face_x_per_h=np.where(mask[:, 1:] & mask[:, :-1], conductance / per_unit, 0.0),
+        face_y_per_h=np.where(mask[1:] & mask[:-1], _between(factor[1:], factor[:-1]) * conductance / per_unit, 0.0),
+        face_x_per_h=np.where(
+            mask[:, 1:] & mask[:, :-1], _between(factor[:, 1:], factor[:, :-1]) * conductance / per_unit, 0.0),
         kon_L_per_nmol_per_h=ligand.association_L_per_nmol_per_h / per_unit,
         koff_per_h=ligand.dissociation_per_h,
         kint_per_h=ligand.internalisation_per_h,
         krel_per_h=ligand.release_per_h,
     )
+
+
+def _between(a: Array, b: Array) -> Array:
+    """Harmonic mean: two halves of a way in series."""
+    return np.asarray(2.0 * a * b / (a + b))

@@ -58,6 +58,10 @@ def _check_tissue(tissue: TissueTransport) -> None:
         raise BadInput("Tissue: the mask is empty; no voxel lies in tissue.")
     _check_field("target_nmol_per_L", tissue.target_nmol_per_L, mask)
     _check_field("exchange_per_h", tissue.exchange_per_h, mask)
+    if tissue.diffusivity_factor is not None:
+        _check_field("diffusivity_factor", tissue.diffusivity_factor, mask)
+        if not bool((tissue.diffusivity_factor[mask] > 0.0).all()):
+            raise BadInput("Tissue: diffusivity_factor must be above 0 in tissue.")
     if not (tissue.exchange_per_h[mask] > 0.0).any():
         raise BadInput(
             "Tissue: exchange_per_h is 0 everywhere, so no ligand can enter. Check the vessel map, the "

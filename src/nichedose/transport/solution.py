@@ -34,12 +34,14 @@ class TissueTransport:
 
     ``target_nmol_per_L`` binding sites per tissue volume; ``exchange_per_h`` plasma-tissue clearance per tissue volume
     (permeability x surface, limited by flow); both zero outside ``mask``. ``void_fraction`` scalar.
+    ``diffusivity_factor`` multiplies the ligand's diffusivity, above 0 in tissue; 1 everywhere when absent.
     """
 
     grid: Grid
     mask: BoolArray
     target_nmol_per_L: Array
     exchange_per_h: Array
+    diffusivity_factor: Array | None = None
 
 
 @dataclass(frozen=True)
