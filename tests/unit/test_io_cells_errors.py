@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from io_fake import write_h5ad
+
 from io_cells_fake import (
     GENES,
     cell_anndata,
@@ -26,8 +28,6 @@ from io_cells_fake import (
     write_visium_hd,
     write_xenium,
 )
-from io_fake import write_h5ad
-
 from nichedose.errors import BadInput
 from nichedose.io import read_tissue
 

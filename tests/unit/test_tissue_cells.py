@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from io_cells_fake import GENES, fake_cells, halo_frame, inform_frame, plain_frame, write_visium_hd
 
+from io_cells_fake import GENES, fake_cells, halo_frame, inform_frame, plain_frame, write_visium_hd
 from nichedose.errors import BadInput
 from nichedose.io import read_tissue
 from nichedose.library import load_library
