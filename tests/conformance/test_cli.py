@@ -128,7 +128,10 @@ def test_interrupting_keeps_earlier_results(small: Path) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
     command = [sys.executable, "-m", "nichedose.cli", "plan", str(small), "--draws", "400", "-o", str(folder),
                "--overwrite"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        # tests that run in the background of a shell would hand down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     time.sleep(4.0)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
