@@ -43,13 +43,14 @@ def fit_exponentials(times_h: Array, nmol_per_L: Array, decay_per_h: float = 0.0
                        f"{c.shape}.")
     if not (np.all(np.isfinite(c)) and c.min() >= -1e-9 * max(c.max(), 1e-300) and c.max() > 0.0):
         raise BadInput("Plasma: concentrations must be finite, not negative, and somewhere above 0.")
-    curve = _fitted(t, c, *_plain(t))
+    rates, into = _plain(t)
+    curve = _fitted(t, c, rates, into)
     error = _error(curve, t, c, decay_per_h)
     if error > GOOD_ERROR:
-        rates, into = _plain(t)
+        area, moment = _running(t, c)[-1], _running(t, t * c)[-1]
         tried = [curve]
         for share in DEGREE_RATES:
-            more, parts = _bernstein(share * _running(t, c)[-1] / _running(t, t * c)[-1])
+            more, parts = _bernstein(share * area / moment)
             both = np.concatenate([rates, more])
             terms = np.block([
                 [into, np.zeros((len(rates), parts.shape[1]))], [np.zeros((len(more), into.shape[1])), parts]])

@@ -48,7 +48,6 @@ def rank(
     """Rank candidates and combinations by any objective, and say what would change the answer."""
     from nichedose.decide import objective_named, parse_condition, parse_limit
     from nichedose.io import load_results
-    from nichedose.quantities import parse_quantity
     from nichedose.study.rank import RankQuestion, rank_case, rank_results
 
     question = RankQuestion(
@@ -57,7 +56,7 @@ def rank(
         conditions=tuple(parse_condition(text) for text in condition or ()),
         limits=tuple(parse_limit(text) for text in limit or ()),
         confidence=confidence,
-        doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=0.0),
+        doubling_time_h=_hours(doubling_time),
     )
     if place.is_dir():
         if draws is not None or seed is not None:
@@ -121,7 +120,7 @@ def optimise(
             cycles=_cycles(cycles),
             interval_h=(parse_quantity(first, "h", minimum=0.0), parse_quantity(last, "h", minimum=0.0)),
             longest_offset_h=parse_quantity(longest_delay, "h", minimum=0.0),
-            doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=0.0),
+            doubling_time_h=_hours(doubling_time),
             draws=draws, progress=progress)
     _show(found, page, as_json)
 
@@ -213,14 +212,13 @@ def design(
     as_json: Json = False,
 ) -> None:
     """Which ligand would suit this tissue: affinity, size, internalisation, and half-life of its label."""
-    from nichedose.quantities import parse_quantity
     from nichedose.study.design import design_case
 
     case = _read(case_file, seed, workers)
     with progress_bars(quiet) as progress:
         found = design_case(
             case, case_file, agent, draws=draws,
-            doubling_time_h=None if doubling_time is None else parse_quantity(doubling_time, "h", minimum=1.0),
+            doubling_time_h=_hours(doubling_time, minimum=1.0),
             progress=progress)
     _show(found, page, as_json)
 
@@ -229,6 +227,12 @@ def _ends(text: str) -> tuple[str, str]:
     """The two ends of a range 'a..b'; one number is both."""
     first, dots, last = text.partition("..")
     return first.strip(), (last if dots else first).strip()
+
+
+def _hours(text: str | None, minimum: float = 0.0) -> float | None:
+    from nichedose.quantities import parse_quantity
+
+    return None if text is None else parse_quantity(text, "h", minimum=minimum)
 
 
 def _cycles(text: str) -> tuple[int, int]:

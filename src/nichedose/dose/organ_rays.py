@@ -101,6 +101,22 @@ def _voxels_of(phantom: VoxelPhantom, name: str) -> NDArray[np.intp]:
 
 
 @njit(cache=True)
+def _to_next_face(place, way, cell):  # type: ignore[no-untyped-def]
+    """How far along ``way`` the voxel ``cell`` ends, in lengths of ``way``, and the axis of that face."""
+    length, axis = 1e30, 0
+    for i in range(3):
+        if way[i] > 0.0:
+            reach = (cell[i] + 1 - place[i]) / way[i]
+        elif way[i] < 0.0:
+            reach = (cell[i] - place[i]) / way[i]
+        else:
+            reach = 1e30
+        if reach < length:
+            length, axis = reach, i
+    return length, axis
+
+
+@njit(cache=True)
 def _follow(labels, per_voxel, start, direction, within, step, n_regions, batches):  # type: ignore[no-untyped-def]
     n_energy, last = within.shape[1], within.shape[0] - 1
     out = np.zeros((batches, n_energy, n_regions + 1))
@@ -116,16 +132,7 @@ def _follow(labels, per_voxel, start, direction, within, step, n_regions, batche
         before[:] = 0.0
         held = labels[cell[0], cell[1], cell[2]]
         while True:
-            length, axis = 1e30, 0
-            for i in range(3):
-                if way[i] > 0.0:
-                    reach = (cell[i] + 1 - place[i]) / way[i]
-                elif way[i] < 0.0:
-                    reach = (cell[i] - place[i]) / way[i]
-                else:
-                    reach = 1e30
-                if reach < length:
-                    length, axis = reach, i
+            length, axis = _to_next_face(place, way, cell)
             if held < n_regions:
                 path += length * per_voxel[held]
             place += length * way
@@ -165,16 +172,7 @@ def _join(labels, per_voxel, first, second, per_path, step, batches):  # type: i
         cell = np.floor(place).astype(np.int64)
         path, gone = 0.0, 0.0
         while gone < 1.0:
-            length, axis = 1e30, 0
-            for i in range(3):
-                if way[i] > 0.0:
-                    reach = (cell[i] + 1 - place[i]) / way[i]
-                elif way[i] < 0.0:
-                    reach = (cell[i] - place[i]) / way[i]
-                else:
-                    reach = 1e30
-                if reach < length:
-                    length, axis = reach, i
+            length, axis = _to_next_face(place, way, cell)
             length = min(length, 1.0 - gone)
             held = labels[cell[0], cell[1], cell[2]]
             if held < per_voxel.shape[0]:

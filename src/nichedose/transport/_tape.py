@@ -37,6 +37,7 @@ class Tape:
     most_fields: int
     newton_tolerance: float
     steps: list[Step] = field(default_factory=list)
+    starts_h: list[float] = field(default_factory=list)
     kept: dict[int, TapedStep] = field(default_factory=dict)
     stride: int = 0  # 0: everything is kept
 
@@ -44,6 +45,7 @@ class Tape:
         """Take down an accepted step before the run moves on."""
         n = len(self.steps)
         self.steps.append(step)
+        self.starts_h.append(start_h)
         if self.stride == 0 and (n + 1) * (FIELDS_PER_CHECKPOINT + FIELDS_OF_STAGES) > self.most_fields:
             self._thin(1)
         if self.stride == 0:

@@ -102,7 +102,7 @@ def differentiate(
     seeds = _seeds(wanted, names, shape, tissue.mask)[(..., *box)]
     sweep = _Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
     reduction = max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION)
-    return sweep.back(tape, plasma, reduction).gradient(float(value), ligand, plasma, shape, box)
+    return sweep.back(tape, reduction).gradient(float(value), tape, ligand, plasma, shape, box)
 
 
 def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: BoolArray) -> Array:
@@ -138,15 +138,14 @@ class _Sweep:
         self.even = np.ones(run.mass.size)  # the adjoint's residual is weighed alike in every voxel
         self.cg = 0
 
-    def back(self, tape: Tape, plasma: PlasmaCurve, reduction: float) -> _Sweep:
-        run, starts = self.run, [0.0, *(s.end_h for s in tape.steps)]
+    def back(self, tape: Tape, reduction: float) -> _Sweep:
+        run = self.run
         slope_bars, value_bars = np.zeros_like(run.slopes), np.zeros_like(run.values)
         later = None  # plasma at the start of the following step
-        self.starts, self.steps = starts[:-1], tape.steps
         for n, taped in tape.backwards(run):
             step = tape.steps[n]
             levels_bar = np.zeros(STAGES)
-            fade = np.exp(-self.decays * starts[n]) * step.size_h
+            fade = np.exp(-self.decays * tape.starts_h[n]) * step.size_h
             adjoint.start_step(
                 self.seeds.reshape(len(self.decays), -1), np.ascontiguousarray((fade[:, None] * step.weights[1:]).T),
                 self.state_bar.reshape(-1), step.size_h * B, value_bars.reshape(STAGES, -1),
@@ -167,7 +166,7 @@ class _Sweep:
             later = step.plasma[0]
         # the very first slope is the plasma's alone
         self.levels_bar[-1][0] += adjoint.between_steps(
-            self.first_bar[0], run.source, self.steps[0].plasma[0], self.exchange_bar)
+            self.first_bar[0], run.source, tape.steps[0].plasma[0], self.exchange_bar)
         return self
 
     def _replay(self, step: Step, state: Array, first_slope: Array, free: Array) -> None:
@@ -214,11 +213,11 @@ class _Sweep:
             self.rhs_bar.reshape(-1), step.size_h * A[i], i, self.state_bar.reshape(-1), slope_bars.reshape(STAGES, -1))
 
     def gradient(
-        self, value: float, ligand: LigandKinetics, plasma: PlasmaCurve, shape: tuple[int, int], box: Box
+        self, value: float, tape: Tape, ligand: LigandKinetics, plasma: PlasmaCurve, shape: tuple[int, int], box: Box
     ) -> TransportGradient:
         """From the coefficients of the equations to the inputs that they were made of (free ligand per void)."""
         sums, amplitudes, rates = self.sums, np.zeros(len(plasma.rates_per_h)), np.zeros(len(plasma.rates_per_h))
-        for start, step, bar in zip(self.starts, self.steps, reversed(self.levels_bar), strict=True):
+        for start, step, bar in zip(tape.starts_h, tape.steps, reversed(self.levels_bar), strict=True):
             by_amplitude, by_rate = _levels_derivative(plasma, start, step.size_h)
             amplitudes += bar @ by_amplitude
             rates += bar @ by_rate
