@@ -16,6 +16,7 @@ from typing import Any
 
 import nichedose
 from nichedose.check import CheckRow, collect, to_json
+from nichedose.jax_support import WRONG_JAX
 
 __all__ = ["diagnose", "format_doctor", "jax_state"]
 
@@ -24,7 +25,6 @@ PACKAGES = (
     "radioactivedecay", "jax", "jaxlib",
 )
 OPTIONAL = frozenset({"jax", "jaxlib"})
-WRONG_JAX = "0.10.2"
 _GIB = 2.0**30
 
 
