@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,14 @@ from nichedose.case import Case
 from nichedose.decide import Administration, course_effect
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.findings import Findings
+from nichedose.nuclide import half_life_h
 from nichedose.report import findings_text, render_findings
-from nichedose.study.design import DesignSpace, design_case, net_kill
+from nichedose.study.design import DesignSpace, _one, _Task, design_case, net_kill, plasma_reference
+from nichedose.study.design_chain import PROPERTIES, LigandDesign, design_chain, design_gradient, design_value
+from nichedose.study.responses import prepare
+from nichedose.study.setup import ResolvedCandidate
+from nichedose.study.world import World, tissue_maps
+from nichedose.values import Draw
 
 SPACE = DesignSpace((0.3, 1e4), (1.0, 150.0), (0.06,), ("64Cu", "177Lu"))
 
@@ -77,3 +84,55 @@ def test_what_cannot_be_designed(case: tuple[Case, Path]) -> None:
             DesignSpace(**space)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="half-life"):
         DesignSpace(clocks=())
+
+
+PLACE = LigandDesign(3.0, 15.0, 0.06, 159.5)
+
+
+@pytest.fixture(scope="module")
+def world(case: tuple[Case, Path]) -> tuple[World, ResolvedCandidate, float]:
+    wanted = case[0].model_copy(update={"candidates": case[0].candidates[:1]})
+    setup = prepare(wanted, case[1])
+    draw = Draw(seed=1, index=2)
+    world = World(setup, draw, tissue_maps(setup, draw, 160.0), pairs=2)
+    return world, setup.candidates[0], plasma_reference(setup, setup.candidates[0], draw)
+
+
+@pytest.mark.parametrize("doubling_time_h", [None, 960.0])
+def test_gradient_of_the_log_kill_against_differences(
+    world: tuple[World, ResolvedCandidate, float], doubling_time_h: float | None
+) -> None:
+    """The whole chain, from affinity to log kill: fourth-order differences of forward runs, 1e-3 of the largest."""
+    chain = design_chain(*world, doubling_time_h)
+    value, gradient = design_gradient(chain, PLACE)
+    assert value == pytest.approx(design_value(chain, PLACE), rel=1e-6)
+    for i in range(len(PROPERTIES)):
+        def at(k: int, i: int = i) -> float:
+            return design_value(chain, LigandDesign.of_logs(PLACE.logs + 0.01 * k * np.eye(len(PROPERTIES))[i]))
+
+        difference = (8.0 * (at(1) - at(-1)) - at(2) + at(-2)) / 0.12
+        assert gradient[i] == pytest.approx(difference, abs=1e-3 * float(np.abs(gradient).max()))
+
+
+def test_the_chain_agrees_with_the_full_history_of_dose_rate(world: tuple[World, ResolvedCandidate, float]) -> None:
+    """The grid of designs keeps the dose rate's time course; the chain has eight time integrals of it."""
+    space = DesignSpace((3.0,), (15.0,), (0.06,), ("177Lu", "64Cu"))
+    full, _, _ = _one(world[0].setup, _Task(2, 160.0, world[1].name, space, None))
+    for design, kill_ in full.items():
+        here = dataclasses.replace(PLACE, half_life_h=half_life_h(design.clock))
+        assert design_value(design_chain(*world), here) == pytest.approx(kill_, rel=2e-3)
+
+
+def test_the_optimum_is_above_every_design_tried(found: Findings) -> None:
+    [best] = found.numbers["optimum"]
+    assert best["log_kill"] >= 0.999 * max(d["log_kill"] for d in found.numbers["designs"])
+    assert best["evaluations"] <= 60
+    assert found.answer.startswith("For this tumour: ")
+
+
+def test_an_optimum_that_derivatives_cannot_find_says_why(case: tuple[Case, Path]) -> None:
+    options = case[0].tissue.model_copy(update={"matrix_hindrance": True})
+    few = DesignSpace((3.0,), (1.0,), (0.06,), ("177Lu",))
+    found = design_case(case[0].model_copy(update={"tissue": options}), case[1], "177Lu-PSMA-617", space=few, draws=0)
+    assert "hindrance" in findings_text(found)
+    assert found.answer.startswith("Of the 1 designs tried")

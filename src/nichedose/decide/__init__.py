@@ -1,5 +1,6 @@
 """From doses and survivals to a choice: tolerated activity, courses, comparison modes, ranking, and why, in words."""
 
+from nichedose.decide.ascent import Ascent, ascend
 from nichedose.decide.burden import Burden, course_burdens, scale_to_limits, worst_burden
 from nichedose.decide.calibration import ReliabilityBin, brier_score, reliability
 from nichedose.decide.candidate_course import CandidateCourse, course_in_mode
@@ -27,6 +28,7 @@ __all__ = [
     "OBJECTIVES",
     "Administration",
     "AgentResponse",
+    "Ascent",
     "Burden",
     "CandidateCourse",
     "CandidateFacts",
@@ -50,6 +52,7 @@ __all__ = [
     "ReliabilityBin",
     "Tolerance",
     "activity_for_mode",
+    "ascend",
     "brier_score",
     "check_conditions",
     "course_burdens",

@@ -18,8 +18,8 @@ from nichedose.fields.threads import one_blas_thread
 from nichedose.nuclide import Source
 
 __all__ = [
-    "GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "inside_dose",
-    "uniform_sphere_MeV",
+    "GY_PER_MEV_MBQ_H_PER_L", "KernelKey", "Plane", "beyond_sphere", "dose_with_surroundings", "from_uniform",
+    "inside_dose", "mirror_box", "mirror_spectra", "uniform_sphere_MeV",
 ]
 
 GY_PER_MEV_MBQ_H_PER_L = DECAYS_PER_MBQ_H / UM3_PER_L * GY_PER_MEV_PER_UM3
@@ -75,7 +75,7 @@ def dose_with_surroundings(
         return _mirrored(plane, maps, keys, summed)
     if plane.geometry.surroundings == "isolated":
         return inside
-    received = np.stack([_from_uniform(plane, key) for key in keys])
+    received = np.stack([from_uniform(plane, key) for key in keys])
     if summed:
         received = received.sum(axis=0, keepdims=True)
     means = maps.reshape(len(maps), -1) @ plane.mask.ravel() / np.count_nonzero(plane.mask)
@@ -98,6 +98,11 @@ def _spectra(
     z = plane.geometry.along_z, plane.geometry.thickness_um
     stack = [_spectrum(key, plane.spacing_um, z, period, half_width, fill) for key in keys]
     return np.sum(stack, axis=0)[None] if summed else np.stack(stack)
+
+
+def mirror_spectra(keys: tuple[KernelKey, ...], plane: Plane, period: tuple[int, int], summed: bool = False) -> Array:
+    """Spectra for a section reflected at its edges for ever, on a torus of twice its size."""
+    return _spectra(keys, plane, period, _MIRROR_PERIODS * max(period), True, summed)
 
 
 @lru_cache(maxsize=128)
@@ -134,7 +139,7 @@ def _multiply(maps: Array, spectra: Array, shape: tuple[int, int]) -> Array:
 
 
 @lru_cache(maxsize=32)
-def _nearest(plane: Plane) -> tuple[slice, slice, Array, Array]:
+def mirror_box(plane: Plane) -> tuple[slice, slice, Array, Array]:
     """Bounding box of the mask, and for each voxel in it the nearest voxel in the mask."""
     mask = plane.mask
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -145,12 +150,12 @@ def _nearest(plane: Plane) -> tuple[slice, slice, Array, Array]:
 
 def _mirrored(plane: Plane, maps: Array, keys: tuple[KernelKey, ...], summed: bool) -> Array:
     """Holes take the nearest value, and the bounding box is reflected at its edges for ever."""
-    rows, columns, i, j = _nearest(plane)
+    rows, columns, i, j = mirror_box(plane)
     filled = maps[:, rows, columns][:, i, j]
     even = np.concatenate([filled, filled[:, ::-1]], axis=1)
     even = np.concatenate([even, even[:, :, ::-1]], axis=2)
     period = (even.shape[1], even.shape[2])
-    spectra = _spectra(keys, plane, period, _MIRROR_PERIODS * max(period), True, summed)
+    spectra = mirror_spectra(keys, plane, period, summed)
     out = np.zeros((len(spectra), len(maps), *plane.shape))
     out[:, :, rows, columns] = _multiply(even, spectra, period)[..., : filled.shape[1], : filled.shape[2]]
     return np.asarray(out * (plane.mask * GY_PER_MEV_MBQ_H_PER_L))
@@ -158,7 +163,7 @@ def _mirrored(plane: Plane, maps: Array, keys: tuple[KernelKey, ...], summed: bo
 
 @lru_cache(maxsize=128)
 @one_blas_thread
-def _from_uniform(plane: Plane, key: KernelKey) -> Array:
+def from_uniform(plane: Plane, key: KernelKey) -> Array:
     """Dose from the lesion outside the section when all of it holds 1 MBq.h/L, (ny, nx).
 
     A uniform sphere less the section's own part. Where the section pokes out of the sphere this would be below zero:

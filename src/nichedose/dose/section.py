@@ -27,7 +27,7 @@ from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.nuclide import Source, canonical_name
 from nichedose.values import Flag
 
-__all__ = ["LONGEST_PROGENY_HALF_LIFE_H", "CellLabel", "section_dose"]
+__all__ = ["LONGEST_PROGENY_HALF_LIFE_H", "CellLabel", "nuclei", "section_dose", "section_keys"]
 
 # Progeny that live longer than a year do not decay in place within a treatment (207Bi after 211At); assumed.
 LONGEST_PROGENY_HALF_LIFE_H = 8766.0
@@ -75,7 +75,7 @@ def section_dose(
     if pairs is not None and not (isinstance(pairs, int) and pairs >= 0):
         raise BadInput(f"pairs = {pairs}; give a whole number, 0 or above, or None to let the error decide.")
     plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(mask, dtype=np.bool_).tobytes(), geometry)
-    keys = _keys(nuclide, daughters, decay_data, photons)
+    keys = section_keys(nuclide, daughters, decay_data, photons)
     tia = np.where(mask, tia_MBq_h_per_L, 0.0)
     own = inside_dose(plane, tia[None], keys)
     # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
@@ -89,7 +89,7 @@ def section_dose(
         grid=grid,
         mask=mask,
         by_quality=by_quality,
-        nucleus_by_quality=_nuclei(keys, by_quality, tia, cells, mask, cell_radius_um, nucleus_radius_um),
+        nucleus_by_quality=nuclei(keys, by_quality, tia, cells, mask, cell_radius_um, nucleus_radius_um),
         history=_history(plane, keys, times, activity_MBq_per_L, tia, total.sum(axis=0), pairs) if history
         else mean_history(times, activity_MBq_per_L, plane.mask),
         escaped_fraction=escaped,
@@ -100,7 +100,9 @@ def section_dose(
     )
 
 
-def _keys(nuclide: str, daughters: Daughters, decay_data: Source | None, photons: bool) -> tuple[KernelKey, ...]:
+def section_keys(
+    nuclide: str, daughters: Daughters = "equilibrium", decay_data: Source | None = None, photons: bool = False
+) -> tuple[KernelKey, ...]:
     longest = LONGEST_PROGENY_HALF_LIFE_H
     charged = charged_qualities(nuclide, daughters, longest, decay_data)
     if not charged:
@@ -131,7 +133,7 @@ def _edge(tia: Array, own: Array, total: Array, energy_MeV: float) -> tuple[floa
     return max(0.0, 1.0 - kept / emitted), max(0.0, (float(total.sum()) - kept) / emitted)
 
 
-def _nuclei(
+def nuclei(
     keys: tuple[KernelKey, ...],
     by_quality: Mapping[Quality, Array],
     tia: Array,

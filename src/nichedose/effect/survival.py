@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ from nichedose.effect.parameters import HIGH_LET, EffectParameters
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
 
-__all__ = ["log_survival"]
+__all__ = ["log_survival", "survival_terms"]
 
 _ROUNDING = 1e-9  # negative dose below this share of the largest is rounding of a convolution and counts as zero
 
@@ -38,22 +38,36 @@ def log_survival(
     factor = np.asarray(sensitivity, dtype=float)
     if not np.isfinite(factor).all() or bool((factor < 0.0).any()):
         raise BadInput("Sensitivity must be finite and not negative.")
-    doses = (np.shape(d) for d in dose_by_quality.values())
-    shape = np.broadcast_shapes(g.shape, np.shape(oxygen_mmHg), factor.shape, *doses)
+    terms = survival_terms(tuple(dose_by_quality), oxygen_mmHg, p, sensitivity=factor)
+    doses = {quality: _checked_dose(raw, quality) for quality, raw in dose_by_quality.items()}
+    shape = np.broadcast_shapes(g.shape, np.shape(oxygen_mmHg), factor.shape, *(d.shape for d in doses.values()))
     linear, root_quadratic = np.zeros(shape), np.zeros(shape)
+    for quality, dose in doses.items():
+        alpha, root_beta = terms[quality]
+        linear += alpha * dose
+        root_quadratic += root_beta * dose
+    return np.asarray(-float(cycles) * (linear + g * root_quadratic**2), dtype=float)
+
+
+def survival_terms(
+    qualities: Sequence[Quality], oxygen_mmHg: Array, p: EffectParameters, *, sensitivity: ArrayLike = 1.0
+) -> dict[Quality, tuple[Array, Array]]:
+    """alpha (per Gy) and sqrt(beta) (per Gy) of each quality in each place: RBE, oxygen and sensitivity are in them.
+
+    Raises `BadInput` for a quality without parameters.
+    """
     enhancement: dict[float, Array] = {}
-    for quality, raw in dose_by_quality.items():
+    found: dict[Quality, tuple[Array, Array]] = {}
+    for quality in qualities:
         if quality not in p.rbe:
             raise BadInput(f"No RBE and OER for radiation quality '{quality}'.{near_miss(quality, p.rbe)}")
         oer_max = p.oer_max[quality]
         if oer_max not in enhancement:
             enhancement[oer_max] = oxygen_enhancement_ratio(oxygen_mmHg, oer_max, p.oer_half_pressure_mmHg)
-        effective = factor * _checked_dose(raw, quality) / enhancement[oer_max]
-        linear += p.rbe[quality] * p.alpha_per_Gy * effective
+        per_dose = np.asarray(sensitivity, dtype=float) / enhancement[oer_max]
         share = p.high_let_root_beta if quality in HIGH_LET else 1.0
-        if share > 0.0:
-            root_quadratic += share * np.sqrt(p.beta_per_Gy2) * effective
-    return np.asarray(-float(cycles) * (linear + g * root_quadratic**2), dtype=float)
+        found[quality] = (p.rbe[quality] * p.alpha_per_Gy * per_dose, share * np.sqrt(p.beta_per_Gy2) * per_dose)
+    return found
 
 
 def _checked_dose(raw: Array, quality: str) -> Array:

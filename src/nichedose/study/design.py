@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from nichedose.case import Case
 from nichedose.decide import Administration, LesionResponse, course_effect
@@ -18,6 +19,16 @@ from nichedose.fields.grid import Array
 from nichedose.findings import FindingMap, Findings, FindingTable, Part
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import half_life_h
+from nichedose.study.design_chain import PROPERTIES, LigandDesign, design_chain, designed
+from nichedose.study.design_optimum import (
+    MASS_FACTORS,
+    SLOWEST,
+    WITHIN,
+    Optimum,
+    climb,
+    optimum_part,
+    optimum_sentence,
+)
 from nichedose.study.kinetics import FormRun, plasma_curve
 from nichedose.study.plan import draw_spacing_um
 from nichedose.study.pool import run_tasks
@@ -28,15 +39,13 @@ from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import TissueMap
 from nichedose.values import Draw, Value, ValueUse
 
-__all__ = ["CLOCKS", "Design", "DesignSpace", "design_case"]
+__all__ = ["CLOCKS", "Design", "DesignSpace", "design_case", "net_kill", "plasma_reference", "search_ranges"]
 
 Progress = Callable[[str, int, int], None]
 # half-lives of real radionuclides, whose emissions are not used: only how fast the label decays
 CLOCKS = ("68Ga", "44Sc", "64Cu", "90Y", "177Lu", "225Ac", "89Sr")
-RESULTS_WITHIN = 0.05  # designs whose median is within this share of the best are named with it
 AFFINITIES = (1e-3, 1e4)
 SIZES_KDA = (0.3, 250.0)
-NAME = "designed"
 
 
 @dataclass(frozen=True)
@@ -51,11 +60,15 @@ class Design:
 
 @dataclass(frozen=True)
 class DesignSpace:
-    """Every combination of these is tried."""
+    """Every combination of these is tried.
+
+    The slowest internalisation is not 0: a target on a living cell is turned over, and takes its ligand along (the
+    rate is assumed).
+    """
 
     affinities_nmol_per_L: tuple[float, ...] = (0.03, 0.3, 3.0, 30.0, 300.0)
     molar_masses_kDa: tuple[float, ...] = (1.0, 15.0, 50.0, 150.0)
-    internalisations_per_h: tuple[float, ...] = (0.0, 0.06)
+    internalisations_per_h: tuple[float, ...] = (0.01, 0.06)
     clocks: tuple[str, ...] = CLOCKS
 
     def __post_init__(self) -> None:
@@ -117,21 +130,23 @@ def design_case(
     spacing = draw_spacing_um(case, tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing))
     tasks = [_Task(i, spacing, candidate.name, chosen, doubling_time_h) for i in (None, *range(draws))]
     kills: list[dict[Design, float]] = []
+    tops: list[Optimum | str] = []
     used: dict[str, Value] = {}
     progress("designs", 0, len(tasks))
-    for done, (result, drawn) in enumerate(run_tasks(_one, setup, tasks, workers=case.sampling.workers), start=1):
+    outcomes = run_tasks(_one, setup, tasks, workers=case.sampling.workers)
+    for done, (result, top, drawn) in enumerate(outcomes, start=1):
         kills.append(result)
+        tops.append(top)
         used.update(drawn)
         progress("designs", done, len(tasks))
-    return _findings(setup, candidate, chosen, kills, used, doubling_time_h)
+    return _findings(setup, candidate, chosen, (kills, tops), used, doubling_time_h)
 
 
-def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], dict[str, Value]]:
+def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], Optimum | str, dict[str, Value]]:
     draw = Draw(seed=setup.case.sampling.seed, index=task.index)
     maps = tissue_maps(setup, draw, task.spacing_um)
     candidate = next(c for c in setup.candidates if c.name == task.candidate)
-    reference = _plasma_integral(_designed(candidate.form, task.space, 1.0, 1.0, 0.0), candidate.radionuclide, setup,
-                                 draw) * candidate.activity_MBq
+    reference = plasma_reference(setup, candidate, draw)
     out: dict[Design, float] = {}
     space = task.space
     for affinity, mass, inside in itertools.product(
@@ -147,7 +162,20 @@ def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], dict[str, Valu
             lesion = lesion_response(_Given(whole, draw, maps, given), (bearer,))
             out[Design(affinity, mass, inside, clock)] = net_kill(
                 lesion, bearer.name, activity, candidate.cycles, task.doubling_time_h)
-    return out, dict(draw.used)
+    best = max(out, key=lambda d: out[d])
+    top = climb(
+        lambda: design_chain(World(setup, draw, maps, pairs=2), candidate, reference, task.doubling_time_h),
+        LigandDesign(best.affinity_nmol_per_L, best.molar_mass_kDa, max(best.internalisation_per_h, SLOWEST),
+                     half_life_h(best.clock)), search_ranges(space), flat=task.index is None)
+    return out, top, dict(draw.used)
+
+
+def search_ranges(space: DesignSpace) -> dict[str, tuple[float, float]]:
+    """What is searched between the designs that are tried, by property."""
+    inside = tuple(max(v, SLOWEST) for v in space.internalisations_per_h)
+    lives = tuple(half_life_h(c) for c in space.clocks)
+    ends = (space.affinities_nmol_per_L, space.molar_masses_kDa, inside, lives, MASS_FACTORS)
+    return {name: (min(v), max(v)) for name, v in zip(PROPERTIES, ends, strict=True)}
 
 
 def net_kill(
@@ -166,22 +194,25 @@ def net_kill(
     one = lesion[agent]
     given = np.concatenate([[0.0], np.cumsum(
         0.5 * (one.rate_per_h[1:] + one.rate_per_h[:-1]) * np.diff(one.times_h))])
-    shares = np.linspace(0.1, 0.99, 12)
-    times = np.interp(shares, given / given[-1], one.times_h)
-    return cycles * max(kill(float(s)) - float(t) / doubling_time_h * math.log10(2.0)
-                        for s, t in zip(shares, times, strict=True))
+    shares = given / given[-1]
+
+    def loss(share: float) -> float:
+        return float(np.interp(share, shares, one.times_h)) / doubling_time_h * math.log10(2.0) - kill(share)
+
+    return -cycles * float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-4}).fun)
 
 
 def _designed(
     form: LabelledForm, space: DesignSpace, affinity: float, mass: float, internalisation: float
 ) -> LabelledForm:
-    def fixed(value: float) -> Value:
-        return Value(value=value, evidence="definition", note="varied")
-
     nuclides = tuple(dict.fromkeys((*form.radionuclides, *space.clocks)))
-    return form.model_copy(update={
-        "name": NAME, "molar_mass_kDa": fixed(mass), "dissociation_constant_nmol_per_L": fixed(affinity),
-        "internalisation_per_h": fixed(internalisation), "radionuclides": nuclides})
+    return designed(form, affinity, mass, internalisation).model_copy(update={"radionuclides": nuclides})
+
+
+def plasma_reference(setup: Setup, candidate: ResolvedCandidate, draw: Draw) -> float:
+    """Time integral of the label in plasma at the agent's prescribed activity, which every design may use."""
+    form = designed(candidate.form, 1.0, 1.0, 0.0)
+    return _plasma_integral(form, candidate.radionuclide, setup, draw) * candidate.activity_MBq
 
 
 def _plasma_integral(form: LabelledForm, clock: str, setup: Setup, draw: Draw) -> float:
@@ -202,22 +233,25 @@ def _relabelled(run: FormRun, clock: str, emitter: str) -> FormRun:
 
 
 def _findings(
-    setup: Setup, candidate: ResolvedCandidate, space: DesignSpace, kills: Sequence[Mapping[Design, float]],
-    used: Mapping[str, Value], doubling_time_h: float | None
+    setup: Setup, candidate: ResolvedCandidate, space: DesignSpace,
+    found: tuple[Sequence[Mapping[Design, float]], Sequence[Optimum | str]], used: Mapping[str, Value],
+    doubling_time_h: float | None
 ) -> Findings:
+    kills, tops = found
     designs = list(kills[0])
     table = np.array([[k[d] for d in designs] for k in kills])
     median = np.median(table[1:], axis=0) if len(kills) > 1 else table[0]
     order = np.argsort(-median)
     best = designs[int(order[0])]
     top_kill = float(median[order[0]])
-    close = [designs[int(i)] for i in order if median[int(i)] >= top_kill - RESULTS_WITHIN * abs(top_kill)]
+    close = [designs[int(i)] for i in order if median[int(i)] >= top_kill - WITHIN * abs(top_kill)]
     wins = [designs[int(np.argmax(row))] for row in (table[1:] if len(kills) > 1 else table)]
-    answer = (f"For this tissue and target: KD {_span([d.affinity_nmol_per_L for d in close])} nmol/L, "
-              f"{_span([d.molar_mass_kDa for d in close])} kDa, internalisation "
-              f"{_span([d.internalisation_per_h for d in close])} per h, half-life "
-              f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d (all designs within 5 % of the best, "
-              f"of {len(designs)}).{_edges(best, space)}")
+    grid = (f"Of the {len(designs)} designs tried, those within 5 % of the best have KD "
+            f"{_span([d.affinity_nmol_per_L for d in close])} nmol/L, "
+            f"{_span([d.molar_mass_kDa for d in close])} kDa, internalisation "
+            f"{_span([d.internalisation_per_h for d in close])} per h, half-life "
+            f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d.{_edges(best, space)}")
+    between = optimum_sentence(tops[0], sorted(setup.library.radionuclides, key=half_life_h))
     top = FindingTable(
         ("KD, nmol/L", "size, kDa", "internalisation, 1/h", "half-life, d", "log kill, median", "best in draws, %"),
         tuple((f"{d.affinity_nmol_per_L:g}", d.molar_mass_kDa, d.internalisation_per_h, half_life_h(d.clock) / 24.0,
@@ -225,8 +259,9 @@ def _findings(
               for d in (designs[int(i)] for i in order[:8])))
     maps = tuple(_map(space, designs, median, mass, best.internalisation_per_h) for mass in space.molar_masses_kDa)
     return Findings(
-        title=f"Design of a ligand after {candidate.name}: {setup.case.title}", answer=answer,
-        parts=(Part("Best designs", (), (top,)), Part("Maps", (
+        title=f"Design of a ligand after {candidate.name}: {setup.case.title}",
+        answer=grid if isinstance(tops[0], str) else between,
+        parts=(optimum_part(tops[0], tops[1:]), Part("Designs tried", (grid,), (top,)), Part("Maps", (
             "Cells hold the log kill; strength of colour is its share of the best of all designs.",), (), (), maps)),
         values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=sources_of(setup),
         assumptions=(
@@ -240,8 +275,11 @@ def _findings(
             f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, up to the time at which the "
             "cells would grow faster than they are killed.",
             "The association rate is the agent's; affinity acts through the dissociation rate.",
+            "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
+            "(assumed): cells turn their targets over.",
         ),
-        numbers={"best": dataclasses.asdict(best), "within_5_percent": [dataclasses.asdict(d) for d in close],
+        numbers={"optimum": [t if isinstance(t, str) else dataclasses.asdict(t) for t in tops],
+                 "best": dataclasses.asdict(best), "within_5_percent": [dataclasses.asdict(d) for d in close],
                  "designs": [dataclasses.asdict(d) | {"log_kill": float(m)} for d, m in
                              zip(designs, median, strict=True)]})
 

@@ -21,7 +21,7 @@ from nichedose.tissue import TissueMap
 from nichedose.values import Draw
 
 __all__ = [
-    "FULL_OXYGEN_MMHG", "NEGATIVE", "POSITIVE", "CandidateDose", "Metrics", "SectionDose", "combine",
+    "FULL_OXYGEN_MMHG", "NEGATIVE", "POSITIVE", "CandidateDose", "Metrics", "SectionDose", "cell_labels", "combine",
     "effect_parameters", "log_survival_by_class", "section_dose_of", "section_geometry", "tcp_from_log_kill",
 ]
 
@@ -134,7 +134,7 @@ def section_dose_of(
     tumour = tissue.cell_density_per_mm3["tumour"] * tissue.mask
     clonogens = {POSITIVE: positive * tumour, NEGATIVE: (1.0 - positive) * tumour}
     common: dict[str, Any] = {
-        "cells": _labels(tissue, target.name, tumour_hosts, tia, clonogens[POSITIVE]),
+        "cells": cell_labels(tissue, target.name, tumour_hosts, tia, clonogens[POSITIVE]),
         "times_h": run.solution.times_h,
         "activity_MBq_per_L": run.activity_history(candidate.radionuclide),
         "geometry": geometry,
@@ -153,7 +153,7 @@ def section_dose_of(
     return SectionDose(tissue, dose, g, clonogens, total, washed_out, within)
 
 
-def _labels(
+def cell_labels(
     tissue: TissueMap, target: str, tumour_hosts: list[str], tia: Mapping[str, Array], positive_per_mm3: Array
 ) -> dict[str, CellLabel]:
     """Time-integrated activity on and in one cell of each class; the other hosts' label is cross-fire to both."""

@@ -27,7 +27,7 @@ from nichedose.transport import (
 )
 from nichedose.values import Draw
 
-__all__ = ["FormRun", "ligand_kinetics", "plasma_curve", "plasma_input", "solve_form"]
+__all__ = ["FormRun", "ligand_kinetics", "plasma_curve", "plasma_input", "solve_form", "tissue_and_ligand"]
 
 HALF_LIVES_FOLLOWED = 10.0  # leaves 0.1 % of the label undecayed; the ledger states it as "left"
 
@@ -80,19 +80,8 @@ def solve_form(
     ``permeability_factor`` is what partner drugs do to vessel walls. With ``reference_matrix`` (ny, nx), the matrix
     before any partner, dense matrix hinders diffusion.
     """
-    ligand = ligand_kinetics(form, parameters, draw, permeability_factor)
-    vessels = tissue.vessel_surface_per_cm
-    mean_vessels = float(vessels[tissue.mask].mean())
-    perfusion = draw("tissue.perfusion_mL_per_min_per_mL", parameters.perfusion_mL_per_min_per_mL)
-    flow_per_h = perfusion * 60.0 * (vessels / mean_vessels if mean_vessels > 0.0 else np.zeros_like(vessels))
-    transport = TissueTransport(
-        grid=tissue.grid,
-        mask=tissue.mask,
-        target_nmol_per_L=tissue.targets[form.target].total_nmol_per_L,
-        exchange_per_h=exchange_rate(vessels, ligand.permeability_um_per_s, flow_per_h),
-        diffusivity_factor=None if reference_matrix is None else diffusivity_factor(
-            tissue.matrix, reference_matrix, tissue.mask, form, parameters, draw),
-    )
+    transport, ligand = tissue_and_ligand(
+        tissue, form, parameters, draw, permeability_factor=permeability_factor, reference_matrix=reference_matrix)
     injected_nmol = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * mass_factor
     half_lives = {name: half_life_h(name) for name in radionuclides}
     try:
@@ -106,6 +95,27 @@ def solve_form(
     except NichedoseError as error:
         raise type(error)(f"{form.name} in {tissue.sample}: {error}") from error
     return FormRun(solution, injected_nmol)
+
+
+def tissue_and_ligand(
+    tissue: TissueMap, form: LabelledForm, parameters: TissueParameters, draw: Draw, *,
+    permeability_factor: float = 1.0, reference_matrix: Array | None = None,
+) -> tuple[TissueTransport, LigandKinetics]:
+    """What transport is asked: the tissue as ``form`` meets it, and its rates. Options as in `solve_form`."""
+    ligand = ligand_kinetics(form, parameters, draw, permeability_factor)
+    vessels = tissue.vessel_surface_per_cm
+    mean_vessels = float(vessels[tissue.mask].mean())
+    perfusion = draw("tissue.perfusion_mL_per_min_per_mL", parameters.perfusion_mL_per_min_per_mL)
+    flow_per_h = perfusion * 60.0 * (vessels / mean_vessels if mean_vessels > 0.0 else np.zeros_like(vessels))
+    transport = TissueTransport(
+        grid=tissue.grid,
+        mask=tissue.mask,
+        target_nmol_per_L=tissue.targets[form.target].total_nmol_per_L,
+        exchange_per_h=exchange_rate(vessels, ligand.permeability_um_per_s, flow_per_h),
+        diffusivity_factor=None if reference_matrix is None else diffusivity_factor(
+            tissue.matrix, reference_matrix, tissue.mask, form, parameters, draw),
+    )
+    return transport, ligand
 
 
 def plasma_input(
