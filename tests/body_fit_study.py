@@ -35,7 +35,7 @@ TIMES_H = {3: (4.0, 24.0, 96.0), 2: (24.0, 96.0), 1: (96.0,)}
 PLACES = ("kidney", "salivary glands", "lesion")
 NOISE, COMMON, MODEL = 0.1, 0.05, 0.05  # per point; calibration of a place, all its points; the model, per point
 LEVEL = 0.9
-DRAWS = 128
+DRAWS = 512
 
 
 def patient_with_lesion(draw: Draw) -> BodyModel:

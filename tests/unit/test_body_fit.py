@@ -22,7 +22,9 @@ from nichedose.body import (
     fit,
     solve_population,
 )
-from nichedose.body.fit import _Problem
+from nichedose.body.misfit import Misfit
+from nichedose.body.observation import Observation
+from nichedose.body.rate_map import rate_map
 from nichedose.body.score_draw import ScoreDraw
 from nichedose.errors import BadInput
 from nichedose.values import Draw, Value
@@ -57,6 +59,11 @@ def series(place: str, times=TIMES, *, noise: float = 0.0, scores=TRUE, unit: st
     return dataclasses.replace(blank, values=tuple(float(v) for v in values), relative_sd=sd)
 
 
+def misfit(*measured: MeasuredActivity, names: tuple[str, ...], model_sd: float) -> Misfit:
+    observation = Observation(build, measured, BOLUS, LU177)
+    return Misfit((observation,), (rate_map(build),), names, model_sd)
+
+
 def fitted(*measured: MeasuredActivity, **changes):
     return fit(build, measured, regimen=BOLUS, decay_per_h=LU177, **{"model_sd": 0.0, **changes})
 
@@ -77,23 +84,23 @@ def test_the_mode_and_its_covariance_are_those_of_a_scan() -> None:
     measured = (series("kidney", (24.0,), noise=0.1),)
     found = fitted(*measured, parameters=[KIDNEY])
     scores = np.linspace(-3.0, 3.0, 601)
-    log_density = -0.5 * (found.misfit(scores[:, None]) ** 2).sum(axis=1)
+    log_density = -0.5 * (found.problem.many(scores[:, None]) ** 2).sum(axis=1)
     weight = np.exp(log_density - log_density.max())
     mean = float((weight * scores).sum() / weight.sum())
     width = math.sqrt(float((weight * (scores - mean) ** 2).sum() / weight.sum()))
     assert found.scores[0] == pytest.approx(scores[log_density.argmax()], abs=0.01)  # the grid's own step
     assert found.scores[0] == pytest.approx(mean, abs=0.05 * width)
     assert math.sqrt(found.covariance[0, 0]) == pytest.approx(width, rel=0.05)
-    assert found.effective_share(128) > 0.95
+    assert found.effective_share > 0.95
 
 
 def test_slopes_are_those_of_central_differences_with_richardson() -> None:
-    problem = _Problem(build, (series("kidney"), series("lesion")), BOLUS, LU177, (KIDNEY, SITES), 0.1)
+    problem = misfit(series("kidney"), series("lesion"), names=(KIDNEY, SITES), model_sd=0.1)
     at = np.array([0.3, -0.2])
 
     def central(h: float) -> np.ndarray:
         steps = h * np.eye(2)
-        return (problem.misfits(at + steps) - problem.misfits(at - steps)).T / (2.0 * h)
+        return (problem.many(at + steps) - problem.many(at - steps)).T / (2.0 * h)
 
     exact = (4.0 * central(0.01) - central(0.02)) / 3.0
     # forward differences of 1e-4 leave 1e-4 of the curvature
@@ -120,8 +127,8 @@ def test_a_shared_error_does_not_average_out() -> None:
     """n points with own error s and shared error c: the variance of the whole series is s^2/n + c^2."""
     def information(own: float, shared: float) -> float:
         one = dataclasses.replace(series("kidney"), relative_sd=own, calibration_sd=shared)
-        problem = _Problem(build, (one,), BOLUS, LU177, (KIDNEY,), 0.0)
-        return float(np.sum(np.linalg.solve(problem._root, np.ones(3)) ** 2))
+        problem = misfit(one, names=(KIDNEY,), model_sd=0.0)
+        return float(np.sum(np.linalg.solve(problem.root, np.ones(3)) ** 2))
 
     assert 1.0 / information(0.1, 0.2) == pytest.approx(math.log1p(0.01) / 3.0 + math.log1p(0.04), rel=1e-12)
     assert 1.0 / information(0.1, 0.0) == pytest.approx(math.log1p(0.01) / 3.0, rel=1e-12)

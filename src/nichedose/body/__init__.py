@@ -2,21 +2,23 @@
 
 from nichedose.body.anatomy import Anatomy, anatomy, body_surface_m2
 from nichedose.body.engine import integrate_population, simulate, solve, solve_population
-from nichedose.body.fit import fit
+from nichedose.body.fit import fit, fit_observations
 from nichedose.body.ligand import BodyLigand, body_ligand
 from nichedose.body.measured import MeasuredActivity
 from nichedose.body.model import BodyModel, body_model
+from nichedose.body.observation import Observation
 from nichedose.body.patient import Patient, Tumour
 from nichedose.body.plasma import PlasmaCurve
-from nichedose.body.posterior import BodyFit, PredictedActivity
+from nichedose.body.posterior import BodyFit, PredictedActivity, PredictedCurve
 from nichedose.body.redistribute import Redistribution, Release, redistribute
 from nichedose.body.regimen import Injection, Regimen, TargetChange, cycles
 from nichedose.body.sbml import body_sbml
 from nichedose.body.solution import BodySolution, PopulationIntegrals
 
 __all__ = [
-    "Anatomy", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "Injection", "MeasuredActivity", "Patient",
-    "PlasmaCurve", "PopulationIntegrals", "PredictedActivity", "Redistribution", "Regimen", "Release", "TargetChange",
-    "Tumour", "anatomy", "body_ligand", "body_model", "body_sbml", "body_surface_m2", "cycles", "fit",
-    "integrate_population", "redistribute", "simulate", "solve", "solve_population",
+    "Anatomy", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "Injection", "MeasuredActivity", "Observation",
+    "Patient", "PlasmaCurve", "PopulationIntegrals", "PredictedActivity", "PredictedCurve", "Redistribution",
+    "Regimen", "Release", "TargetChange", "Tumour", "anatomy", "body_ligand", "body_model", "body_sbml",
+    "body_surface_m2", "cycles", "fit", "fit_observations", "integrate_population", "redistribute", "simulate",
+    "solve", "solve_population",
 ]

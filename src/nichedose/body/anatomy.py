@@ -47,7 +47,8 @@ def body_surface_m2(weight_kg: float, height_cm: float) -> float:
     >>> round(body_surface_m2(70.0, 175.0), 2)
     1.85
     """
-    return float(0.007184 * weight_kg**0.425 * height_cm**0.725)
+    surface: float = 0.007184 * weight_kg**0.425 * height_cm**0.725
+    return surface
 
 
 def anatomy(patient: Patient, physiology: Physiology, draw: Draw | None = None) -> Anatomy:

@@ -29,7 +29,8 @@ class MeasuredActivity:
     ``place``: an organ or tumour of the model, 'plasma' or 'blood' (which becomes plasma by haematocrit and the share
     of cells). ``unit`` one of MBq, kBq, Bq, %IA (per cent of injected activity), alone or per mL or L; blood and
     plasma only per volume. ``decay_corrected``: whether ``values`` were corrected to the start of the injection.
-    ``calibration_sd``: relative error that all points of this series share (calibration, outline, partial volume).
+    ``relative_sd`` of every point, or one for each; ``calibration_sd`` what all points of this series share besides
+    (calibration, outline, partial volume).
     Raises `BadInput`.
 
     >>> MeasuredActivity("kidney", (24.0, 96.0), (3.1, 0.9), unit="%IA", decay_corrected=True).place
@@ -41,7 +42,7 @@ class MeasuredActivity:
     values: tuple[float, ...]
     unit: str
     decay_corrected: bool
-    relative_sd: float = 0.1
+    relative_sd: float | tuple[float, ...] = 0.1
     calibration_sd: float = 0.0
 
     def __post_init__(self) -> None:
@@ -64,11 +65,21 @@ class MeasuredActivity:
             if not (math.isfinite(value) and value > 0.0):
                 raise BadInput(f"{where}: values must be finite and above 0; got {value}. Leave out points below the "
                                "limit of detection.")
-        if not 0.0 < self.relative_sd <= 1.0:
-            raise BadInput(f"{where}: relative_sd must lie above 0 and at most at 1 (0.1 is 10 %); got "
-                           f"{self.relative_sd}.")
+        if len(set(self.times_h)) < len(self.times_h):
+            raise BadInput(f"{where}: a time stands twice; give each time once, as the mean of what was measured.")
+        if isinstance(self.relative_sd, tuple) and len(self.relative_sd) != len(self.values):
+            raise BadInput(f"{where}: relative_sd must be one number, or one for each of {len(self.values)} values; "
+                           f"got {len(self.relative_sd)}.")
+        for sd in self.point_sd:
+            if not 0.0 < sd <= 1.0:
+                raise BadInput(f"{where}: relative_sd must lie above 0 and at most at 1 (0.1 is 10 %); got {sd}.")
         if not 0.0 <= self.calibration_sd <= 1.0:
             raise BadInput(f"{where}: calibration_sd must lie in 0 to 1 (0.1 is 10 %); got {self.calibration_sd}.")
+
+    @property
+    def point_sd(self) -> tuple[float, ...]:
+        """Relative standard deviation of each point alone."""
+        return self.relative_sd if isinstance(self.relative_sd, tuple) else (self.relative_sd,) * len(self.values)
 
     @property
     def per_volume(self) -> bool:
@@ -102,10 +113,10 @@ class MeasuredActivity:
         amount = self.as_measured(regimen, decay_per_h)
         if self.per_volume:
             amount = amount * _volume_mL(model, self.place) / VOLUME_SLACK
-        for time, MBq in zip(self.times_h, amount, strict=True):
+        for time, MBq, sd in zip(self.times_h, amount, self.point_sd, strict=True):
             left = sum(i.activity_MBq * math.exp(-decay_per_h * (time - i.start_h)) for i in _active(regimen)
                        if i.start_h <= time)
-            if MBq > left * (1.0 + 2.0 * math.hypot(self.relative_sd, self.calibration_sd)):
+            if MBq > left * (1.0 + 2.0 * math.hypot(sd, self.calibration_sd)):
                 raise BadInput(
                     f"Measured activity in '{self.place}' at {time:g} h: {MBq:.3g} MBq, but only {left:.3g} MBq of "
                     f"what was injected is left by then. Check the unit ('{self.unit}') and decay_corrected (now "

@@ -1,0 +1,56 @@
+"""How far a body is from what was measured and from what is known, in standard deviations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from nichedose.body.observation import Observation, log_covariance, log_model
+from nichedose.body.rate_map import RateMap
+from nichedose.fields.grid import Array
+
+__all__ = ["Misfit"]
+
+DIFFERENCE = 1e-4  # of a score, for derivatives; the grid is fixed, so the model is smooth in every parameter
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Misfit in standard deviations: of every point, then of every score from its prior."""
+
+    observations: tuple[Observation, ...]
+    maps: tuple[RateMap, ...]
+    names: tuple[str, ...]
+    model_sd: float
+
+    @property
+    def root(self) -> Array:
+        """Cholesky root of the covariance of all points."""
+        return np.asarray(np.linalg.cholesky(block_diag(*(log_covariance(o, self.model_sd)
+                                                          for o in self.observations))))
+
+    def many(self, scores: Array) -> Array:
+        """(n, parameters) -> (n, points + parameters)."""
+        away = np.concatenate(
+            [log_model(o, m, self.columns(m, scores)) - o.log_data
+             for o, m in zip(self.observations, self.maps, strict=True)], axis=1)
+        return np.concatenate([np.linalg.solve(self.root, away.T).T, scores], axis=1)
+
+    def one(self, scores: Array) -> Array:
+        return np.asarray(self.many(scores[None])[0])
+
+    def slope(self, scores: Array) -> Array:
+        """(points + parameters, parameters), by differences of one batch of bodies."""
+        shifted = scores + DIFFERENCE * np.eye(scores.size + 1, scores.size)  # the last row is not shifted
+        found = self.many(shifted)
+        return np.asarray((found[:-1] - found[-1]).T / DIFFERENCE)
+
+    def columns(self, rates: RateMap, scores: Array) -> Array:
+        """``scores`` (n, names) in the order of ``rates``; what is not among the names stays at its median."""
+        found = np.zeros((len(scores), len(rates.names)))
+        for i, name in enumerate(rates.names):
+            if name in self.names:
+                found[:, i] = scores[:, self.names.index(name)]
+        return found
