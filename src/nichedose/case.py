@@ -24,8 +24,8 @@ from nichedose.quantities import (
 )
 
 __all__ = [
-    "Administration", "Candidate", "Case", "Combination", "MeasuredUptake", "Patient", "PriorDose", "Section",
-    "parse_case",
+    "Administration", "Candidate", "Case", "Combination", "MeasuredActivityTable", "MeasuredUptake", "Patient",
+    "PriorDose", "Section", "parse_case",
 ]
 
 Surroundings = Literal["uniform", "mirror", "isolated"]
@@ -142,6 +142,32 @@ class MeasuredUptake(_Part):
     def in_percent_per_mL(self, weight_kg: float) -> float:
         """Percent of the injected activity per mL of lesion, in a body of ``weight_kg``."""
         return self.percent_per_mL if self.percent_per_mL is not None else (self.suv or 0.0) * 0.1 / weight_kg
+
+
+class MeasuredActivityTable(_Part):
+    """Activity of this patient's organs, lesion or blood over time after one injection, in a table of its own.
+
+    Columns and what is done with them: docs/how-to/measured_activity.md.
+    """
+
+    path: str
+    form: str = Field(description="labelled form whose whole-body set describes what was injected")
+    radionuclide: str = Field(description="its label, such as 177Lu or 68Ga")
+    injected: ActivityMBq
+    ligand: AmountNmol | None = Field(default=None, description="labelled and not; as is usual with the form")
+    infusion: TimeH | None = Field(default=None, description="length; at once when absent")
+    amino_acids: bool | None = Field(
+        default=None, description="as is usual with the form when absent; none with another molecule")
+    tracer: str | None = Field(
+        default=None, description="name of another molecule that the form only stands in for, such as 68Ga-PSMA-11")
+    calibration_sd: float = Field(
+        default=0.05, ge=0, le=1, description="relative error that all points of a place share")
+
+    @model_validator(mode="after")
+    def _some_activity(self) -> Self:
+        if not self.injected > 0.0:
+            raise ValueError("injected must be above 0; give the activity at the start of the injection")
+        return self
 
 
 class CandidatePartner(_Part):
@@ -305,6 +331,7 @@ class Case(_Part):
     anchors: dict[str, ConcentrationNmolPerL] = Field(
         default_factory=dict, description="measured mean target densities of this lesion, per tissue volume")
     measured_uptake: tuple[MeasuredUptake, ...] = ()
+    measured_activity: tuple[MeasuredActivityTable, ...] = ()
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     combinations: tuple[Combination, ...] = ()
     forms: tuple[LabelledForm, ...] = ()

@@ -25,7 +25,8 @@ class FindingTable:
 
 @dataclass(frozen=True)
 class FindingChart:
-    """Lines over a shared ``x``; the unit stands in the labels."""
+    """Lines over a shared ``x``; the unit stands in the labels. By the name of a line: ``bands`` (low, high) over it,
+    and ``points`` (x, y) that were measured."""
 
     title: str
     summary: str
@@ -34,6 +35,8 @@ class FindingChart:
     x: tuple[float, ...]
     lines: Mapping[str, tuple[float, ...]]
     log_x: bool = False
+    bands: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
+    points: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

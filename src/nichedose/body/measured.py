@@ -112,7 +112,7 @@ class MeasuredActivity:
             raise BadInput(f"No place '{self.place}' in this body.{near_miss(self.place, known)}")
         amount = self.as_measured(regimen, decay_per_h)
         if self.per_volume:
-            amount = amount * _volume_mL(model, self.place) / VOLUME_SLACK
+            amount = amount * self.volume_mL(model) / VOLUME_SLACK
         for time, MBq, sd in zip(self.times_h, amount, self.point_sd, strict=True):
             left = sum(i.activity_MBq * math.exp(-decay_per_h * (time - i.start_h)) for i in _active(regimen)
                        if i.start_h <= time)
@@ -122,12 +122,21 @@ class MeasuredActivity:
                     f"what was injected is left by then. Check the unit ('{self.unit}') and decay_corrected (now "
                     f"{str(self.decay_corrected).lower()}).")
 
+    def volume_mL(self, model: BodyModel) -> float:
+        """Volume that holds the place's amount at the measured concentration."""
+        if self.place == PLASMA:
+            return model.plasma_volume_L * 1e3
+        if self.place == BLOOD:  # per volume of plasma, whole blood has 1 - H of plasma and H of cells
+            share = 1.0 - model.haematocrit + model.haematocrit * model.blood_cell_ratio
+            return model.plasma_volume_L * 1e3 / share
+        return model.volume_L[self.place] * 1e3
+
     def in_model(self, run: BodySolution, label: str) -> Array:
         """What ``run`` has in this place at these times, in the quantity of `as_measured`."""
         at = np.searchsorted(run.times_h, self.times_h)
         place = PLASMA if self.place == BLOOD else self.place
         activity = run.activity_MBq(place, label)[at]
-        return np.asarray(activity / _volume_mL(run.model, self.place)) if self.per_volume else activity
+        return np.asarray(activity / self.volume_mL(run.model)) if self.per_volume else activity
 
 
 def _active(regimen: Regimen) -> list[Injection]:
@@ -135,13 +144,3 @@ def _active(regimen: Regimen) -> list[Injection]:
     if not found:
         raise BadInput("The regimen injects no activity; give the injection its activity_MBq.")
     return found
-
-
-def _volume_mL(model: BodyModel, place: str) -> float:
-    """Volume that holds the place's amount at the measured concentration."""
-    if place == PLASMA:
-        return model.plasma_volume_L * 1e3
-    if place == BLOOD:  # per volume of plasma, whole blood has 1 - H of plasma and H of cells
-        share = 1.0 - model.haematocrit + model.haematocrit * model.blood_cell_ratio
-        return model.plasma_volume_L * 1e3 / share
-    return model.volume_L[place] * 1e3

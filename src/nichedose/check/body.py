@@ -135,7 +135,7 @@ def _fit_mode() -> CheckRow:
     scan = MeasuredActivity("kidney", (24.0,), (250.0,), unit="MBq", decay_corrected=False)
     found = fit(build, [scan], regimen=BOLUS, decay_per_h=LU177)
     scores = np.linspace(-4.0, 4.0, 161)
-    log_density = -0.5 * (found.misfit(scores[:, None]) ** 2).sum(axis=1)
+    log_density = -0.5 * (found.problem.many(scores[:, None]) ** 2).sum(axis=1)
     weight = np.exp(log_density - log_density.max())
     return CheckRow(
         "body.fit_posterior_mean", "the posterior of one parameter, tabulated over 161 scores", "self-test",

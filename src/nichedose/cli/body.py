@@ -24,31 +24,47 @@ def body(
     curves: Annotated[
         Path | None, typer.Option("--curves", callback=new_file, help="Write activity over time to this CSV file.")
     ] = None,
+    points: Annotated[
+        Path | None, typer.Option("--points", callback=new_file, help="Write measured against fitted to this CSV file.")
+    ] = None,
+    parameters: Annotated[
+        Path | None, typer.Option("--parameters", callback=new_file, help="Write fitted parameters to this CSV file.")
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Kinetics and dose in every organ, and the activity that the organs allow. The section is not read."""
-    from nichedose.io import read_case
+    """Kinetics and dose in every organ, and the activity that the organs allow; fitted to what was measured.
+
+    The section is not read.
+    """
+    from nichedose.errors import BadInput
+    from nichedose.io import read_case, read_measured_activity
     from nichedose.io.result_store import jsonable
     from nichedose.io.tidy import write_csv
     from nichedose.report import findings_text, render_findings
     from nichedose.study.body_findings import OrganRow, body_report
+    from nichedose.study.measured_findings import ParameterRow, PointRow
 
     case = read_case(case_file)
+    if (points or parameters) and not case.measured_activity:
+        raise BadInput("--points and --parameters need a [[measured_activity]] in the case: nothing is fitted without.")
     with progress_bars(quiet) as progress:
-        report = body_report(case, progress=progress)
+        report = body_report(case, read_measured_activity(case, case_file), progress=progress)
     found = report.findings
     if page is not None:
         page.write_text(render_findings(found), encoding="utf-8")
-    if organs is not None:
-        head = [f.name for f in dataclasses.fields(OrganRow)]
-        write_csv(organs, head, ([getattr(r, name) for name in head] for r in report.organs))
+    for place, row, rows in ((organs, OrganRow, report.organs), (points, PointRow, report.points),
+                             (parameters, ParameterRow, report.parameters)):
+        if place is not None:
+            head = [f.name for f in dataclasses.fields(row)]
+            write_csv(place, head, ([getattr(r, name) for name in head] for r in rows))
     if curves is not None:
         write_csv(curves, ("candidate", "place", "time_h", "activity_MBq"), report.curves)
     if as_json:
         print(json.dumps(jsonable({"answer": found.answer, **found.numbers})))
         return
     print(findings_text(found))
-    for name, place in (("Page", page), ("Organs", organs), ("Curves", curves)):
-        if place is not None:
-            print(f"{name}: {place}")
+    for name, file in (("Page", page), ("Organs", organs), ("Curves", curves), ("Points", points),
+                       ("Parameters", parameters)):
+        if file is not None:
+            print(f"{name}: {file}")

@@ -1,5 +1,6 @@
 """Files in and out, and nothing else: tissue readers, the case file, and the results folder."""
 
+from nichedose.io.activity_table import read_activity_table, read_measured_activity
 from nichedose.io.case_file import case_json_schema, read_case
 from nichedose.io.hashes import hash_inputs
 from nichedose.io.output import prepare_output
@@ -19,7 +20,9 @@ __all__ = [
     "hash_inputs",
     "load_results",
     "prepare_output",
+    "read_activity_table",
     "read_case",
+    "read_measured_activity",
     "read_normal_tissue",
     "read_reference",
     "read_sections",

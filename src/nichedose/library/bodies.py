@@ -15,20 +15,24 @@ from pydantic import BaseModel, ValidationError
 from nichedose.errors import BadInput, near_miss
 from nichedose.library.body_schema import BodyKinetics, Physiology
 from nichedose.library.library import iter_values
-from nichedose.values import Source
+from nichedose.values import Source, Value
 
 __all__ = ["BodyLibrary", "load_bodies", "read_bodies"]
 
 _Entry = TypeVar("_Entry", bound=BaseModel)
-PHYSIOLOGY, SOURCES = "physiology.toml", "sources.toml"
+PHYSIOLOGY, SOURCES, TRACERS = "physiology.toml", "sources.toml", "tracers.toml"
 
 
 @dataclass(frozen=True)
 class BodyLibrary:
-    """Organs of reference adults, kinetics by labelled form, and the sources that only they name."""
+    """Organs of reference adults, kinetics by labelled form, and the sources that only they name.
+
+    ``tracer_rate_ratio``: each rate of a diagnostic tracer over that of the form which stands in for it.
+    """
 
     physiology: Physiology
     kinetics: Mapping[str, BodyKinetics]
+    tracer_rate_ratio: Value
     sources: Mapping[str, Source]
 
     def of_form(self, form: str) -> BodyKinetics:
@@ -55,6 +59,8 @@ def load_bodies() -> BodyLibrary:
         for key, value in iter_values(entry):
             if value.source is not None and value.source not in known:
                 raise BadInput(f"body/{name}: '{key}': no source '{value.source}'.{near_miss(value.source, known)}")
+    if bodies.tracer_rate_ratio.source not in known:
+        raise BadInput(f"body/{TRACERS}: no source '{bodies.tracer_rate_ratio.source}'.")
     for form in bodies.kinetics:
         if form not in library.forms:
             raise BadInput(f"body: no labelled form '{form}' in the library.{near_miss(form, library.forms)}")
@@ -70,11 +76,12 @@ def read_bodies(folder: Traversable) -> BodyLibrary:
             raise BadInput(f"body/{PHYSIOLOGY}: '{organ}': give one of flow_share and flow_mL_per_min_per_g.")
     kinetics: dict[str, BodyKinetics] = {}
     for path in sorted((p for p in folder.iterdir() if p.name.endswith(".toml")), key=lambda p: p.name):
-        if path.name not in (PHYSIOLOGY, SOURCES):
+        if path.name not in (PHYSIOLOGY, SOURCES, TRACERS):
             of_form = _entry(BodyKinetics, _toml(path), path.name)
             _check(of_form, physiology, path.name)
             kinetics[of_form.form] = of_form
-    return BodyLibrary(physiology, kinetics, sources)
+    ratio = _entry(Value, _toml(folder / TRACERS)["rate_ratio"], TRACERS)
+    return BodyLibrary(physiology, kinetics, ratio, sources)
 
 
 def _check(entry: BodyKinetics, physiology: Physiology, name: str) -> None:

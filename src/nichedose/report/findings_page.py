@@ -13,7 +13,7 @@ from nichedose.findings import Cell, FindingChart, FindingMap, Findings, Finding
 from nichedose.report.colour import line_style
 from nichedose.report.format import NOT_COMPUTED, as_sentence, number
 from nichedose.report.page import asset, environment, evidence_counts, script_hash
-from nichedose.report.svg import Chart, Series, linear_axis, log_axis, polyline
+from nichedose.report.svg import Axis, Chart, Series, linear_axis, log_axis, polyline
 from nichedose.report.tables import sources_used, value_rows
 
 __all__ = ["findings_text", "render_findings"]
@@ -70,7 +70,9 @@ def _columns(table: FindingTable) -> list[str]:
 
 def _chart(chart: FindingChart, name: str) -> Chart:
     x = np.array(chart.x)
-    values = np.array([v for line in chart.lines.values() for v in line])
+    values = np.array([v for line in chart.lines.values() for v in line]
+                      + [v for band in chart.bands.values() for edge in band for v in edge]
+                      + [y for points in chart.points.values() for _, y in points])
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     x_axis = (log_axis if chart.log_x else linear_axis)(float(x.min()), float(x.max()), label=chart.x_label)
@@ -80,9 +82,21 @@ def _chart(chart: FindingChart, name: str) -> Chart:
         hue, dash = line_style(i)
         y = np.array(line)
         keep = np.isfinite(y)
-        series.append(Series(label, polyline(x[keep], y[keep], x_axis, y_axis), hue, dash, tuple(line)))
+        series.append(Series(
+            label, polyline(x[keep], y[keep], x_axis, y_axis), hue, dash, tuple(line),
+            _band(chart, label, x_axis, y_axis),
+            tuple((x_axis.place(a), round(100.0 - y_axis.place(b), 3)) for a, b in chart.points.get(label, ()))))
     summary = f"{as_sentence(chart.summary)} Upwards: {chart.y_label}."
     return Chart(name, chart.title, summary, x_axis, y_axis, tuple(series), chart.x, "")
+
+
+def _band(chart: FindingChart, label: str, x_axis: Axis, y_axis: Axis) -> str:
+    """A polygon between a line's low and high; empty without a band."""
+    if label not in chart.bands:
+        return ""
+    low, high = (np.array(edge) for edge in chart.bands[label])
+    x = np.array(chart.x)
+    return f"{polyline(x, low, x_axis, y_axis)} {polyline(x[::-1], high[::-1], x_axis, y_axis)}"
 
 
 def _map(found: FindingMap, hues: Mapping[str, str]) -> dict[str, Any]:

@@ -44,13 +44,18 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart: places in per cent for drawing, numbers for reading under the cursor."""
+    """One line of a chart: places in per cent for drawing, numbers for reading under the cursor.
+
+    ``band`` is a polygon around it, ``marks`` are single points, x and y in per cent with y downwards.
+    """
 
     name: str
     points: str
     hue: str
     dash: str
     y: tuple[float, ...]
+    band: str = ""
+    marks: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nichedose.body import BodySolution
+from nichedose.body import BodySolution, MeasuredActivity
 from nichedose.case import Administration, Case
 from nichedose.decide import Tolerance, max_tolerated_activity
 from nichedose.errors import BadInput
-from nichedose.findings import FindingChart, Findings, FindingTable, Part
+from nichedose.findings import Cell, FindingChart, Findings, FindingTable, Part
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
+from nichedose.study.measured_findings import (
+    ParameterRow,
+    PointRow,
+    measured_numbers,
+    measured_part,
+    parameter_rows,
+    point_rows,
+)
 from nichedose.study.organ_doses import body_organ_doses_Gy
-from nichedose.study.setup import ResolvedCandidate, resolve
+from nichedose.study.patient_doses import FittedCandidate, fitted_candidate, tolerated_interval_MBq
+from nichedose.study.patient_fit import PatientFit, fit_case
+from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.whole_body import (
     ALL_LESIONS,
     case_patient,
@@ -40,7 +51,8 @@ CHART_TIMES_H = tuple(float(t) for t in np.geomspace(0.1, 400.0, 61))
 @dataclass(frozen=True)
 class OrganRow:
     """One organ of one candidate. ``Gy_per_GBq`` is the number to use: ``origin`` says whether it is the published
-    coefficient scaled to this patient by ``ratio``, or the model's own self-dose."""
+    coefficient scaled to this patient by ``ratio``, the model's own dose, or that of the model fitted to measurements
+    in this organ; then with its 90 % interval."""
 
     candidate: str
     organ: str
@@ -53,21 +65,29 @@ class OrganRow:
     course_Gy: float
     quantity: str
     origin: str
+    low_Gy_per_GBq: float | None = None
+    high_Gy_per_GBq: float | None = None
 
 
 @dataclass(frozen=True)
 class BodyReport:
-    """Findings for people, and tidy rows for programs: organs, and curves (candidate, place, time, activity)."""
+    """Findings for people, and tidy rows for programs: organs, curves (candidate, place, time, activity), and where
+    activity was measured its points and the fitted parameters."""
 
     findings: Findings
     organs: tuple[OrganRow, ...]
     curves: tuple[tuple[str, str, float, float], ...]
+    points: tuple[PointRow, ...] = ()
+    parameters: tuple[ParameterRow, ...] = ()
 
 
-def body_report(case: Case, *, progress: Progress = lambda *_: None) -> BodyReport:
-    """Whole-body kinetics of every candidate of ``case`` whose form has a whole-body set, at the medians.
+def body_report(
+    case: Case, measured: Sequence[tuple[MeasuredActivity, ...]] = (), *, progress: Progress = lambda *_: None
+) -> BodyReport:
+    """Whole-body kinetics of every candidate of ``case`` whose form has a whole-body set.
 
-    Raises `BadInput` where none has one. The section is not read.
+    At the medians; where ``measured`` (the series of each ``[[measured_activity]]``) tell of the form, in the body
+    fitted to them. Raises `BadInput` where no candidate has a set. The section is not read.
     """
     library = load_library()
     setup = resolve(case, library, ())
@@ -77,6 +97,7 @@ def body_report(case: Case, *, progress: Progress = lambda *_: None) -> BodyRepo
         sets = ", ".join(load_bodies().kinetics)
         raise BadInput(f"No candidate's labelled form has a whole-body set. Sets: {sets}.")
     given = {c.name: g.administration for c, g in zip(setup.candidates, case.candidates, strict=True)}
+    fit = fit_case(case, setup.library, measured)
     draw = Draw()
     rows: list[OrganRow] = []
     curves: list[tuple[str, str, float, float]] = []
@@ -85,6 +106,14 @@ def body_report(case: Case, *, progress: Progress = lambda *_: None) -> BodyRepo
     numbers: dict[str, Any] = {}
     for done, candidate in enumerate(known):
         progress("kinetics", done, len(known))
+        if fit is not None and fit.tells_of(candidate.form):
+            own = _fitted(fit, case, setup, candidate, given[candidate.name])
+            rows += own.rows
+            curves += _curves(candidate, own.run)
+            answers.append(own.answer)
+            parts.append(own.part)
+            numbers[candidate.name] = own.numbers
+            continue
         run = _run(case, candidate, given[candidate.name], draw)
         ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide, _nmol(candidate))
         mine = _organ_rows(candidate, run, ratios, f"adult_{case.patient.sex or 'male'}")
@@ -97,19 +126,24 @@ def body_report(case: Case, *, progress: Progress = lambda *_: None) -> BodyRepo
         parts.append(_part(candidate, run, mine, tolerance))
         numbers[candidate.name] = _numbers(candidate, run, mine, tolerance)
     progress("kinetics", len(known), len(known))
+    used = {**draw.used, **({} if fit is None else dict(zip(fit.found.parameters, fit.found.priors, strict=True)))}
     if absent:
         text = ", ".join(f"{c.name} ({c.form.name})" for c in absent)
         parts.append(Part("Not modelled", (f"No whole-body set for: {text}.",)))
+    if fit is not None:
+        parts.insert(0, measured_part(fit))
     findings = Findings(
         title=f"{case.title}: whole body",
         answer=" ".join(answers),
         parts=tuple(parts),
-        values_used=tuple(ValueUse(key, draw.used[key]) for key in sorted(draw.used)),
+        values_used=tuple(ValueUse(key, used[key]) for key in sorted(used)),
         sources={**library.sources, **load_bodies().sources},
-        assumptions=ASSUMPTIONS,
-        numbers={"candidates": numbers},
+        assumptions=ASSUMPTIONS if fit is None else ASSUMPTIONS + FIT_ASSUMPTIONS,
+        numbers={"candidates": numbers} if fit is None else {"candidates": numbers, "measured": measured_numbers(fit)},
     )
-    return BodyReport(findings, tuple(rows), tuple(curves))
+    if fit is None:
+        return BodyReport(findings, tuple(rows), tuple(curves))
+    return BodyReport(findings, tuple(rows), tuple(curves), tuple(point_rows(fit)), tuple(parameter_rows(fit.found)))
 
 
 ASSUMPTIONS = (
@@ -120,6 +154,64 @@ ASSUMPTIONS = (
     "lesions, muscle and fat a water sphere of their volume.",
     "Released label is taken to leave by the kidneys like a small chelate.",
 )
+
+
+FIT_ASSUMPTIONS = (
+    "Measured activities differ from the model by their own errors, by what a place's points share, and by 10 % that "
+    "the model misses at each point (assumed).",
+    "Organs in which the agent itself was measured have the fitted model's own dose; other organs their published dose "
+    "times what the fit changes.",
+)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What the report says of a candidate in the fitted body."""
+
+    run: BodySolution
+    rows: list[OrganRow]
+    answer: str
+    part: Part
+    numbers: dict[str, Any]
+
+
+def _fitted(
+    fit: PatientFit, case: Case, setup: Setup, candidate: ResolvedCandidate, how: Administration
+) -> _Fitted:
+    own = fitted_candidate(fit, case, candidate, how)
+    rows = [_with_interval(r, own, candidate) for r in _organ_rows(
+        candidate, own.run, dict(own.ratios), f"adult_{case.patient.sex or 'male'}")]
+    tolerance = max_tolerated_activity(
+        own.form, candidate.radionuclide, setup.library.limits, candidate.cycles, setup.prior_doses, Draw(),
+        emits_alpha=candidate.emits_alpha)
+    interval = tolerated_interval_MBq(own, candidate, setup.library.limits, setup.prior_doses)
+    answer = _answer(candidate, tolerance)
+    if interval is not None and tolerance.activity_MBq is not None:
+        answer += f" 90 % interval, by measurements: {activity_text(interval[0])} to {activity_text(interval[1])}."
+    part = _part(candidate, own.run, rows, tolerance)
+    activity = FindingTable(
+        head=("Place", "Most probable, MBq.h", "Median, MBq.h", "Low, MBq.h", "High, MBq.h"),
+        rows=tuple((p.place, p.most_probable_MBq_h, p.median_MBq_h, p.low_MBq_h, p.high_MBq_h)
+                   for p in own.activity.values()),
+        title="Time-integrated activity of the course", note="90 % intervals.")
+    numbers = _numbers(candidate, own.run, rows, tolerance) | {
+        "tolerated_activity_interval_MBq": interval,
+        "time_integrated_activity_MBq_h": {
+            p.place: {"median": p.median_MBq_h, "low": p.low_MBq_h, "high": p.high_MBq_h}
+            for p in own.activity.values()},
+    }
+    return _Fitted(own.run, rows, answer, dataclasses.replace(part, tables=(*part.tables, activity)), numbers)
+
+
+def _with_interval(row: OrganRow, own: FittedCandidate, candidate: ResolvedCandidate) -> OrganRow:
+    """The row with the fitted dose where the agent was measured in this organ."""
+    if row.organ not in own.Gy_per_GBq:
+        return row
+    low, middle, high = np.quantile(own.Gy_per_GBq[row.organ], np.array([0.05, 0.5, 0.95]), method="weibull")
+    return dataclasses.replace(
+        row, Gy_per_GBq=float(middle), course_Gy=float(middle) * candidate.activity_MBq * candidate.cycles * 1e-3,
+        quantity=own.quantity[row.organ], origin="fitted to measurements in it", low_Gy_per_GBq=float(low),
+        high_Gy_per_GBq=float(high))
 
 
 def _nmol(candidate: ResolvedCandidate) -> float:
@@ -176,12 +268,14 @@ def _part(
     candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance
 ) -> Part:
     """Table of organs, curves of the first administration, and what limits."""
+    fitted = any(r.low_Gy_per_GBq is not None for r in rows)
     table = FindingTable(
         head=("Organ", "Volume, mL", "Residence, h", "Model, Gy/GBq", "Published, Gy/GBq", "This patient / reference",
-              "Used, Gy/GBq", "Course, Gy"),
+              "Used, Gy/GBq", *(("Low", "High") if fitted else ()), "Course, Gy"),
         rows=tuple((
             r.organ, r.volume_mL, r.residence_h, r.model_Gy_per_GBq,
-            "none" if r.published_Gy_per_GBq is None else r.published_Gy_per_GBq, r.ratio, r.Gy_per_GBq, r.course_Gy,
+            "none" if r.published_Gy_per_GBq is None else r.published_Gy_per_GBq, r.ratio, r.Gy_per_GBq,
+            *((_or_dash(r.low_Gy_per_GBq), _or_dash(r.high_Gy_per_GBq)) if fitted else ()), r.course_Gy,
         ) for r in rows),
         title="Organs",
         note="Published doses of alpha emitters are weighted by 5; the model's are physical.",
@@ -210,6 +304,10 @@ def _part(
             f"Largest change against half the steps {run.error_estimate:.0e}; mass balance {run.mass_closure:.0e}, "
             f"activity balance {run.activity_closure(candidate.radionuclide):.0e}.")
     return Part(candidate.name, text, (table, bounds) if tolerance.organs else (table,), (chart,))
+
+
+def _or_dash(number: float | None) -> Cell:
+    return "-" if number is None else number
 
 
 def _numbers(

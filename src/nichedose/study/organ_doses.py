@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nichedose.body import BodySolution
 from nichedose.body.model import BLADDER, GUT_CONTENT, PLASMA
@@ -10,7 +10,7 @@ from nichedose.dose import organ_dose, organ_names, organ_s_values
 from nichedose.dose.kernels import Daughters
 from nichedose.dose.result import Quality
 
-__all__ = ["body_organ_doses_Gy"]
+__all__ = ["body_organ_doses_Gy", "organ_doses_of_draws"]
 
 # organs of the kinetics under their name in the phantom; what is not named lies in the rest of the body
 IN_PHANTOM: Mapping[str, str] = {
@@ -35,23 +35,41 @@ def body_organ_doses_Gy(
     Plasma outside them lies in the heart and in great vessels; these, lesions and organs that the phantom lacks count
     as rest of the body: only their photons reach organs.
     """
-    held: dict[str, float] = {}
+    activity = {place: run.time_integrated_activity_MBq_h(place, radionuclide) for place in run.organs}
+    [doses] = organ_doses_of_draws([activity], run.model.volume_L, radionuclide, phantom, daughters)
+    return doses
 
-    def put(organ: str, activity: float) -> None:
-        held[organ] = held.get(organ, 0.0) + activity
 
-    for place in run.organs:
-        if place in OUTSIDE:
-            continue
-        activity = run.time_integrated_activity_MBq_h(place, radionuclide)
-        if place == PLASMA:
-            put(HEART_CONTENTS, IN_THE_HEART * activity)
-            put(REST, (1.0 - IN_THE_HEART) * activity)
-        else:
-            put(IN_PHANTOM.get(place, REST), activity)
-    masses = {IN_PHANTOM[o]: run.model.volume_L[o] * 1e3 * DENSITY_G_PER_ML for o in SCALED}
+def organ_doses_of_draws(
+    activities: Sequence[Mapping[str, float]], volume_L: Mapping[str, float], radionuclide: str,
+    phantom: str = "adult_male", daughters: Daughters = "equilibrium",
+) -> list[dict[str, dict[Quality | str, float]]]:
+    """As `body_organ_doses_Gy`, for many sets of time-integrated activities, MBq.h by place, in organs of one size."""
+    held = [_in_phantom(activity) for activity in activities]
+    masses = {IN_PHANTOM[o]: volume_L[o] * 1e3 * DENSITY_G_PER_ML for o in SCALED}
     known = organ_names(phantom)
     targets = [name for name in dict.fromkeys(IN_PHANTOM.values()) if name in known]
-    s = organ_s_values(radionuclide, phantom, masses, daughters, targets=targets, sources=held)
-    doses = organ_dose(held, s)
-    return {organ: doses[name] for organ, name in IN_PHANTOM.items() if name in doses and organ in run.model.volume_L}
+    s = organ_s_values(radionuclide, phantom, masses, daughters, targets=targets, sources=held[0])
+    found = []
+    for sources in held:
+        doses = organ_dose(sources, s)
+        found.append({o: doses[name] for o, name in IN_PHANTOM.items() if name in doses and o in volume_L})
+    return found
+
+
+def _in_phantom(activity: Mapping[str, float]) -> dict[str, float]:
+    """The same activity by source of the phantom."""
+    held: dict[str, float] = {}
+
+    def put(organ: str, amount: float) -> None:
+        held[organ] = held.get(organ, 0.0) + amount
+
+    for place, amount in activity.items():
+        if place in OUTSIDE:
+            continue
+        if place == PLASMA:
+            put(HEART_CONTENTS, IN_THE_HEART * amount)
+            put(REST, (1.0 - IN_THE_HEART) * amount)
+        else:
+            put(IN_PHANTOM.get(place, REST), amount)
+    return held
