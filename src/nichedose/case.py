@@ -163,12 +163,6 @@ class MeasuredActivityTable(_Part):
     calibration_sd: float = Field(
         default=0.05, ge=0, le=1, description="relative error that all points of a place share")
 
-    @model_validator(mode="after")
-    def _some_activity(self) -> Self:
-        if not self.injected > 0.0:
-            raise ValueError("injected must be above 0; give the activity at the start of the injection")
-        return self
-
 
 class CandidatePartner(_Part):
     """A partner drug of the library beside a candidate."""

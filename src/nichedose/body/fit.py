@@ -15,6 +15,7 @@ from nichedose.body.posterior import BodyFit
 from nichedose.body.rate_map import RateMap, rate_map
 from nichedose.body.regimen import Regimen
 from nichedose.errors import BadInput, DidNotConverge, near_miss
+from nichedose.fields.threads import one_blas_thread
 from nichedose.values import Draw, Value
 
 __all__ = ["fit", "fit_observations"]
@@ -56,6 +57,7 @@ def fit(
     return fit_observations([observation], parameters=parameters, model_sd=model_sd)
 
 
+@one_blas_thread
 def fit_observations(
     observations: Sequence[Observation], *, parameters: Sequence[str] | None = None, model_sd: float = 0.1
 ) -> BodyFit:

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from scipy.stats import chi2, qmc
 
 from nichedose.fields.grid import Array
+from nichedose.fields.threads import one_blas_thread
 
 __all__ = ["WeightedDraws", "weighted_draws"]
 
@@ -47,6 +48,7 @@ class WeightedDraws:
         return np.asarray(self.scores[rng.permutation(chosen)])
 
 
+@one_blas_thread
 def weighted_draws(
     misfits: Callable[[Array], Array], mode: Array, covariance: Array, power: int, seed: int = 0
 ) -> WeightedDraws:
