@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from nichedose.errors import BadInput, near_miss
 from nichedose.library.schema import Agent, LabelledForm
@@ -90,6 +90,12 @@ class Daughters(_Part):
         ge=0, description="of vessel walls for it; where blood flow limits, so much less that it says so")
 
 
+OrganTarget = Annotated[
+    Annotated[ConcentrationNmolPerL, Tag("density")] | Annotated[dict[str, ConcentrationNmolPerL], Tag("of_target")],
+    Discriminator(lambda given: "of_target" if isinstance(given, dict) else "density"),
+]
+
+
 class Patient(_Part):
     """Who is treated. What is not given is that of the patients in whom the form's organ doses were published."""
 
@@ -102,9 +108,16 @@ class Patient(_Part):
     haematocrit: float | None = Field(default=None, ge=0.1, le=0.65, description="a fraction")
     tumour_volume_mL: float | None = Field(default=None, gt=0, description="of all lesions together")
     organ_volumes_mL: dict[str, float] = Field(default_factory=dict, description="measured, by organ")
-    organ_targets: dict[str, ConcentrationNmolPerL] = Field(
-        default_factory=dict, description="measured target density of organs, per organ volume")
-    comorbidities: tuple[str, ...] = Field(default=(), description="scenarios of the form's whole-body set")
+    organ_targets: dict[str, OrganTarget] = Field(
+        default_factory=dict, description="measured target density of organs, per organ volume; by target if there are "
+                                          "several")
+    comorbidities: tuple[str, ...] = Field(default=(), description="scenarios of the forms' whole-body sets")
+
+    def organ_targets_of(self, target: str) -> dict[str, float]:
+        """Measured densities of ``target`` by organ, nmol/L; those given without a target hold for any."""
+        plain = {organ: given for organ, given in self.organ_targets.items() if not isinstance(given, dict)}
+        named = self.organ_targets.get(target, {})
+        return {**plain, **(named if isinstance(named, dict) else {})}
 
 
 class Administration(_Part):

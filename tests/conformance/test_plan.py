@@ -67,6 +67,13 @@ def test_an_unmeasured_target_is_not_evaluable_and_never_zero(plan: PlanRun) -> 
     assert "177Lu-DOTATATE" not in plan.result.sections[0].candidates["candidate"].values
 
 
+def test_a_target_that_no_limit_watches_is_a_caution(plan: PlanRun) -> None:
+    """`test_off_tumour` holds what is named; a plan prints it."""
+    named = [(f.about, f.text) for f in plan.result.flags if f.text.startswith("On-target, off-tumour")]
+    assert {about for about, _ in named} >= {"177Lu-PSMA-617", "225Ac-PSMA-617"}
+    assert all("PSMA in lacrimal glands" in text for about, text in named if "PSMA" in about)
+
+
 def test_every_value_that_was_drawn_is_reported_with_its_evidence(plan: PlanRun) -> None:
     used = {u.key: u.value for u in plan.result.values_used}
     assert {"form.PSMA-617.internalisation_per_h", "tissue.permeability_factor", "radiobiology.prostate.alpha_per_Gy",

@@ -17,6 +17,7 @@ from nichedose.study.central import CentralCandidate
 from nichedose.study.evaluate import Metrics, tcp_from_log_kill
 from nichedose.study.grid_error import grid_error_in_words
 from nichedose.study.maps import section_results
+from nichedose.study.off_tumour import off_tumour
 from nichedose.study.samples import QUANTITIES, Samples, correct_draws, quantiles
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.standing import standing, target_shown
@@ -261,7 +262,8 @@ def _concerns(key: str, candidates: Sequence[CandidateSummary]) -> bool:
 
 
 def _run_flags(setup: Setup, central: Sequence[CentralCandidate]) -> list[Flag]:
-    flags = []
+    flags = [Flag("caution", c.name, organ.text) for c in setup.candidates
+             for organ in off_tumour(c, setup.case.patient, setup.library.limits)]
     for entry in central:
         name = entry.candidate.name
         if entry.candidate.cycles > 1 and entry.occupancy_at_end > OCCUPANCY_NOTED:

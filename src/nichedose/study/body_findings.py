@@ -24,6 +24,7 @@ from nichedose.study.measured_findings import (
     parameter_rows,
     point_rows,
 )
+from nichedose.study.off_tumour import OffTumour, off_tumour
 from nichedose.study.organ_doses import body_organ_doses_Gy
 from nichedose.study.patient_doses import FittedCandidate, fitted_candidate, tolerated_interval_MBq
 from nichedose.study.patient_fit import PatientFit, fit_case
@@ -122,9 +123,10 @@ def body_report(
             candidate.cycles, setup.prior_doses, draw, emits_alpha=candidate.emits_alpha)
         rows += mine
         curves += _curves(candidate, run)
+        warned = off_tumour(candidate, case.patient, library.limits)
         answers.append(_answer(candidate, tolerance))
-        parts.append(_part(candidate, run, mine, tolerance))
-        numbers[candidate.name] = _numbers(candidate, run, mine, tolerance)
+        parts.append(_part(candidate, run, mine, tolerance, warned))
+        numbers[candidate.name] = _numbers(candidate, run, mine, tolerance, warned)
     progress("kinetics", len(known), len(known))
     used = {**draw.used, **({} if fit is None else dict(zip(fit.found.parameters, fit.found.priors, strict=True)))}
     if absent:
@@ -265,9 +267,10 @@ def _answer(candidate: ResolvedCandidate, tolerance: Tolerance) -> str:
 
 
 def _part(
-    candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance
+    candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance,
+    warned: Sequence[OffTumour],
 ) -> Part:
-    """Table of organs, curves of the first administration, and what limits."""
+    """Table of organs, curves of the first administration, what limits, and the target outside the tumour."""
     fitted = any(r.low_Gy_per_GBq is not None for r in rows)
     table = FindingTable(
         head=("Organ", "Volume, mL", "Residence, h", "Model, Gy/GBq", "Published, Gy/GBq", "This patient / reference",
@@ -302,7 +305,8 @@ def _part(
     out = ", ".join(f"{100 * run.excreted_fraction(given + t):.0f} % by {t:g} h" for t in (4.0, 24.0, 72.0))
     text = (f"Excreted (ligand): {out}.",
             f"Largest change against half the steps {run.error_estimate:.0e}; mass balance {run.mass_closure:.0e}, "
-            f"activity balance {run.activity_closure(candidate.radionuclide):.0e}.")
+            f"activity balance {run.activity_closure(candidate.radionuclide):.0e}.",
+            *(organ.text for organ in warned))
     return Part(candidate.name, text, (table, bounds) if tolerance.organs else (table,), (chart,))
 
 
@@ -311,7 +315,8 @@ def _or_dash(number: float | None) -> Cell:
 
 
 def _numbers(
-    candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance
+    candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance,
+    warned: Sequence[OffTumour],
 ) -> dict[str, Any]:
     return {
         "tolerated_activity_MBq": tolerance.activity_MBq,
@@ -320,6 +325,7 @@ def _numbers(
         "prescribed_MBq": candidate.activity_MBq,
         "cycles": candidate.cycles,
         "organs": {r.organ: {k: v for k, v in vars(r).items() if k not in ("candidate", "organ")} for r in rows},
+        "off_tumour": [vars(organ) for organ in warned],
         "error_estimate": run.error_estimate,
         "mass_closure": run.mass_closure,
         "activity_closure": run.activity_closure(candidate.radionuclide),

@@ -12,7 +12,7 @@ from nichedose.library import Library, find_agent
 from nichedose.library.partners import Partner, find_partner
 from nichedose.library.schema import Agent, LabelledForm, Radiobiology
 from nichedose.nuclide import canonical_name
-from nichedose.study.whole_body import form_in_patient, has_body, organ_ratios
+from nichedose.study.whole_body import check_organs, form_in_patient, has_body, organ_ratios
 from nichedose.tissue import SpotModel
 
 __all__ = ["ResolvedCandidate", "ResolvedPartner", "Setup", "resolve"]
@@ -121,6 +121,7 @@ def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setu
         if getattr(case.effect, trait) and lacking:
             raise BadInput(f"'effect.{trait}': no gene of its score was measured in {lacking[0]}; leave it out.")
     candidates = tuple(_resolve_candidate(c, library) for c in case.candidates)
+    check_organs([c.form for c in candidates], case.patient)
     names = [c.name for c in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from nichedose.body import (
     BodyLigand,
@@ -26,6 +27,7 @@ from nichedose.case import Administration
 from nichedose.case import Patient as CasePatient
 from nichedose.dose import sphere_s_value
 from nichedose.dose.units import DECAYS_PER_MBQ_H
+from nichedose.errors import BadInput, near_miss
 from nichedose.library.bodies import BodyLibrary, load_bodies
 from nichedose.library.body_schema import BodyKinetics
 from nichedose.library.schema import DoseCoefficient, LabelledForm
@@ -33,8 +35,9 @@ from nichedose.nuclide import half_life_h
 from nichedose.values import Draw, Value
 
 __all__ = [
-    "ALL_LESIONS", "body_plasma", "case_patient", "form_in_patient", "has_body", "ligand_of", "organ_ratios",
-    "reference_patient", "regimen_of", "self_dose_Gy_per_MBq_h", "simulate_form",
+    "ALL_LESIONS", "OrganExposure", "body_plasma", "case_patient", "check_organs", "form_in_patient", "has_body",
+    "ligand_of", "organ_exposures", "organ_ratios", "reference_patient", "regimen_of", "self_dose_Gy_per_MBq_h",
+    "simulate_form",
 ]
 
 ALL_LESIONS = "all lesions"
@@ -92,11 +95,40 @@ def case_patient(form: LabelledForm, given: CasePatient, draw: Draw) -> Patient:
     return dataclasses.replace(size, gfr_mL_per_min=gfr, tumours=(burden,))
 
 
-def ligand_of(form: LabelledForm, given: CasePatient, draw: Draw) -> BodyLigand:
-    """Rates of ``form`` in this draw, with the case's measured organ targets and comorbidities."""
+def check_organs(forms: Sequence[LabelledForm], patient: CasePatient) -> None:
+    """Raise `BadInput` for comorbidities and organ targets of ``patient`` that no candidate can make use of."""
     bodies = load_bodies()
-    return body_ligand(form, bodies.of_form(form.name), bodies.physiology.antibody, draw,
-                       comorbidities=given.comorbidities, target_nmol_per_L=given.organ_targets)
+    scenarios = sorted({c for f in forms if has_body(f) for c in bodies.of_form(f.name).comorbidity})
+    for scenario in patient.comorbidities:
+        if scenario not in scenarios:
+            known = f"{near_miss(scenario, scenarios)} Known: {', '.join(scenarios)}." if scenarios else (
+                " None of their whole-body sets has any; leave 'comorbidities' out.")
+            raise BadInput(f"'patient.comorbidities': no comorbidity scenario '{scenario}' for the candidates.{known}")
+    targets = sorted({f.target for f in forms})
+    bearing = [o for o, e in bodies.physiology.organs.items() if e.interstitial_fraction is not None]
+    for key, given in patient.organ_targets.items():
+        if not isinstance(given, dict) and len(targets) > 1:
+            raise BadInput(f"'patient.organ_targets.{key}': the candidates bind {' and '.join(targets)}; say whose "
+                           f"density it is: organ_targets.{targets[0]}.{key} = ...")
+        if isinstance(given, dict) and key not in targets:
+            raise BadInput(f"'patient.organ_targets.{key}': no candidate binds '{key}'.{near_miss(key, targets)} "
+                           f"Targets of the candidates: {', '.join(targets)}.")
+        for organ in given if isinstance(given, dict) else (key,):
+            if organ not in bearing:
+                raise BadInput(f"'patient.organ_targets': '{organ}' is no organ that can bear a target."
+                               f"{near_miss(organ, bearing)} Organs: {', '.join(bearing)}.")
+
+
+def ligand_of(form: LabelledForm, given: CasePatient, draw: Draw) -> BodyLigand:
+    """Rates of ``form`` in this draw, with the case's measured organ targets and those comorbidities that its set has.
+
+    `check_organs` refuses names that no candidate's set has.
+    """
+    bodies = load_bodies()
+    kinetics = bodies.of_form(form.name)
+    return body_ligand(form, kinetics, bodies.physiology.antibody, draw,
+                       comorbidities=[c for c in given.comorbidities if c in kinetics.comorbidity],
+                       target_nmol_per_L=given.organ_targets_of(form.target))
 
 
 def regimen_of(
@@ -147,30 +179,55 @@ def body_plasma(
     return fit_exponentials(run.times_h, run.plasma_nmol_per_L(), slowest)
 
 
+@dataclass(frozen=True)
+class OrganExposure:
+    """One organ after one administration: decays per activity (h), its volume, and the share of them on target.
+
+    ``on_target`` counts what is bound or inside cells.
+    """
+
+    residence_h: float
+    volume_L: float
+    on_target: float
+
+
+def organ_exposures(
+    form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float
+) -> dict[str, OrganExposure]:
+    """Every organ and all lesions of the case's patient, at the medians."""
+    return dict(_exposures(form.model_dump_json(), given.model_dump_json(), radionuclide, injected_nmol))
+
+
 def organ_ratios(form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float) -> dict[str, float]:
     """Dose per activity of each organ in the case's patient over that in the reference patient, at the medians.
 
     Kinetics and organ mass change; the energy per decay that stays in the organ is taken as the same.
     """
-    return dict(_ratios(form.model_dump_json(), given.model_dump_json(), radionuclide, injected_nmol))
+    reference, patient = (organ_exposures(form, who, radionuclide, injected_nmol) for who in (CasePatient(), given))
+    return {organ: (patient[organ].residence_h / patient[organ].volume_L) / (of.residence_h / of.volume_L)
+            for organ, of in reference.items() if organ in patient}
 
 
-@functools.lru_cache(maxsize=256)
-def _ratios(form_json: str, given_json: str, radionuclide: str, injected_nmol: float) -> dict[str, float]:
+@functools.lru_cache(maxsize=512)
+def _exposures(
+    form_json: str, given_json: str, radionuclide: str, injected_nmol: float
+) -> dict[str, OrganExposure]:
     """Asked for in every draw, the same each time."""
     form, given = LabelledForm.model_validate_json(form_json), CasePatient.model_construct(**json.loads(given_json))
     draw = Draw()
-    nothing = CasePatient()
-    how = Administration()
-    doses = []
-    for who, of in ((reference_patient(form, draw), nothing), (case_patient(form, given, draw), given)):
-        regimen = regimen_of(form, how, activity_MBq=1.0, ligand_nmol=injected_nmol, number=1, interval_h=1.0)
-        run = simulate_form(form, who, of, regimen, (radionuclide,), draw)
-        volumes = run.model.volume_L
-        doses.append({o: run.time_integrated_activity_MBq_h(o, radionuclide) / volumes[o]
-                      for o in run.organs if o in volumes})
-    reference, patient = doses
-    return {organ: patient[organ] / reference[organ] for organ in reference if organ in patient}
+    regimen = regimen_of(form, Administration(), activity_MBq=1.0, ligand_nmol=injected_nmol, number=1, interval_h=1.0)
+    run = simulate_form(form, case_patient(form, given, draw), given, regimen, (radionuclide,), draw)
+    states = run.model.network.states
+    decays = run.integrals_nmol_h[0, 0] / injected_nmol
+    found = {}
+    for organ, volume in run.model.volume_L.items():
+        if organ not in run.organs:
+            continue
+        mine = [i for i, state in enumerate(states) if state.organ == organ]
+        held = sum(float(decays[i]) for i in mine)
+        on_target = sum(float(decays[i]) for i in mine if states[i].kind in ("bound", "internalised"))
+        found[organ] = OrganExposure(held, volume, on_target / held if held > 0.0 else 0.0)
+    return found
 
 
 def form_in_patient(
