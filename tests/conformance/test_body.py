@@ -101,6 +101,21 @@ def test_organ_doses_follow_kidneys_size_and_tumour() -> None:
     assert small["kidney"] > 1.1
 
 
+@pytest.mark.parametrize(("changes", "organ", "low", "high"), [
+    ({"sex": "female"}, "kidney", 1.02, 1.4),  # 275 g for 310 g, and less plasma
+    ({"age_years": 88.0}, "marrow", 1.02, 1.6),  # filtration falls with age
+    ({"age_years": 40.0}, "marrow", 0.6, 0.98),
+    ({"height_cm": 150.0}, "liver", 1.01, 1.5),  # smaller organs by body surface
+    ({"haematocrit": 0.25}, "marrow", 0.8, 1.2),  # more plasma: thinner, and cleared as before
+    ({"organ_volumes_mL": {"spleen": 600.0}}, "spleen", 0.2, 0.99),  # one of two directions in every draw
+])
+def test_organ_doses_follow_the_patient(changes, organ: str, low: float, high: float) -> None:
+    """Directions by physiology; the bounds are wide, they catch a slip of unit or sign."""
+    ratios = organ_ratios(PSMA, CasePatient(**changes), "177Lu", 57.0)
+    assert low < ratios[organ] < high
+    assert all(0.1 < r < 4.0 for r in ratios.values())
+
+
 def test_published_doses_are_scaled_as_distributions() -> None:
     form = form_in_patient(PSMA, {"kidney": 1.5}, "177Lu")
     before, after = (next(c.Gy_per_GBq for c in f.dose_coefficients if (c.organ, c.radionuclide) == ("kidney", "177Lu"))

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from body_cases import LESION, LU177, PHYSIOLOGY, ligand, linear_matrix, model, patient
+from body_cases import BODIES, LESION, LU177, PHYSIOLOGY, ligand, linear_matrix, model, patient
 from nichedose.body import Injection, Regimen, TargetChange, Tumour, cycles, integrate_population, simulate, solve
 from nichedose.body._elimination import program
 from nichedose.body.network import Binding, Network, State, Transfer
@@ -24,7 +24,7 @@ def tia(run, organ: str) -> float:
     return run.time_integrated_activity_MBq_h(organ, "177Lu")
 
 
-@pytest.mark.parametrize("form", ["PSMA-617", "DOTATATE", "FAP-2286", "FAPI-46", "RM2", "atezolizumab-DOTA"])
+@pytest.mark.parametrize("form", list(BODIES.kinetics))
 def test_ligand_and_activity_balance_over_a_month(form: str) -> None:
     regimen = cycles(7400.0, 60.0, duration_h=0.5, amino_acids=(-0.5, 4.0))
     run = solve(model(form), regimen, decay_per_h=LABEL, end_h=MONTH_H, tolerance=1e-6)
@@ -196,7 +196,7 @@ def test_a_competitor_takes_the_kidney_more_than_it_takes_without() -> None:
 def test_amino_acids_spare_the_kidney_and_nothing_else() -> None:
     with_acids = run_with("DOTATATE", cycles(7400.0, 140.0, amino_acids=(-0.5, 4.0)))
     without = run_with("DOTATATE", cycles(7400.0, 140.0))
-    assert 0.45 < tia(with_acids, "kidney") / tia(without, "kidney") < 0.85
+    assert 0.41 < tia(with_acids, "kidney") / tia(without, "kidney") < 0.66  # the fall as published, 34 to 59 %
     assert tia(with_acids, "spleen") == pytest.approx(tia(without, "spleen"), rel=0.01)
 
 
