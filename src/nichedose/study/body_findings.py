@@ -163,6 +163,7 @@ FIT_ASSUMPTIONS = (
     "the model misses at each point (assumed).",
     "Organs in which the agent itself was measured have the fitted model's own dose; other organs their published dose "
     "times what the fit changes.",
+    "Warnings of targets outside the tumour are of the body before the fit.",
 )
 
 
@@ -190,13 +191,14 @@ def _fitted(
     answer = _answer(candidate, tolerance)
     if interval is not None and tolerance.activity_MBq is not None:
         answer += f" 90 % interval, by measurements: {activity_text(interval[0])} to {activity_text(interval[1])}."
-    part = _part(candidate, own.run, rows, tolerance)
+    warned = off_tumour(candidate, case.patient, setup.library.limits)
+    part = _part(candidate, own.run, rows, tolerance, warned)
     activity = FindingTable(
         head=("Place", "Most probable, MBq.h", "Median, MBq.h", "Low, MBq.h", "High, MBq.h"),
         rows=tuple((p.place, p.most_probable_MBq_h, p.median_MBq_h, p.low_MBq_h, p.high_MBq_h)
                    for p in own.activity.values()),
         title="Time-integrated activity of the course", note="90 % intervals.")
-    numbers = _numbers(candidate, own.run, rows, tolerance) | {
+    numbers = _numbers(candidate, own.run, rows, tolerance, warned) | {
         "tolerated_activity_interval_MBq": interval,
         "time_integrated_activity_MBq_h": {
             p.place: {"median": p.median_MBq_h, "low": p.low_MBq_h, "high": p.high_MBq_h}
