@@ -41,10 +41,10 @@ def test_required_content() -> None:
 
 def test_loads_quickly() -> None:
     took = []
-    for _ in range(3):  # the best of three: other work on the machine only ever slows it
-        start = time.perf_counter()
+    for _ in range(3):  # the best of three, in processor seconds: other work on the machine only ever slows it
+        start = time.process_time()
         read_library(files("nichedose.library") / "data")
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert min(took) < 0.3
 
 
