@@ -86,6 +86,41 @@ def test_labels_tolerance_and_basis() -> None:
         run(section(4)).time_integral("178Lu")
 
 
+def test_what_is_no_number_or_no_array_is_refused_by_name() -> None:
+    tissue, sites = section(5), section(5).target_nmol_per_L
+    for wrong in (sites.tolist(), sites.astype(str), sites + 0j):
+        with pytest.raises(BadInput, match=r"target_nmol_per_L must be an array of real numbers; got"):
+            run(replace(tissue, target_nmol_per_L=wrong))
+    with pytest.raises(BadInput, match="mask must be boolean"):
+        run(replace(tissue, mask=tissue.mask.tolist()))
+    for rate in ("0.6", None, np.ones(3)):
+        with pytest.raises(BadInput, match="dissociation_per_h must be finite"):
+            run(tissue, replace(PEPTIDE, dissociation_per_h=rate))
+    for options, words in (
+        ({"end_h": "480"}, "end_h"), ({"tolerance": "1e-3"}, "tolerance"), ({"decay_per_h": ["177Lu"]}, "decay_per_h"),
+        ({"decay_per_h": {"177Lu": "0.004"}}, "177Lu"), ({"plasma": (1.0, 2.0)}, "PlasmaCurve"),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match=words):
+            run(tissue, PEPTIDE, **options)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_progress_rises_and_may_end_the_run(error: type[BaseException]) -> None:
+    seen: list[float] = []
+
+    def stop(share: float) -> None:
+        seen.append(share)
+        if share > 1e-3:
+            raise error
+
+    with pytest.raises(error):
+        run(section(5), progress=stop)
+    assert seen == sorted(seen) and 1e-3 < seen[-1] < 1.0
+    seen.clear()
+    run(section(5), progress=seen.append)
+    assert seen == sorted(seen) and seen[-1] == 1.0
+
+
 def test_cost_grows_with_the_grid_and_is_refused_with_a_way_out() -> None:
     small, large = (estimate_cost(Grid((n, n), 10.0)) for n in (100, 1000))
     assert large[0] == pytest.approx(100 * small[0])

@@ -13,6 +13,14 @@ from nichedose.transport.flow import (
     normal_tissue_edge,
 )
 from nichedose.transport.gradient import TransportGradient, differentiate
+from nichedose.transport.jax_engine import (
+    FixedSteps,
+    TransportInputs,
+    jax_label_integrals,
+    log_times,
+    simulate_jax,
+    transport_inputs,
+)
 from nichedose.transport.network import Batch, Binding, Change, Ligand, Site
 from nichedose.transport.size import SizeProperties, ligand_from_radius, ligand_from_size, matrix_hindrance
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
@@ -24,6 +32,7 @@ __all__ = [
     "Binding",
     "Change",
     "CourseSolution",
+    "FixedSteps",
     "FlowEdge",
     "FluidParameters",
     "Given",
@@ -37,6 +46,7 @@ __all__ = [
     "Supply",
     "TissueTransport",
     "TransportGradient",
+    "TransportInputs",
     "TransportSolution",
     "around_vessels",
     "differentiate",
@@ -44,11 +54,15 @@ __all__ = [
     "exchange_rate",
     "exchange_rates",
     "interstitial_flow",
+    "jax_label_integrals",
     "ligand_from_radius",
     "ligand_from_size",
+    "log_times",
     "matrix_hindrance",
     "normal_tissue_edge",
     "simulate",
     "simulate_course",
+    "simulate_jax",
+    "transport_inputs",
     "trapping_per_h",
 ]

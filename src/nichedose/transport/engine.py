@@ -15,7 +15,7 @@ from nichedose.transport._march import March, march
 from nichedose.transport.cost import refuse_if_too_large
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
 
-__all__ = ["simulate"]
+__all__ = ["STATES", "deliver", "simulate"]
 
 STATES = ("free", "bound", "internalised")
 
@@ -49,16 +49,23 @@ def simulate(
     >>> run.ledgers["177Lu"].closure < 1e-4
     True
     """
-    check_inputs(tissue, ligand, end_h, decay_per_h, tolerance, basis)
+    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, basis)
     box = bounding_box(tissue.mask)
     cut = crop(tissue, box)
     refuse_if_too_large(cut.grid, len(decay_per_h))
     equations = coefficients(cut, ligand, basis)
-    names = list(decay_per_h)
-    decays = np.array([0.0, *(decay_per_h[name] for name in names)])  # 0: the molecules themselves
+    decays = np.array([0.0, *decay_per_h.values()])  # 0: the molecules themselves
     run = march(equations, plasma, end_h, decays, tolerance, progress)
+    return deliver(run, tissue, equations, plasma, decay_per_h)
+
+
+def deliver(
+    run: March, tissue: TissueTransport, equations: Coefficients, plasma: PlasmaCurve, decay_per_h: Mapping[str, float]
+) -> TransportSolution:
+    """What a march on the box of the tissue leaves, on the whole grid; its first integrals are the molecules'."""
+    names, box, shape = list(decay_per_h), bounding_box(tissue.mask), tissue.grid.shape
+    decays = [0.0, *decay_per_h.values()]
     ledgers = [_ledger(run, n, decay, equations, plasma) for n, decay in enumerate(decays)]
-    shape = tissue.grid.shape
     snapshots = _delivered(run.snapshots, shape, box)
     integrals = _delivered(run.integrals, shape, box)
     return TransportSolution(

@@ -83,7 +83,7 @@ def differentiate(
     >>> found.target_nmol_per_L[0, 0] > 0.0
     True
     """
-    check_inputs(tissue, ligand, end_h, decay_per_h, tolerance, "void")
+    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, "void")
     if not memory_GiB > 0.0:
         raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
     box = bounding_box(tissue.mask)
