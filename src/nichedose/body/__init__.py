@@ -12,6 +12,7 @@ from nichedose.body.plasma import PlasmaCurve
 from nichedose.body.posterior import BodyFit, PredictedActivity, PredictedCurve
 from nichedose.body.redistribute import Redistribution, Release, redistribute
 from nichedose.body.regimen import Injection, Regimen, TargetChange, cycles
+from nichedose.body.sample import sample_posterior
 from nichedose.body.sbml import body_sbml
 from nichedose.body.solution import BodySolution, PopulationIntegrals
 
@@ -19,6 +20,6 @@ __all__ = [
     "Anatomy", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "Injection", "MeasuredActivity", "Observation",
     "Patient", "PlasmaCurve", "PopulationIntegrals", "PredictedActivity", "PredictedCurve", "Redistribution",
     "Regimen", "Release", "TargetChange", "Tumour", "anatomy", "body_ligand", "body_model", "body_sbml",
-    "body_surface_m2", "cycles", "fit", "fit_observations", "integrate_population", "redistribute", "simulate",
-    "solve", "solve_population",
+    "body_surface_m2", "cycles", "fit", "fit_observations", "integrate_population", "redistribute",
+    "sample_posterior", "simulate", "solve", "solve_population",
 ]

@@ -43,9 +43,13 @@ class Misfit:
 
     def slope(self, scores: Array) -> Array:
         """(points + parameters, parameters), by differences of one batch of bodies."""
+        return self.with_slope(scores)[1]
+
+    def with_slope(self, scores: Array) -> tuple[Array, Array]:
+        """`one` and `slope` of one batch."""
         shifted = scores + DIFFERENCE * np.eye(scores.size + 1, scores.size)  # the last row is not shifted
         found = self.many(shifted)
-        return np.asarray((found[:-1] - found[-1]).T / DIFFERENCE)
+        return found[-1], np.asarray((found[:-1] - found[-1]).T / DIFFERENCE)
 
     def columns(self, rates: RateMap, scores: Array) -> Array:
         """``scores`` (n, names) in the order of ``rates``; what is not among the names stays at its median."""

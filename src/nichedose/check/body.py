@@ -22,6 +22,7 @@ from nichedose.body import (
     fit,
     solve,
 )
+from nichedose.body.rate_map import rate_map
 from nichedose.check.row import CheckRow
 from nichedose.fields.grid import Array
 from nichedose.library import load_library
@@ -36,7 +37,7 @@ MONTH_H = 720.0
 
 
 def rows() -> list[CheckRow]:
-    return [_linear(), _independent(), *_balance(), _excretion(), _surface(), _fit_mode()]
+    return [_linear(), _independent(), *_balance(), _excretion(), _surface(), _fit_mode(), _recorded()]
 
 
 def _model(form: str = "PSMA-617", *, binds: bool = True) -> BodyModel:
@@ -141,3 +142,20 @@ def _fit_mode() -> CheckRow:
         "body.fit_posterior_mean", "the posterior of one parameter, tabulated over 161 scores", "self-test",
         float(found.scores[0]), float((weight * scores).sum() / weight.sum()), 0.05, absolute=True, unit="score",
         note="mode against mean; a score is a standard deviation of the prior")
+
+
+def _recorded() -> CheckRow:
+    """Rates replayed from a recording against a model that is built, at one draw of all parameters."""
+    bodies, form, who = load_bodies(), load_library().forms["PSMA-617"], Patient(weight_kg=80.0)
+
+    def build(draw: Draw) -> BodyModel:
+        ligand = body_ligand(form, bodies.of_form("PSMA-617"), bodies.physiology.antibody, draw)
+        return body_model(who, anatomy(who, bodies.physiology, draw), ligand)
+
+    rates = rate_map(build)
+    scores = np.random.default_rng(3).standard_normal(len(rates.names))
+    [ours], afresh = rates.models(scores[None]), rates.built(scores)
+    worst = max(abs(ours.rates[key] / rate - 1.0) for key, rate in afresh.rates.items() if rate != 0.0)
+    return CheckRow(
+        "body.recorded_rates", "every rate of a model that is built", "self-test", 1.0 + worst, 1.0, 1e-12,
+        unit="ratio", note="largest relative difference of a replayed rate")

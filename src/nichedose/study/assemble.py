@@ -82,7 +82,7 @@ def assemble(
 def _sources(setup: Setup) -> dict[str, Source]:
     """Works that any value of the run may name."""
     found = {**setup.library.sources, **load_bodies().sources}
-    if setup.case.measured_uptake:
+    if setup.case.measured_uptake or setup.case.measured_activity:
         found["case"] = Source(key="case", citation="Measured uptake, as given in the case")
     return found
 
@@ -209,7 +209,7 @@ def _ranks_by_surroundings(
 
 def _drawn_inputs(setup: Setup, used: Mapping[str, Value], n_draws: int) -> dict[str, Array]:
     """The drawn value of every uncertain input, by key; draws are functions of (seed, index, key)."""
-    worlds = [Draw(seed=setup.case.sampling.seed, index=i) for i in range(n_draws)]
+    worlds = [setup.draw(i) for i in range(n_draws)]
     return {key: np.array([w(key, value) for w in worlds]) for key, value in used.items() if not value.is_fixed}
 
 

@@ -63,9 +63,7 @@ def fitted_candidate(
     build = fit.build_of(candidate.form)
     run = _run(build(fit.most_probable), regimen, candidate.radionuclide)
     before = _run(build(Draw()), regimen, candidate.radionuclide)
-    activity = fit.found.predict(
-        [o for o in run.organs if o not in ("urine", "faeces")], regimen=regimen,
-        decay_per_h=run.decay_per_h[candidate.radionuclide], build=build, draws=DRAWS, seed=SEED, level=LEVEL)
+    activity = _activity(fit, candidate, how, run)
     published = organ_ratios(candidate.form, case.patient, candidate.radionuclide, nmol)
     ratios = {o: r * _per_mL(run, o, candidate) / _per_mL(before, o, candidate) for o, r in published.items()}
     measured = [p for p in fit.measured_in(candidate.form) if p in run.model.volume_L]
@@ -74,6 +72,20 @@ def fitted_candidate(
     doses = _doses_Gy(run, activity, candidate.radionuclide, f"adult_{case.patient.sex or 'male'}", quantity)
     per_GBq = {o: d / course_GBq for o, d in doses.items()}
     return FittedCandidate(run, activity, _form(candidate, ratios, per_GBq, quantity), ratios, per_GBq, quantity)
+
+
+def _activity(
+    fit: PatientFit, candidate: ResolvedCandidate, how: Administration, run: BodySolution
+) -> dict[str, PredictedActivity]:
+    """Of the course. Where the target stays, one administration stands for all: weeks apart, they do not meet."""
+    number = candidate.cycles if how.target_by_cycle else 1
+    regimen = regimen_of(
+        candidate.form, how, activity_MBq=candidate.activity_MBq * candidate.cycles / number,
+        ligand_nmol=candidate.form.injected_nmol.central, number=number, interval_h=candidate.interval_h)
+    return fit.found.predict(
+        [o for o in run.organs if o not in ("urine", "faeces")], regimen=regimen,
+        decay_per_h=run.decay_per_h[candidate.radionuclide], build=fit.build_of(candidate.form), draws=DRAWS, seed=SEED,
+        level=LEVEL)
 
 
 def tolerated_interval_MBq(

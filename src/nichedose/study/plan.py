@@ -20,6 +20,7 @@ from nichedose.results import PlanResult
 from nichedose.study.assemble import assemble
 from nichedose.study.central import CentralCandidate, central_candidate
 from nichedose.study.evaluate import Metrics
+from nichedose.study.measured_body import with_measured_body
 from nichedose.study.pool import run_tasks
 from nichedose.study.provenance import provenance
 from nichedose.study.samples import default_full_draws
@@ -28,7 +29,7 @@ from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section, with_spread
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.reported import choose_composition
-from nichedose.values import Draw, Value
+from nichedose.values import Value
 
 __all__ = [
     "DRAW_PAIRS", "PlanRun", "check_lesion_size", "draw_spacing_um", "model_of_assay", "read_sections", "run_plan",
@@ -71,9 +72,9 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
     assays = tuple(read_sections(case, case_path, progress, library.aliases))
     also = {form.target for form in case.forms} | set(case.anchors)
     models = with_spread([model_of_assay(assay, library, also) for assay in assays])
-    setup = resolve(case, library, models)
+    setup = with_measured_body(resolve(case, library, models), case_path)
     progress("tissue", 0, 1)
-    central_draw = Draw(seed=case.sampling.seed)
+    central_draw = setup.draw()
     maps = tissue_maps(setup, central_draw, case.sampling.grid_spacing)
     progress("tissue", 1, 1)
     check_lesion_size(case, maps)
@@ -184,7 +185,7 @@ def model_of_assay(assay: SpatialAssay, library: Library, also: Collection[str] 
 
 def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandidate], dict[str, Value]]:
     """All candidates of one labelled form on the fine grid, at the medians, under all surroundings."""
-    setup, draw = shared.setup, Draw(seed=shared.setup.case.sampling.seed)
+    setup, draw = shared.setup, shared.setup.draw()
     world = World(setup, draw, shared.maps, pairs=None)
     done = [central_candidate(world, c) for c in setup.evaluable if c.form.name == form]
     return done, dict(draw.used)
@@ -192,7 +193,7 @@ def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandid
 
 def _one_draw(setup: Setup, task: _DrawTask) -> Mapping[str, Mapping[Mode, Metrics]]:
     """All candidates in one world, on the grid of the task."""
-    draw = Draw(seed=setup.case.sampling.seed, index=task.index)
+    draw = setup.draw(task.index)
     world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=task.pairs)
     return {c.name: world.evaluate(c) for c in setup.evaluable}
 

@@ -20,11 +20,12 @@ from nichedose.library import load_library
 from nichedose.library.schema import OrganLimit
 from nichedose.results import OrganDose
 from nichedose.study.evaluate import NEGATIVE, POSITIVE, CandidateDose, log_survival_by_class
+from nichedose.study.measured_body import with_measured_body
 from nichedose.study.plan import DRAW_PAIRS, check_lesion_size, draw_spacing_um, model_of_assay, read_sections
 from nichedose.study.pool import run_tasks
 from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.world import World, tissue_maps
-from nichedose.values import Draw, Value
+from nichedose.values import Value
 
 __all__ = ["Change", "Responses", "left_out", "lesion_response", "prepare", "respond"]
 
@@ -66,7 +67,7 @@ def prepare(
     named = {c.label or c.agent for c in case.candidates} | {c.agent for c in case.candidates if c.label is None}
     more = dict.fromkeys(a for c in case.combinations for a in c.agents if a not in named)
     wider = case.model_copy(update={"candidates": (*case.candidates, *(Candidate(agent=a) for a in more))})
-    setup = resolve(wider, library, models)
+    setup = with_measured_body(resolve(wider, library, models), case_path)
     if limits is not None:
         setup = dataclasses.replace(setup, library=dataclasses.replace(library, limits=tuple(limits)))
     return dataclasses.replace(setup, case=case)
@@ -78,7 +79,7 @@ def respond(
     """Run the draws of the case (or ``draws``) on the draw grid and reduce each; with the central run on that grid."""
     case = setup.case
     count = case.sampling.draws if draws is None else draws
-    maps = tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing)
+    maps = tissue_maps(setup, setup.draw(), case.sampling.grid_spacing)
     check_lesion_size(case, maps)
     spacing = draw_spacing_um(case, maps)
     tasks = [_Task(index, spacing) for index in (None, *range(count))]
@@ -90,7 +91,7 @@ def respond(
         found.append(response)
         used.update(drawn)
         progress("draws", done, len(tasks))
-    worlds = [Draw(seed=case.sampling.seed, index=i) for i in range(count)]
+    worlds = [setup.draw(i) for i in range(count)]
     inputs = {key: np.array([w(key, value) for w in worlds]) for key, value in used.items() if not value.is_fixed}
     return Responses(setup, candidate_courses(setup), found[0], tuple(found[1:]), inputs, used, spacing)
 
@@ -133,7 +134,7 @@ def _name_of(setup: Setup, agent: str) -> str:
 
 
 def _one_response(setup: Setup, task: _Task) -> tuple[LesionResponse, dict[str, Value]]:
-    draw = Draw(seed=setup.case.sampling.seed, index=task.index)
+    draw = setup.draw(task.index)
     world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=DRAW_PAIRS)
     return lesion_response(world, setup.evaluable), dict(draw.used)
 

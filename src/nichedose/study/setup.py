@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nichedose.body.score_draw import ScoreDraw
 from nichedose.case import Candidate, CandidatePartner, Case
 from nichedose.errors import BadInput, near_miss
+from nichedose.fields.grid import Array
 from nichedose.library import Library, find_agent
 from nichedose.library.partners import Partner, find_partner
 from nichedose.library.schema import Agent, LabelledForm, Radiobiology
 from nichedose.nuclide import canonical_name
 from nichedose.study.whole_body import check_organs, form_in_patient, has_body, organ_ratios
 from nichedose.tissue import SpotModel
+from nichedose.values import Draw
 
-__all__ = ["ResolvedCandidate", "ResolvedPartner", "Setup", "resolve"]
+__all__ = ["LesionUptake", "MeasuredBody", "ResolvedCandidate", "ResolvedPartner", "Setup", "resolve"]
 
 REFERENCE_WEIGHT_KG = 70.0  # for which organ doses per activity are published
 
@@ -45,6 +48,31 @@ class ResolvedCandidate:
 
 
 @dataclass(frozen=True)
+class LesionUptake:
+    """Measured mean uptake of the lesion, decay-corrected, % of the injected per mL at ``times_h``, and what all points
+    together leave open (relative standard deviation)."""
+
+    times_h: tuple[float, ...]
+    percent_per_mL: tuple[float, ...]
+    relative_sd: float
+
+
+@dataclass(frozen=True)
+class MeasuredBody:
+    """The body fitted to measured activity, as draws need it.
+
+    ``names`` of the fitted parameters, with their ``most_probable`` scores (p,) and ``rows`` (n, p) of the posterior;
+    ``forms`` by candidate, with this patient's organ doses; ``uptake`` of the lesion by form.
+    """
+
+    names: tuple[str, ...]
+    most_probable: Array
+    rows: Array
+    forms: Mapping[str, LabelledForm]
+    uptake: Mapping[str, LesionUptake]
+
+
+@dataclass(frozen=True)
 class Setup:
     """All that a run needs and that does not change between draws; it travels to worker processes."""
 
@@ -53,6 +81,16 @@ class Setup:
     radiobiology: Radiobiology
     candidates: tuple[ResolvedCandidate, ...]
     sections: tuple[SpotModel, ...]
+    measured: MeasuredBody | None = None
+
+    def draw(self, index: int | None = None) -> Draw:
+        """One joint draw, or the central one; what was fitted to measurements comes from its posterior."""
+        seed = self.case.sampling.seed
+        if self.measured is None:
+            return Draw(seed=seed, index=index)
+        rows = self.measured.rows
+        row = self.measured.most_probable if index is None else rows[index % len(rows)]
+        return ScoreDraw(seed=seed, index=index, scores=dict(zip(self.measured.names, row.tolist(), strict=True)))
 
     def reason_not_evaluable(self, candidate: ResolvedCandidate) -> str | None:
         """Why the candidate cannot be evaluated in these sections, or None."""
@@ -86,8 +124,10 @@ class Setup:
         """The candidate's form with its published organ doses scaled to this patient.
 
         By whole-body kinetics where the form has a set; else, and for organs that the set does not hold, they fall
-        with body weight.
+        with body weight. Measured activity of this form tells its doses itself.
         """
+        if self.measured is not None and candidate.name in self.measured.forms:
+            return self.measured.forms[candidate.name]
         by_weight = REFERENCE_WEIGHT_KG / self.case.patient.weight_kg
         organs = {c.organ for c in candidate.form.dose_coefficients}
         ratios = dict.fromkeys(organs, by_weight)

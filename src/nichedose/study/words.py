@@ -242,7 +242,11 @@ def _body_text(setup: Setup) -> tuple[str, ...]:
             f"{', '.join(others)}: plasma is a published or assumed curve; it and organ doses per activity fall with "
             f"body weight ({kg} here, 70 kg in the library).")
     texts.append("Prescribed activities are not scaled.")
-    measured = [m.form for m in setup.case.measured_uptake if m.form in setup.forms()]
+    if setup.measured is not None:
+        texts.append("Measured activity of this patient: the whole-body model is fitted to it, and draws come from the "
+                     "posterior; organs in which an agent itself was measured have the fitted dose.")
+    known = [m.form for m in setup.case.measured_uptake] + list(setup.measured.uptake if setup.measured else ())
+    measured = [name for name in dict.fromkeys(known) if name in setup.forms()]
     if measured:
         texts.append(f"The absolute uptake of {', '.join(measured)} is the measured one; its distribution is modelled.")
     return tuple(texts)

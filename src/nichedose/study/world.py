@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
@@ -138,17 +139,29 @@ class World:
         ``untreated`` are those runs where they have just been made.
         """
         measured = next((m for m in self.setup.case.measured_uptake if m.form == candidate.form.name), None)
-        if measured is None:
+        series = self.setup.measured.uptake.get(candidate.form.name) if self.setup.measured is not None else None
+        if measured is None and series is None:
             return 1.0
         if untreated is None:
             return self.runs(candidate, 1.0, TissueState(self.maps, (), 1.0))[0].uptake_factor
         weights = np.array([m.mask.sum() * m.grid.voxel_area_mm2 for m in self.maps])
-        pairs = zip(untreated, self.maps, strict=True)
-        modelled = np.array([run.percent_per_mL(measured.time, tissue.mask) for run, tissue in pairs])
+
+        def modelled(time_h: float) -> float:
+            pairs = zip(untreated, self.maps, strict=True)
+            found = np.array([run.percent_per_mL(time_h, tissue.mask) for run, tissue in pairs])
+            return float(weights @ found / weights.sum())
+
+        if measured is None:
+            assert series is not None
+            ratios = [math.log(p / modelled(t)) for t, p in zip(series.times_h, series.percent_per_mL, strict=True)]
+            spread = Value(median=1.0, geometric_sd=math.exp(series.relative_sd), evidence="measured", read="dataset",
+                           source="case")
+            return math.exp(sum(ratios) / len(ratios)) * self.draw(
+                f"measured_activity.{candidate.form.name}.uptake_factor", spread)
         mean = measured.in_percent_per_mL(self.setup.case.patient.weight_kg)
         value = Value(mean=mean, sd=measured.relative_sd * mean, evidence="measured", read="dataset", source="case")
         drawn = self.draw(f"measured_uptake.{candidate.form.name}.percent_per_mL", value)
-        return drawn / float(weights @ modelled / weights.sum())
+        return drawn / modelled(measured.time)
 
     def dose(
         self, candidate: ResolvedCandidate, *, mass_factor: float = 1.0, surroundings: Surroundings | None = None,
