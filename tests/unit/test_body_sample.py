@@ -49,8 +49,8 @@ def test_the_samples_are_those_of_the_tabulated_posterior() -> None:
 
 
 def test_weighted_draws_are_those_of_the_tabulated_posterior() -> None:
-    """Within 0.1 sd and 12 %: the long tail of one parameter is proposed too seldom. The normal posterior alone is off by
-    0.3 sd and 24 %."""
+    """Within 0.1 sd and 12 %: the long tail of one parameter is proposed too seldom. The normal posterior alone is off
+    by 0.3 sd and 24 %."""
     found = normal()
     mean, sd = tabulated(found)
     for i, name in enumerate(found.parameters):
