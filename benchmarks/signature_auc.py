@@ -21,6 +21,7 @@ from scipy.stats import rankdata
 from nichedose.io import read_tissue
 from nichedose.library import load_library
 from nichedose.tissue import SpatialAssay
+from nichedose.tissue.content import content_of
 from nichedose.tissue.genes import gene_table
 from nichedose.tissue.scores import score_signatures
 from nichedose.tissue.shrink import neighbour_graph
@@ -34,6 +35,7 @@ LISTS = {
         "tls", "epithelium", "ecm", "caf", "inflammatory_caf", "hypoxia", "hypoxia_buffa15", "proliferation")},
 }
 Comparison = tuple[str, tuple[str, ...], tuple[str, ...]]
+COLUMNS = ("ours", "amount", "adjusted", "naive", "counts alone")
 FEWEST = 15  # spots on each side of a comparison
 HER2 = (  # score, positive labels, negative labels (none: all others)
     ("lymphocyte", ("immune infiltrate",), ()), ("tls", ("immune infiltrate",), ()),
@@ -55,19 +57,21 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def scores(assay: SpatialAssay) -> dict[str, dict[str, np.ndarray]]:
-    """Ours, ours adjusted for depth and proliferation, and naive, by list."""
+    """By list: ours per transcript, per tissue, and adjusted for depth and proliferation; naive; and the total counts
+    alone, which know nothing of the list."""
     table = gene_table(assay, [g for s in LISTS.values() for g in s.genes], LIBRARY.aliases)
     depth = np.asarray(assay.counts.sum(axis=1), dtype=float).ravel()
-    found = score_signatures(LISTS, table, depth, neighbour_graph(assay.xy_um, assay.pitch_um))
+    found = score_signatures(
+        LISTS, table, depth, neighbour_graph(assay.xy_um, assay.pitch_um), content=content_of(depth))
     out: dict[str, dict[str, np.ndarray]] = {}
     for name, s in found.items():
         genes = table.measured(LISTS[name].genes)
-        if s.value is None or s.adjusted is None or not genes:
+        if s.value is None or s.adjusted is None or s.amount is None or not genes:
             continue
         level = np.log1p(1e4 * table.counts(genes) / depth[:, None])
         spread = level.std(axis=0)
         naive = ((level - level.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)).mean(axis=1)
-        out[name] = {"ours": s.value, "adjusted": s.adjusted, "naive": naive}
+        out[name] = dict(zip(COLUMNS, (s.value, s.amount, s.adjusted, naive, depth), strict=True))
     return out
 
 
@@ -108,13 +112,13 @@ def main(her2: Path, pdac: Path) -> None:
     labels = np.array([str(v) for v in assay.annotations["Region"]])
     for key, row in compare(scores(assay), labels, PDAC).items():
         results.setdefault((f"PDAC {key[0]}", key[1]), {})["PDAC-A"] = row
-    print("| score, comparison | section | ours | adjusted | naive |\n|---|---|---|---|---|")
+    print(f"| score, comparison | section | {' | '.join(COLUMNS)} |\n|---|---|{'---|' * len(COLUMNS)}")
     for (name, what), by_section in results.items():
         for section, row in by_section.items():
-            print(f"| {name}, {what} | {section} | {row['ours']:.2f} | {row['adjusted']:.2f} | {row['naive']:.2f} |")
+            print(f"| {name}, {what} | {section} | {' | '.join(f'{row[c]:.2f}' for c in COLUMNS)} |")
         if len(by_section) > 1:
-            mean = {k: np.mean([r[k] for r in by_section.values()]) for k in ("ours", "adjusted", "naive")}
-            print(f"| {name}, mean | | {mean['ours']:.3f} | {mean['adjusted']:.3f} | {mean['naive']:.3f} |")
+            means = (np.mean([r[c] for r in by_section.values()]) for c in COLUMNS)
+            print(f"| {name}, mean | | {' | '.join(f'{m:.3f}' for m in means)} |")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,30 @@
 """Do 90 % intervals of target fields hold the truth? 200 sections at full, 0.3 and 0.1 depth, and with a wrong prior.
 
     python benchmarks/target_calibration.py [REPLICATES [CONDITION]]     condition 0 to 3, all without
+    python benchmarks/target_calibration.py --figure FIGURE.svg TABLE.md [TABLE.md ...]     of what was printed
 
 Prints, for each target, the share of sections in which the interval held the truth, with its exact 95 % binomial
-interval (Clopper and Pearson): of the section mean, of the density in a voxel, and of that over the section mean.
-The study itself is `tests/calibration_study.py`; about 0.2 s a section on one core.
+interval (Clopper and Pearson): of the section mean, of the density in a voxel, and of that over the section mean; and
+the mean share of all voxels in which the last held.
+The study itself is `tests/calibration_study.py`; intervals are those of `nichedose.tissue.map_with_spread`.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
 from scipy.stats import beta
 
+from figures import HUES, Figure
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from calibration_study import study
+from calibration_study import TARGETS, study
 
 CONDITIONS = ((1.0, 1.0), (0.3, 1.0), (0.1, 1.0), (1.0, 3.0))  # depth, true mean density over the library's
+PARTS = ("section mean", "density in a voxel", "voxel over mean")
 
 
 def shown(held: list[bool]) -> str:
@@ -28,14 +35,40 @@ def shown(held: list[bool]) -> str:
 
 
 def main(replicates: int, conditions: tuple[tuple[float, float], ...]) -> None:
-    print("| depth | true density over prior | target | section mean | voxel | voxel over mean |")
-    print("|---|---|---|---|---|---|")
+    print("| depth | true density over prior | target | section mean | voxel | voxel over mean | in all voxels |")
+    print("|---|---|---|---|---|---|---|")
     for depth, factor in conditions:
         for name, held in study(replicates, depth, prior_factor=factor).items():
             cells = " | ".join(shown(x) for x in (held.mean, held.voxel, held.relative))
-            print(f"| {depth:g} | {factor:g} | {name} | {cells} |", flush=True)
+            print(f"| {depth:g} | {factor:g} | {name} | {cells} | {100 * np.mean(held.everywhere):.0f} % |", flush=True)
+
+
+def figure(path: Path, tables: list[Path]) -> None:
+    """Shares from printed tables, by condition and target: three points each."""
+    rows = [r for t in tables for r in t.read_text("utf-8").splitlines() if re.match(r"\| [\d.]+ \|", r)]
+    drawing = Figure("Truths held by nominal 90 % intervals", "depth of the section, and true density over the prior",
+                     "share of 200 sections (95 % interval)")
+    low, high = 40.0, 100.0
+    drawing.band((85.0 - low) / (high - low), (95.0 - low) / (high - low), (90.0 - low) / (high - low))
+    labels = {}
+    for i, row in enumerate(rows):
+        cells = [c.strip() for c in row.strip("|").split("|")]
+        for j, cell in enumerate(cells[3:6]):
+            value, below, above = ((float(v) - low) / (high - low) for v in re.findall(r"\d+", cell)[:3])
+            at = (i + 0.5 + 0.22 * (j - 1)) / len(rows)
+            drawing.point(at, max(value, 0.0), HUES[j], (max(below, 0.0), above))
+        if i % len(TARGETS) == len(TARGETS) // 2:
+            labels[(i + 0.5) / len(rows)] = f"{cells[2]}\n{cells[0]}x, prior {cells[1]}"
+        else:
+            labels[(i + 0.5) / len(rows)] = cells[2]
+    drawing.ticks(labels, {(v - low) / (high - low): f"{v:.0f} %" for v in (40, 50, 60, 70, 80, 90, 100)})
+    drawing.legend(PARTS)
+    drawing.write(path)
 
 
 if __name__ == "__main__":
-    chosen = CONDITIONS if len(sys.argv) < 3 else (CONDITIONS[int(sys.argv[2])],)
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, chosen)
+    if sys.argv[1:2] == ["--figure"]:
+        figure(Path(sys.argv[2]), [Path(p) for p in sys.argv[3:]])
+    else:
+        chosen = CONDITIONS if len(sys.argv) < 3 else (CONDITIONS[int(sys.argv[2])],)
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, chosen)

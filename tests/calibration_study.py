@@ -15,8 +15,7 @@ import scipy.sparse as sp
 from nichedose.fields import Grid
 from nichedose.library import load_library
 from nichedose.library.schema import Target
-from nichedose.tissue import SpatialAssay, SpotModel, SpotTarget, TargetField, model_section, section_grid, tissue_mask
-from nichedose.tissue.build import target_fields
+from nichedose.tissue import SpatialAssay, SpotTarget, build_tissue_map, map_with_spread, model_section
 from nichedose.tissue.random_field import gaussian_field
 from nichedose.values import Draw
 
@@ -108,14 +107,16 @@ def wider(targets: Mapping[str, Target], factor: float) -> dict[str, Target]:
 @dataclass(frozen=True)
 class Held:
     """Whether the interval held the truth, one entry per replicate and target: of the section mean, of the density in
-    a random voxel, and of that voxel's density over the section mean."""
+    a random voxel, and of that voxel's density over the section mean; ``everywhere`` the share of all voxels of the
+    section in which the last held."""
 
     mean: list[bool]
     voxel: list[bool]
     relative: list[bool]
+    everywhere: list[float]
 
 
-def replicate(seed: int, depth: float, *, prior_factor: float = 1.0) -> dict[str, tuple[bool, bool, bool]]:
+def replicate(seed: int, depth: float, *, prior_factor: float = 1.0) -> dict[str, tuple[bool, bool, bool, float]]:
     """One section: truth drawn from the priors (shifted by ``prior_factor``), observed, mapped in `DRAWS` draws."""
     rng = np.random.default_rng([seed, 1])
     xy, content, fractions, levels = true_section(rng)
@@ -124,40 +125,34 @@ def replicate(seed: int, depth: float, *, prior_factor: float = 1.0) -> dict[str
     model = model_section(assay, LIBRARY.cell_types, targets, LIBRARY.signatures, LIBRARY.aliases)
     shapes = {n: SpotTarget(n, content * v / (content * v).mean(), 10_000, len(xy)) for n, v in levels.items()}
     known = replace(
-        model, composition=fractions, cell_types=TYPES, content=content, targets=shapes, unknown_targets={})
+        model, composition=fractions, cell_types=TYPES, content=content, targets=shapes, unknown_targets={},
+        errors=None)
     true_targets = wider(targets, prior_factor)
-    grid = section_grid(model, SPACING_UM)
-    mask = tissue_mask(model, grid)
-
-    def fields(m: SpotModel, t: Mapping[str, Target], draw: Draw) -> Mapping[str, TargetField]:
-        return target_fields(m, t, grid, mask, {}, LIBRARY.tissue, draw)[0]
-
-    truth = fields(known, true_targets, Draw(seed=10_000 + seed, index=0))
-    maps = [fields(model, targets, Draw(seed=seed, index=i)) for i in range(DRAWS)]
-    voxel = int(rng.choice(np.flatnonzero(mask)))
+    truth = build_tissue_map(
+        known, LIBRARY.tissue, true_targets, spacing_um=SPACING_UM, draw=Draw(seed=10_000 + seed, index=0))
+    found = map_with_spread(
+        model, LIBRARY.tissue, targets, spacing_um=SPACING_UM, draws=DRAWS, seed=seed,
+        fields=[f"target_{name}" for name in TARGETS])
+    y, x = (int(i) for i in rng.choice(np.argwhere(found.mask)))
     out = {}
     for name in TARGETS:
-        true = truth[name].total_nmol_per_L
-        drawn = np.stack([m[name].total_nmol_per_L for m in maps])
-        mean_true, mean_drawn = float(true[mask].mean()), drawn[:, mask].mean(axis=1)
-        at_true, at_drawn = float(true.ravel()[voxel]), drawn.reshape(DRAWS, -1)[:, voxel]
+        true, spread = truth.targets[name].total_nmol_per_L, found.spread[f"target_{name}"]
+        mean = float(true[truth.mask].mean())
+        shape = (spread.shape_q05 <= true / mean) & (true / mean <= spread.shape_q95)
         out[name] = (
-            _inside(mean_true, mean_drawn), _inside(at_true, at_drawn),
-            _inside(at_true / mean_true, at_drawn / mean_drawn))
+            spread.mean[0] <= mean <= spread.mean[2],
+            bool(spread.q05[y, x] <= true[y, x] <= spread.q95[y, x]),
+            bool(shape[y, x]), float(shape[truth.mask].mean()))
     return out
-
-
-def _inside(true: float, drawn: np.ndarray) -> bool:
-    ordered = np.sort(drawn)
-    return bool(ordered[1] <= true <= ordered[-2])
 
 
 def study(replicates: int, depth: float, *, prior_factor: float = 1.0, first_seed: int = 0) -> dict[str, Held]:
     """`replicate` many times."""
-    held = {name: Held([], [], []) for name in TARGETS}
+    held = {name: Held([], [], [], []) for name in TARGETS}
     for seed in range(first_seed, first_seed + replicates):
-        for name, (mean, voxel, relative) in replicate(seed, depth, prior_factor=prior_factor).items():
+        for name, (mean, voxel, relative, share) in replicate(seed, depth, prior_factor=prior_factor).items():
             held[name].mean.append(mean)
             held[name].voxel.append(voxel)
             held[name].relative.append(relative)
+            held[name].everywhere.append(share)
     return held

@@ -52,6 +52,8 @@ class Section(_Part):
     layer: str | None = Field(default=None, description="layer of an .h5ad that holds raw counts; X when absent")
     composition: Literal["auto", "reported", "markers"] = Field(
         default="auto", description="cell types of spots: the file's own abundances if it has them, or marker genes")
+    cell_count_key: str | None = Field(
+        default=None, description="column that holds the number of cells (nuclei) counted in each spot")
 
 
 class Lesion(_Part):

@@ -12,8 +12,12 @@ from nichedose.cli.app import Json, Quiet, app, progress_bars
 from nichedose.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nichedose.tissue import SpatialAssay
     from nichedose.tissue.tme import ProfileOptions
+
+    Progress = Callable[[str, int, int], None]
 
 __all__ = ["profile"]
 
@@ -22,11 +26,13 @@ Names = Annotated[str, typer.Option(help="Labels, separated by commas.")]
 
 @app.command()
 def profile(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Section: file or folder, as in a case.")],
+    data: Annotated[list[Path], typer.Argument(
+        metavar="DATA...", help="Section: file or folder, as in a case. Several are sections of one lesion.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("profile-results"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results in that folder.")] = False,
     kind: Annotated[str, typer.Option(help="Kind of data, when it cannot be recognised.")] = "auto",
-    sample: Annotated[str | None, typer.Option(help="One of several samples.")] = None,
+    sample: Annotated[str | None, typer.Option(
+        help="One of several samples; 'all' takes each of them as a section of one lesion.")] = None,
     sample_key: Annotated[str | None, typer.Option(help="Column that names the samples.")] = None,
     coordinate_unit: Annotated[str, typer.Option(help="auto, um, pixel or array.")] = "auto",
     um_per_unit: Annotated[float | None, typer.Option(help="um per pixel or array step.")] = None,
@@ -47,7 +53,8 @@ def profile(
                                       "cells. No positions are needed.")] = None,
     tumour_labels: Names = "",
     before: Annotated[
-        Path | None, typer.Option(help="An earlier section of the same patient: report what changed.")] = None,
+        list[Path] | None, typer.Option(
+            help="An earlier section of the same patient: report what changed. May be repeated.")] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -68,16 +75,15 @@ def profile(
         if tumour_key is not None:
             progress("discovering", 0, 1)
             labels = _names(tumour_labels)
-            answer, numbers = _reference(data, output, overwrite, tumour_key, labels, layer, normal_tissue, seed)
+            answer, numbers = _reference(_only(data), output, overwrite, tumour_key, labels, layer, normal_tissue, seed)
             progress("discovering", 1, 1)
         else:
             progress("reading", 0, 1)
-            assay = _read(data, kind, reading)
-            earlier = None if before is None else _read(before, kind, {**reading, "sample": None})
+            assays = _read(data, kind, reading)
+            earlier = _read(before or [], kind, {**reading, "sample": "all" if sample == "all" else None})
             progress("reading", 1, 1)
-            progress("profiling", 0, 1)
-            answer, numbers = _section(assay, earlier, options, output, overwrite, discover, normal_tissue)
-            progress("profiling", 1, 1)
+            answer, numbers = _sections(
+                assays, earlier, options, output, overwrite, discover, normal_tissue, progress)
     if as_json:
         print(json.dumps({"answer": answer, "folder": str(output), **numbers}))
     else:
@@ -89,33 +95,55 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _read(data: Path, kind: str, reading: dict[str, Any]) -> SpatialAssay:
-    from nichedose.io import read_tissue
+def _only(data: list[Path]) -> Path:
+    if len(data) > 1:
+        raise BadInput("With --tumour-key one file of single cells is read; give a single DATA.")
+    return data[0]
 
-    return read_tissue(data, kind, **reading)
+
+def _read(paths: list[Path], kind: str, reading: dict[str, Any]) -> tuple[SpatialAssay, ...]:
+    """All sections in ``paths``, of different names."""
+    from nichedose.io import distinct_sections, read_sections, read_tissue
+
+    assays: list[SpatialAssay] = []
+    for path in paths:
+        if reading["sample"] == "all":
+            assays += read_sections(path, kind, **{k: v for k, v in reading.items() if k != "sample"})
+        else:
+            assays.append(read_tissue(path, kind, **reading))
+    return distinct_sections(assays)
 
 
-def _section(
-    assay: SpatialAssay, earlier: SpatialAssay | None, options: ProfileOptions, output: Path, overwrite: bool,
-    discover: bool, normal_tissue: Path | None,
+def _sections(
+    assays: tuple[SpatialAssay, ...], earlier: tuple[SpatialAssay, ...], options: ProfileOptions, output: Path,
+    overwrite: bool, discover: bool, normal_tissue: Path | None, progress: Progress,
 ) -> tuple[str, dict[str, object]]:
-    from nichedose.io import read_normal_tissue, write_profile
+    from nichedose.io import ProfiledSection, read_normal_tissue, write_profile
     from nichedose.io.result_store import jsonable
     from nichedose.library import load_library
-    from nichedose.report import profile_findings, render_findings
-    from nichedose.tissue.tme import compare_profiles, discover_in_section
+    from nichedose.report import lesion_findings, profile_findings, render_findings
+    from nichedose.tissue.tme import compare_profiles, discover_in_section, lesion_profile
     from nichedose.tissue.tme import profile as profile_section
 
     library = load_library()
     table = None if normal_tissue is None else read_normal_tissue(normal_tissue)
-    found = profile_section(assay, library, options)
-    change = None if earlier is None else compare_profiles(profile_section(earlier, library, options), found)
-    ranked = None
-    if discover:
-        ranked = discover_in_section(assay, found, library, normal_tissue=table, seed=options.seed)
-    findings = profile_findings(found, library, ranked, change)
-    write_profile(output, render_findings(findings), findings.numbers, overwrite=overwrite, assay=assay,
-                  columns=found.row_columns())
+    found, ranked = [], []
+    for done, assay in enumerate(assays):
+        progress("profiling", done, len(assays) + len(earlier))
+        found.append(profile_section(assay, library, options))
+        ranked.append(discover_in_section(assay, found[-1], library, normal_tissue=table, seed=options.seed)
+                      if discover else None)
+    change = None
+    if earlier:
+        change = compare_profiles([profile_section(a, library, options) for a in earlier], found)
+    progress("profiling", len(assays) + len(earlier), len(assays) + len(earlier))
+    alone = len(found) == 1
+    pages = [profile_findings(p, library, r, change if alone else None) for p, r in zip(found, ranked, strict=True)]
+    findings = pages[0] if alone else lesion_findings(lesion_profile(found), pages, library, change)
+    sections = [
+        ProfiledSection(a, p.row_columns(), None if alone else render_findings(page))
+        for a, p, page in zip(assays, found, pages, strict=True)]
+    write_profile(output, render_findings(findings), findings.numbers, overwrite=overwrite, sections=sections)
     return findings.answer, jsonable(dict(findings.numbers))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,18 @@ from nichedose.io.result_store import file_names, jsonable
 from nichedose.io.to_anndata import assay_to_anndata
 from nichedose.tissue.assay import SpatialAssay
 
-__all__ = ["PROFILE_SCHEMA", "write_profile"]
+__all__ = ["PROFILE_SCHEMA", "ProfiledSection", "write_profile"]
 
 PROFILE_SCHEMA = "profile-1"
+
+
+@dataclass(frozen=True, eq=False)
+class ProfiledSection:
+    """One section, what was found at each of its rows (columns (n_rows,) for ``obs``), and its own page, if any."""
+
+    assay: SpatialAssay
+    columns: Mapping[str, Array]
+    html: str | None = None
 
 
 def write_profile(
@@ -26,27 +36,32 @@ def write_profile(
     numbers: Mapping[str, Any],
     *,
     overwrite: bool,
-    assay: SpatialAssay | None = None,
-    columns: Mapping[str, Array] | None = None,
+    sections: Sequence[ProfiledSection] = (),
 ) -> Path:
-    """Write ``profile.html``, ``profile.json``, ``<sample>.h5ad`` (with an assay) and ``provenance.json``.
+    """Write ``profile.html``, ``profile.json`` and ``provenance.json``; for each section ``<sample>.h5ad``, and
+    ``<sample>.html`` where it has a page of its own.
 
-    ``columns`` (n_rows,) go into the object's ``obs``. All of it is put in place at the end: an error leaves what was
-    there. Raises `BadInput` for a folder that may not be replaced.
+    All of it is put in place at the end: an error leaves what was there. Raises `BadInput` for a folder that may not be
+    replaced.
     """
+    assays = [s.assay for s in sections]
+    names = file_names([a.sample for a in assays])
     with replaced_folder(folder, overwrite) as part:
         (part / "profile.html").write_text(html, encoding="utf-8", newline="\n")
         _write_json(part / "profile.json", {"schema_version": PROFILE_SCHEMA, **numbers})
-        if assay is not None:
-            [name] = file_names([assay.sample])
-            data = assay_to_anndata(assay, columns)
+        for name, section in zip(names, sections, strict=True):
+            data = assay_to_anndata(section.assay, section.columns)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # anndata's notes on its own future
                 data.write_h5ad(part / f"{name}.h5ad", compression="gzip")
+            if section.html is not None:
+                (part / f"{name}.html").write_text(section.html, encoding="utf-8", newline="\n")
         files = sorted(p.name for p in part.iterdir())
-        record = {MARKER_KEY: {"schema_version": PROFILE_SCHEMA, "files": files}, "software": "nichedose"}
-        if assay is not None:
-            record |= {"inputs": hash_inputs([assay]), "scale_evidence": assay.scale_evidence}
+        record: dict[str, Any] = {
+            MARKER_KEY: {"schema_version": PROFILE_SCHEMA, "files": files}, "software": "nichedose"}
+        if assays:
+            evidence = {a.sample: a.scale_evidence for a in assays}
+            record |= {"inputs": hash_inputs(assays), "scale_evidence": evidence}
         _write_json(part / MARKER, record)
     return Path(folder)
 

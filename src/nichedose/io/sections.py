@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nichedose.errors import BadInput
@@ -14,7 +15,7 @@ from nichedose.io.readers.legacy_st import starts_with_a_spot
 from nichedose.io.tissue_files import read_options, read_tissue, reader_for
 from nichedose.tissue.assay import SpatialAssay
 
-__all__ = ["read_sections", "section_paths"]
+__all__ = ["distinct_sections", "read_sections", "section_paths"]
 
 DEEPEST = 3  # levels of folders that are looked through; deeper lie the vendors' own
 
@@ -61,6 +62,17 @@ def read_sections(
         raise BadInput(f"{path}: nothing in this folder is a tissue file that can be read "
                        f"({', '.join(r.kind for r in READERS)}).")
     return tuple(assays)
+
+
+def distinct_sections(assays: Sequence[SpatialAssay]) -> tuple[SpatialAssay, ...]:
+    """Sections of one name (two folders called `outs`, say) are told apart by a number, in the order given."""
+    named: list[SpatialAssay] = []
+    for assay in assays:
+        taken = {a.sample for a in named}
+        numbers = (f"{assay.sample}_{i}" for i in itertools.count(2))
+        name = assay.sample if assay.sample not in taken else next(n for n in numbers if n not in taken)
+        named.append(dataclasses.replace(assay, sample=name))
+    return tuple(named)
 
 
 def _claimed(place: Path) -> bool:

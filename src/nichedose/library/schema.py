@@ -199,9 +199,8 @@ class Radiobiology(_Entry):
 
 
 class FluidValues(_Entry):
-    """Interstitial fluid of any tumour: what filters, what it flows through, what stands around it."""
+    """Interstitial fluid of any tumour: what filters, and what stands around it. What it flows through is tissue."""
 
-    conductivity_um2_per_mmHg_s: Value = Field(description="hydraulic, of the interstitium")
     wall_conductivity_um_per_mmHg_s: Value = Field(description="hydraulic, of the vessel wall")
     vessel_mmHg: Value
     plasma_osmotic_mmHg: Value
@@ -215,7 +214,9 @@ class TissueParameters(_Entry):
 
     cell_density_per_mm3: Value = Field(description="all cells, mean over tissue")
     cell_radius_um: Value
+    section_thickness_um: Value = Field(description="of a section in which cells were counted")
     nucleus_radius_um: Value
+    rna_per_cell_geometric_sd: Value = Field(description="how far RNA per cell differs between cell types")
     vessel_surface_per_cm: Value = Field(description="perfused vessel surface per tissue volume, section mean")
     vessel_contrast: Value = Field(description="exponent on the relative endothelial score; 0 = even, 1 = proportional")
     vessel_radius_um: Value
@@ -233,6 +234,10 @@ class TissueParameters(_Entry):
         description="of the hypoxia signature beside physics in the place of oxygen, when all its genes were measured")
     matrix_fibre_fraction: Value = Field(description="share of volume that fibres fill where the matrix field is 1")
     matrix_fibre_radius_nm: Value = Field(description="of the fibres that hinder diffusion")
+    hydraulic_conductivity_um2_per_mmHg_s: Value = Field(
+        description="of the interstitium, geometric mean over the section")
+    matrix_conductivity_ratio: Value = Field(
+        description="hydraulic conductivity where the matrix field is 1 over that where it is 0")
     hypoxia_half_mmHg: Value = Field(description="oxygen at which a target that follows hypoxia has changed by half")
     psma_hypoxia_loss: Value = Field(description="share of PSMA lost without oxygen, as an option of the case")
     caix_normoxic_share: Value = Field(description="CAIX with oxygen over that without, as an option of the case")

@@ -16,7 +16,7 @@ from nichedose.tissue.tme import ChangeReport, Discovery, TMEProfile
 from nichedose.tissue.tme.tiles import Estimate
 from nichedose.values import ValueUse
 
-__all__ = ["discovery_findings", "profile_findings"]
+__all__ = ["change_part", "discovery_findings", "profile_findings", "shown"]
 
 NEST, STROMA = "#f0c9a8", "#cfdde6"
 CELL_HUES = {"cd8_t": "#b00020", "b_cell": "#5b2a9d", "endothelial": "#0b6b66"}
@@ -40,7 +40,7 @@ def profile_findings(
     if discovery is not None:
         parts.append(_discovery(discovery))
     if change is not None:
-        parts.append(_change(change))
+        parts.append(change_part(change))
     parts.append(_trust(profile))
     numbers: dict[str, object] = {"profile": profile.as_dict()}
     if discovery is not None:
@@ -137,10 +137,10 @@ def _cells(p: TMEProfile, labels: Mapping[str, str]) -> Part:
     rows = []
     for name, c in p.cells.items():
         rows.append((
-            labels.get(name, name), round(c.cells) if p.rows.counted else c.cells, _shown(c.density["nest"]),
-            _shown(c.density[f"margin_in_{margin}"]), _shown(c.density[f"margin_out_{margin}"]),
-            _shown(c.density["stroma"]), _shown(c.nest_to_stroma), c.depth if c.depth is not None else "none in nests",
-            "not seen" if c.contact_share is None else _shown(c.contact_share),
+            labels.get(name, name), round(c.cells) if p.rows.counted else c.cells, shown(c.density["nest"]),
+            shown(c.density[f"margin_in_{margin}"]), shown(c.density[f"margin_out_{margin}"]),
+            shown(c.density["stroma"]), shown(c.nest_to_stroma), c.depth if c.depth is not None else "none in nests",
+            "not seen" if c.contact_share is None else shown(c.contact_share),
         ))
     head = (
         "Population", "Cells" if p.rows.counted else "Amount", f"Nests ({unit})", f"Inner {margin}", f"Outer {margin}",
@@ -191,7 +191,7 @@ def _neighbours(p: TMEProfile, labels: Mapping[str, str]) -> Part:
 
 def _composite(p: TMEProfile) -> Part:
     rows = tuple(
-        (name, _shown(a.share, share=True) if a.share is not None else f"unknown: {a.unknown}", a.meaning)
+        (name, shown(a.share, share=True) if a.share is not None else f"unknown: {a.unknown}", a.meaning)
         for name, a in p.composite.axes.items())
     return Part("Four axes", tables=(FindingTable(("Axis", "Share", "Of what"), rows),))
 
@@ -245,7 +245,7 @@ def _discovery(d: Discovery) -> Part:
     return Part("Candidates for new targets", tables=(table,))
 
 
-def _change(c: ChangeReport) -> Part:
+def change_part(c: ChangeReport) -> Part:
     rows = tuple(
         (x.name, x.before, x.after, "" if x.fold is None else f"{number(x.fold)} ({number(x.low)} to {number(x.high)})",
          "" if x.p is None else number(x.p), "" if x.p_holm is None else number(x.p_holm)) for x in c.changes)
@@ -270,7 +270,7 @@ def _values(p: TMEProfile, library: Library) -> tuple[ValueUse, ...]:
         for name in p.phenotype.calls for key, value in library.phenotype_rules[name].numbers.items())
 
 
-def _shown(e: Estimate, *, share: bool = False) -> str:
+def shown(e: Estimate, *, share: bool = False) -> str:
     write = percent if share else number
     if e.value is None:
         return "none"

@@ -145,7 +145,7 @@ class _Chain:
 
     def run(self, progress: Progress) -> Penetration:
         vessels, permeability = self.tissue.vessel_surface_per_cm, self.kinetics.permeability_um_per_s
-        flow, fluid = _flow(self.mesh, vessels, self.library, self.draw)
+        flow, fluid = _flow(self.mesh, self.tissue, self.library, self.draw)
         series = self.series(vessels, self.open_sites)
         mixed = exchange_rate(vessels, permeability, self.perfusion)
         limited = exchange_rates(vessels, permeability, self.perfusion, series_per_h=series)
@@ -219,19 +219,21 @@ def _sites(tissue: TissueMap, target: str) -> list[Site]:
 
 
 def _flow(
-    mesh: Mesh, vessels: Array, library: Library, draw: Draw
+    mesh: Mesh, tissue: TissueMap, library: Library, draw: Draw
 ) -> tuple[InterstitialFlow, FluidParameters]:
     numbers = {name: draw(f"fluid.{name}", getattr(library.fluid, name)) for name in type(library.fluid).model_fields}
     around = numbers.pop("around_mmHg")
+    conductivity = tissue.hydraulic_conductivity_um2_per_mmHg_s
+    assert conductivity is not None  # every map of a section has it
     fluid = FluidParameters(
-        conductivity_um2_per_mmHg_s=numbers["conductivity_um2_per_mmHg_s"],
+        conductivity_um2_per_mmHg_s=conductivity,
         wall_conductivity_um_per_mmHg_s=numbers["wall_conductivity_um_per_mmHg_s"],
         vessel_mmHg=numbers["vessel_mmHg"],
         plasma_osmotic_mmHg=numbers["plasma_osmotic_mmHg"],
         tissue_osmotic_mmHg=numbers["tissue_osmotic_mmHg"],
         reflection=numbers["reflection"],
     )
-    return interstitial_flow(mesh, vessels, fluid, edge=FlowEdge(around)), fluid
+    return interstitial_flow(mesh, tissue.vessel_surface_per_cm, fluid, edge=FlowEdge(around)), fluid
 
 
 def _reflection(candidate: ResolvedCandidate, fluid: FluidParameters) -> float:

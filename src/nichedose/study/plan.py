@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from nichedose.study.setup import Setup, resolve
 from nichedose.study.world import World, tissue_maps
 from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section, with_spread
 from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.counted import with_cell_counts
 from nichedose.tissue.reported import choose_composition
 from nichedose.values import Value
 
@@ -160,20 +159,10 @@ def read_sections(
                 place, section.kind, sample=section.sample, sample_key=section.sample_key,
                 coordinate_unit=section.coordinate_unit, um_per_unit=section.um_per_unit, layer=section.layer,
                 aliases=aliases)]
-        assays += [choose_composition(assay, section.composition) for assay in found]
+        assays += [with_cell_counts(choose_composition(assay, section.composition), section.cell_count_key)
+                   for assay in found]
     progress("reading", len(case.sections), len(case.sections))
-    return _distinct(assays)
-
-
-def _distinct(assays: Sequence[SpatialAssay]) -> Sequence[SpatialAssay]:
-    """Sections of one name (two folders called `outs`, say) are told apart by a number, in the order of the case."""
-    named: list[SpatialAssay] = []
-    for assay in assays:
-        taken = {a.sample for a in named}
-        numbers = (f"{assay.sample}_{i}" for i in itertools.count(2))
-        name = assay.sample if assay.sample not in taken else next(n for n in numbers if n not in taken)
-        named.append(dataclasses.replace(assay, sample=name))
-    return named
+    return io.distinct_sections(assays)
 
 
 def model_of_assay(assay: SpatialAssay, library: Library, also: Collection[str] = ()) -> SpotModel:

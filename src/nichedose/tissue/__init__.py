@@ -2,6 +2,7 @@
 
 from nichedose.tissue.assay import Observation, Proteins, SpatialAssay
 from nichedose.tissue.build import build_tissue_map
+from nichedose.tissue.field_spread import map_with_spread
 from nichedose.tissue.lattice import (
     grid_to_points,
     grid_to_spots,
@@ -10,16 +11,26 @@ from nichedose.tissue.lattice import (
     spots_to_grid,
     tissue_mask,
 )
-from nichedose.tissue.map import TargetField, TissueMap
+from nichedose.tissue.map import FieldSpread, TargetField, TissueMap
 from nichedose.tissue.oxygen import OxygenParameters, oxygen
 from nichedose.tissue.section import grid_to_rows, model_section
 from nichedose.tissue.spots import CellSites, GeneCoverage, SpotModel, SpotTarget
 from nichedose.tissue.spread import Spread, spread_between, with_spread
-from nichedose.tissue.tme import ProfileOptions, TMEProfile, compare_profiles, discover_targets, profile
+from nichedose.tissue.tme import (
+    LesionProfile,
+    ProfileOptions,
+    TMEProfile,
+    compare_profiles,
+    discover_targets,
+    lesion_profile,
+    profile,
+)
 
 __all__ = [
     "CellSites",
+    "FieldSpread",
     "GeneCoverage",
+    "LesionProfile",
     "Observation",
     "OxygenParameters",
     "ProfileOptions",
@@ -38,6 +49,8 @@ __all__ = [
     "grid_to_rows",
     "grid_to_spots",
     "interpolate_spots",
+    "lesion_profile",
+    "map_with_spread",
     "model_section",
     "oxygen",
     "profile",

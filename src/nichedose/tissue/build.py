@@ -11,7 +11,10 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.library.library import TISSUE_HOSTS
 from nichedose.library.schema import Target, TissueParameters
+from nichedose.tissue.conductivity import hydraulic_conductivity
+from nichedose.tissue.counted import cells_per_mm3
 from nichedose.tissue.coupling import couple_targets, coupling_flags
+from nichedose.tissue.drawn import counting_factor, draw_spots
 from nichedose.tissue.lattice import interpolate_spots, section_grid, tissue_mask
 from nichedose.tissue.map import TargetError, TargetField, TissueMap
 from nichedose.tissue.map_options import MapOptions
@@ -24,6 +27,7 @@ from nichedose.values import Draw, Flag
 __all__ = ["build_tissue_map", "oxygen_parameters"]
 
 CDF_1SD = 0.8413447460685429  # probability below one standard deviation of a normal law
+SPACING_UM = 20.0
 SPARE_FRACTION = 1e-6  # of each host, so that transcripts in a spot without any host still have an owner
 
 CENTRAL = Draw()
@@ -36,7 +40,7 @@ def build_tissue_map(
     parameters: TissueParameters,
     targets: Mapping[str, Target],
     *,
-    spacing_um: float = 20.0,
+    spacing_um: float = SPACING_UM,
     anchors_nmol_per_L: Mapping[str, float] = NO_ANCHORS,
     options: MapOptions = PLAIN,
     draw: Draw = CENTRAL,
@@ -45,7 +49,7 @@ def build_tissue_map(
 
     The section gives shapes, ``parameters`` and ``targets`` give the means; ``anchors_nmol_per_L`` are measured mean
     target densities of this lesion and replace the library's, without further error. ``options`` turn on what goes
-    beyond the plain map. Composition, content and the scores stay as the section says in every draw. Raises `BadInput`
+    beyond the plain map. A draw also moves what the counts leave open at the spots (`draw_spots`). Raises `BadInput`
     for an anchor of an unknown target, or a spacing that does not fit.
     """
     strangers = [name for name in anchors_nmol_per_L if name not in targets]
@@ -53,7 +57,8 @@ def build_tissue_map(
         raise BadInput(f"Anchor for an unknown target '{strangers[0]}'.{near_miss(strangers[0], targets)}")
     grid = section_grid(model, spacing_um)
     mask = tissue_mask(model, grid)
-    density = _number("cell_density_per_mm3", parameters, draw)
+    model = draw_spots(model, parameters, draw)
+    density = _cell_density(model, parameters, draw)
     amounts = model.content[:, None] * model.composition
     cells = {
         name: density * f
@@ -66,6 +71,8 @@ def build_tissue_map(
     pressure = solved if score is None else combine_oxygen(solved, score, mask, weight)
     fields = _coupled(fields, pressure, mask, options, parameters, draw)
     flags += [*_oxygen_flags(model, grid, mask, cells, options, solved, pressure), *coupling_flags(fields, options)]
+    matrix = interpolate_spots(model.matrix, model, grid)
+    ratio = _number("matrix_conductivity_ratio", parameters, draw)
     return TissueMap(
         grid=grid,
         mask=mask,
@@ -73,13 +80,16 @@ def build_tissue_map(
         targets=fields,
         unknown_targets={**model.unknown_targets, **unknown},
         vessel_surface_per_cm=vessels,
-        matrix=interpolate_spots(model.matrix, model, grid),
+        matrix=matrix,
         oxygen_mmHg=pressure,
         sample=model.sample,
         flags=(*model.flags, *flags),
         traits={name: interpolate_spots(values, model, grid) for name, values in model.traits.items()},
         hypoxia_score=score,
         hypoxia_weight=weight,
+        hydraulic_conductivity_um2_per_mmHg_s=hydraulic_conductivity(
+            matrix, mask, _number("hydraulic_conductivity_um2_per_mmHg_s", parameters, draw), ratio),
+        matrix_conductivity_ratio=ratio,
     )
 
 
@@ -123,6 +133,14 @@ def _oxygen_flags(
 
 def _number(name: str, parameters: TissueParameters, draw: Draw) -> float:
     return draw(f"tissue.{name}", getattr(parameters, name))
+
+
+def _cell_density(model: SpotModel, parameters: TissueParameters, draw: Draw) -> float:
+    """Mean number of all cells per mm3: from those counted in the section, else the library's."""
+    if model.cells_per_mm2 is None:
+        return _number("cell_density_per_mm3", parameters, draw)
+    return cells_per_mm3(model.cells_per_mm2, _number("section_thickness_um", parameters, draw),
+                         2.0 * _number("nucleus_radius_um", parameters, draw))
 
 
 def oxygen_parameters(parameters: TissueParameters, draw: Draw) -> OxygenParameters:
@@ -233,7 +251,7 @@ def _host_fields(
     if spots.relative is None:
         amounts = weight * model.content[:, None]
     else:
-        level = spots.relative * _counting_error(spots, draw, key)
+        level = spots.relative * counting_factor(model, spots, draw, f"{key}.counts.{model.sample}")
         amounts = level[:, None] * weight / weight.sum(axis=1, keepdims=True)
     spread = math.log(draw(f"{key}.gene_to_protein_geometric_sd", target.gene_to_protein_geometric_sd))
     amounts = amounts * np.array([_lognormal(draw, f"{key}.gene_to_protein.{h}", spread) for h in hosts])
@@ -242,21 +260,12 @@ def _host_fields(
         local = math.hypot(local, spread)
     length = draw(f"{key}.local_error_length_um", target.local_error_length_um)
     fields = [interpolate_spots(column, model, grid) for column in amounts.T]
-    generator = draw.generator(f"{key}.local_error")
+    generator = draw.generator(f"{key}.local_error.{model.sample}")
     if generator is not None and local > 0.0:
         error = np.exp(local * gaussian_field(grid, length, generator))
         fields = [f * error for f in fields]
     mean = sum(float(f[mask].mean()) for f in fields)
     return [f / mean for f in fields]
-
-
-def _counting_error(spots: SpotTarget, draw: Draw, key: str) -> Array:
-    """One factor per spot (n_spots,) with mean 1, of the relative standard deviation that the counts leave."""
-    generator = draw.generator(f"{key}.counts")
-    if generator is None or spots.relative_sd is None:
-        return np.ones(1)
-    variance = np.log1p(spots.relative_sd**2)
-    return np.asarray(np.exp(np.sqrt(variance) * generator.standard_normal(len(variance)) - 0.5 * variance))
 
 
 def _lognormal(draw: Draw, key: str, spread: float) -> float:

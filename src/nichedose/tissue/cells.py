@@ -65,7 +65,8 @@ def model_cells(
         reading = read_proteins(assay, library_cell_types, targets)
         return _from_proteins(assay, reading, gather, centres, edge, targets)
     model = model_spots(
-        _binned(assay, gather, centres, edge), library_cell_types, targets, signatures, aliases)
+        _binned(assay, gather, centres, edge), library_cell_types, targets, signatures, aliases,
+        noise=None if assay.observation == "bin" else 0.0)  # cells differ from cell to cell in every gene
     depth = np.asarray(assay.counts.sum(axis=1), dtype=float).ravel()
     if assay.observation == "bin":
         share = np.stack([model.composition[owner, i] for i in range(len(model.cell_types))], axis=1)
@@ -90,6 +91,8 @@ def model_cells(
             for name, spots in model.targets.items()
         },
         cells=_sites(assay, share),
+        cells_per_mm2=_per_mm2(len(owner), len(centres), edge),
+        errors=None if model.errors is None else dataclasses.replace(model.errors, content=0.0, composition=None),
         flags=(*model.flags, _bin_flag(assay, edge, len(centres))),
     )
 
@@ -102,10 +105,14 @@ def _bin_flag(assay: SpatialAssay, edge: float, n_bins: int) -> Flag:
     if assay.observation == "bin":
         text = f"{assay.n_spots} bins of {assay.pitch_um:g} um were gathered into {n_bins} of {edge:.3g} um for the map"
     else:
-        per_mm2 = assay.n_spots / (n_bins * edge**2 * 1e-6)
+        per_mm2 = _per_mm2(assay.n_spots, n_bins, edge)
         text = (f"{assay.n_spots} cells were gathered into {n_bins} bins of {edge:.3g} um for the map "
                 f"({per_mm2:.3g} cells per mm2 of these bins)")
     return Flag("note", "tissue data", f"{text}; results are given back for each.")
+
+
+def _per_mm2(n_cells: int, n_bins: int, edge_um: float) -> float:
+    return n_cells / (n_bins * edge_um**2 * 1e-6)
 
 
 def _sites(assay: SpatialAssay, share: Array) -> CellSites:
@@ -161,4 +168,5 @@ def _from_proteins(
         clonogenic=reading.clonogenic, composition=composition, content=number / number.mean(), vessel=vessel,
         matrix=np.zeros(len(centres)), hypoxia=None, targets=known,
         unknown_targets={n: r for n, r in reading.unknown.items() if n in targets}, coverage=reading.coverage,
-        flags=(*assay.flags, *reading.flags, _bin_flag(assay, edge, len(centres))), cells=_sites(assay, reading.share))
+        flags=(*assay.flags, *reading.flags, _bin_flag(assay, edge, len(centres))), cells=_sites(assay, reading.share),
+        cells_per_mm2=_per_mm2(assay.n_spots, len(centres), edge))

@@ -28,12 +28,14 @@ class Composition:
     share: Mapping[str, float]
 
 
-def marker_score(genes: tuple[str, ...], table: GeneTable, depth: Array, graph: sp.csr_matrix) -> ShrunkRate | None:
+def marker_score(
+    genes: tuple[str, ...], table: GeneTable, depth: Array, graph: sp.csr_matrix, noise: float = 0.0
+) -> ShrunkRate | None:
     """Relative level of a gene list per spot (mean 1), depth taken out, noise shrunk; None without counts.
 
     Each gene is divided by its section mean, so that an abundant one does not decide alone, and weighted by the inverse
     of its variance (Poisson plus `GENE_SCATTER`). The weighted sum is rescaled to the Poisson count of the same
-    information, and shrunk over neighbours.
+    information, and shrunk over neighbours. ``noise`` is that of each gene, as in `shrink_counts`.
     """
     measured = table.measured(genes)
     if not measured:
@@ -46,7 +48,8 @@ def marker_score(genes: tuple[str, ...], table: GeneTable, depth: Array, graph: 
     weight = 1.0 / (1.0 / mean + GENE_SCATTER)
     information = float(weight.sum() ** 2 / (weight**2 / mean).sum())
     relative = (counts / mean) @ weight / weight.sum()
-    return shrink_counts(relative * information, depth, graph)
+    alone = float((weight**2).sum() / weight.sum() ** 2)  # the assay's scatter is each gene's own
+    return shrink_counts(relative * information, depth, graph, noise * alone)
 
 
 def regress_composition(scores: Mapping[str, Array], counts: sp.csr_matrix, depth: Array) -> Composition:

@@ -15,7 +15,7 @@ from nichedose.values import Flag
 if TYPE_CHECKING:  # xarray takes a third of a second to import; only `to_dataset` needs it
     import xarray as xr
 
-__all__ = ["TargetError", "TargetField", "TissueMap"]
+__all__ = ["FieldSpread", "TargetError", "TargetField", "TissueMap"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,24 @@ class TargetField:
         return np.asarray(np.sum(list(self.by_host_nmol_per_L.values()), axis=0))
 
 
+@dataclass(frozen=True, eq=False)
+class FieldSpread:
+    """What draws say of one field: its 5, 50 and 95 % quantiles and standard deviation in each voxel (ny, nx).
+
+    ``shape_q05`` and ``shape_q95``: of the field over its own mean over the tissue. ``mean``: the same three quantiles
+    of that mean. Units are the field's; zero outside the tissue.
+    """
+
+    q05: Array
+    q50: Array
+    q95: Array
+    sd: Array
+    shape_q05: Array
+    shape_q95: Array
+    mean: tuple[float, float, float]
+    draws: int
+
+
 @dataclass(frozen=True)
 class TissueMap:
     """Fields of one section on ``grid``; arrays are (ny, nx), zero outside ``mask``.
@@ -64,6 +82,9 @@ class TissueMap:
     ``traits``: log scores of what may shift radiosensitivity, in standard deviations of the section, where measured.
     ``hypoxia_score``, ``hypoxia_weight``: the hypoxia signature and its say in the places of oxygen, if it has one.
     A target that was not measured stands in ``unknown_targets`` with the reason, never as zero.
+    ``hydraulic_conductivity_um2_per_mmHg_s`` of the interstitium, 1 outside the tissue; None where it was not built.
+    It falls by ``matrix_conductivity_ratio`` from no matrix to full.
+    ``spread``: quantiles of the fields by the names of `named_fields`, where they were asked for (`map_with_spread`).
     """
 
     grid: Grid
@@ -79,6 +100,9 @@ class TissueMap:
     traits: Mapping[str, Array] = field(default_factory=dict)
     hypoxia_score: Array | None = None
     hypoxia_weight: float = 0.0
+    hydraulic_conductivity_um2_per_mmHg_s: Array | None = None
+    matrix_conductivity_ratio: float = 1.0
+    spread: Mapping[str, FieldSpread] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arrays: dict[str, np.ndarray] = {
@@ -98,8 +122,21 @@ class TissueMap:
         if not self.mask.any():
             raise BadInput(f"{self.sample}: no voxel lies in tissue.")
 
+    def named_fields(self) -> dict[str, Array]:
+        """Each field (ny, nx) by name: ``cell_density_TYPE``, ``target_NAME`` (all hosts), vessels, matrix, oxygen."""
+        return {
+            **{f"cell_density_{name}": v for name, v in self.cell_density_per_mm3.items()},
+            "vessel_surface": self.vessel_surface_per_cm,
+            "matrix": self.matrix,
+            "oxygen": self.oxygen_mmHg,
+            **({} if self.hydraulic_conductivity_um2_per_mmHg_s is None
+               else {"hydraulic_conductivity": self.hydraulic_conductivity_um2_per_mmHg_s}),
+            **{f"target_{name}": t.total_nmol_per_L for name, t in self.targets.items()},
+        }
+
     def to_dataset(self) -> xr.Dataset:
-        """All fields as one `xarray.Dataset`, dims (cell_type, y, x) or (y, x), each with ``units``."""
+        """All fields as one `xarray.Dataset`, dims (cell_type, y, x) or (y, x), each with ``units``; of a field with
+        ``spread`` also ``NAME_q05``, ``NAME_q95`` and ``NAME_sd``."""
         import xarray as xr
 
         dims = ("y", "x")
@@ -117,9 +154,22 @@ class TissueMap:
             "matrix": (dims, self.matrix, {"units": "1", "long_name": "matrix, relative"}),
             "oxygen": (dims, self.oxygen_mmHg, {"units": "mmHg", "long_name": "tissue oxygen"}),
         }
+        if self.hydraulic_conductivity_um2_per_mmHg_s is not None:
+            data["hydraulic_conductivity"] = (dims, self.hydraulic_conductivity_um2_per_mmHg_s, {
+                "units": "um2/mmHg/s", "long_name": "hydraulic conductivity of the interstitium"})
         for target in self.targets.values():
             for host, density in target.by_host_nmol_per_L.items():
                 data[f"target_{target.name}_{host}"] = (dims, density, {
                     "units": "nmol/L", "long_name": f"{target.name} on {host}", "scale": target.scale,
                     "shape_known": int(target.shape_known)})
+        for name, found in self.spread.items():
+            for part in ("q05", "q95", "sd"):
+                data[f"{name}_{part}"] = (dims, getattr(found, part), {
+                    "units": _unit(name), "long_name": f"{name}, {part} of {found.draws} draws"})
         return xr.Dataset(data, coords=coords, attrs={"sample": self.sample})
+
+
+def _unit(name: str) -> str:
+    kinds = {"cell_density": "1/mm3", "vessel": "1/cm", "matrix": "1", "oxygen": "mmHg", "hydraulic": "um2/mmHg/s",
+             "target": "nmol/L"}
+    return next(unit for kind, unit in kinds.items() if name.startswith(kind))

@@ -81,7 +81,11 @@ def apply_effects(
         pressure = oxygen_again(tissue, vessels, changed)
     names = ", ".join(dict.fromkeys(e.partner for e in on_map))
     note = Flag("note", names, f"the tissue is shown before {names}; candidates with it see the changed tissue")
+    conductivity = tissue.hydraulic_conductivity_um2_per_mmHg_s
+    if conductivity is not None:  # less matrix conducts better, by the same law as between places
+        conductivity = conductivity * tissue.matrix_conductivity_ratio ** (matrix - tissue.matrix)
     return dataclasses.replace(tissue, vessel_surface_per_cm=vessels, matrix=matrix, targets=targets,
+                               hydraulic_conductivity_um2_per_mmHg_s=conductivity,
                                oxygen_mmHg=pressure, flags=(*tissue.flags, note))
 
 

@@ -4,7 +4,7 @@ and no level at all where too little was measured."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from nichedose.fields.grid import Array
 from nichedose.tissue.composition import marker_score
+from nichedose.tissue.content import Content
 from nichedose.tissue.genes import GeneTable
 
 __all__ = ["MIN_COVERAGE", "MIN_SCORE_COUNTS", "NamedGeneList", "SignatureScore", "score_signatures"]
@@ -35,8 +36,10 @@ class SignatureScore:
     """One signature at the spots; arrays (n_spots,), None where the score abstains and ``abstained`` says why.
 
     ``value``: log2 of the level over the section's mean, total counts divided out, noise shrunk over neighbours; ``sd``
-    its standard error. ``adjusted``: what is left of ``value`` after a linear fit on log2 depth and on the
-    proliferation score; ``depth_slope`` and ``proliferation_slope`` with their standard errors say how much that was.
+    its standard error. ``amount``: log2 of level times the spot's content of cells, that is per tissue instead of per
+    transcript, as in the map; spots only. ``adjusted``: what is left of ``value`` after a linear fit on log2 depth and
+    on the proliferation score; ``depth_slope`` and ``proliferation_slope`` with their standard errors say how much that
+    was.
     """
 
     name: str
@@ -51,6 +54,8 @@ class SignatureScore:
     depth_slope: tuple[float, float] | None = None
     proliferation_slope: tuple[float, float] | None = None
     abstained: str | None = None
+    amount: Array | None = None
+    amount_sd: Array | None = None
 
     @property
     def coverage(self) -> float:
@@ -64,15 +69,24 @@ def score_signatures(
     graph: sp.csr_matrix,
     *,
     min_coverage: float = MIN_COVERAGE,
+    content: Content | None = None,
 ) -> dict[str, SignatureScore]:
     """Score every list of ``signatures``; ``depth`` (n_spots,) total counts, ``graph`` the neighbours of each spot.
 
     A list of which fewer than ``min_coverage`` of the genes were measured, or with fewer than `MIN_SCORE_COUNTS`
-    counts, abstains: it has no value, not the value zero.
+    counts, abstains: it has no value, not the value zero. ``content`` of spots gives amounts beside levels.
     """
     raw = {name: _raw(name, s, table, depth, graph, min_coverage) for name, s in signatures.items()}
     proliferation = next((s for s in raw.values() if s.name == PROLIFERATION and s.value is not None), None)
-    return {name: _adjusted(s, depth, proliferation) for name, s in raw.items()}
+    adjusted = {name: _adjusted(s, depth, proliferation) for name, s in raw.items()}
+    return adjusted if content is None else {name: _with_amount(s, content) for name, s in adjusted.items()}
+
+
+def _with_amount(score: SignatureScore, content: Content) -> SignatureScore:
+    if score.value is None or score.sd is None:
+        return score
+    return replace(score, amount=score.value + np.log2(content.relative),
+                   amount_sd=np.hypot(score.sd, content.log_sd / np.log(2.0)))
 
 
 def _raw(

@@ -25,11 +25,13 @@ class ShrunkRate:
     """Posterior mean ``rate`` (n_spots,), with exposure-weighted mean 1, and its relative standard deviation.
 
     ``shape`` and ``prior_spots`` are the likeliest strengths (see `shrink_counts`). The standard deviation allows for
-    the other strengths by their likelihood, and for the counts behind the neighbours' mean.
+    the other strengths by their likelihood, and for the counts behind the neighbours' mean. ``shared_sd`` is the part
+    of it that neighbours have in common: all but the spot's own counts and its own departure from them.
     """
 
     rate: Array
     relative_sd: Array
+    shared_sd: Array
     shape: float
     prior_spots: float
 
@@ -42,13 +44,15 @@ def neighbour_graph(xy_um: Array, pitch_um: float) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(i)), (i, j)), shape=(n, n))
 
 
-def shrink_counts(counts: Array, exposure: Array, graph: sp.csr_matrix) -> ShrunkRate:
+def shrink_counts(counts: Array, exposure: Array, graph: sp.csr_matrix, noise: float = 0.0) -> ShrunkRate:
     """Poisson counts with a gamma prior around the mean of the neighbours (empirical Bayes).
 
     ``counts`` (n,) ~ Poisson(``exposure`` x rate); the prior of a spot's rate is a gamma law with the rate of its
     neighbours as mean (the spot itself left out; the section mean counts as ``prior_spots`` typical neighbours) and
     ``shape``. Both strengths maximise the negative binomial likelihood of every spot given its neighbours. So a patchy
     gene keeps its patches, and one without spatial structure becomes flat. Counts may be weighted sums (not whole).
+    ``noise`` is the squared coefficient of variation that the assay adds to Poisson (`common_noise`): counts of mean mu
+    then tell as much as 1/(1 + noise mu) of them would, and the section's own scatter is what is left.
     """
     exposure = exposure / exposure.mean()
     overall = float(counts.sum() / exposure.sum())
@@ -57,24 +61,26 @@ def shrink_counts(counts: Array, exposure: Array, graph: sp.csr_matrix) -> Shrun
     step = -(-len(counts) // FITTED_SPOTS)  # two numbers for a whole section: a part of its spots tells them
     c, d, near, near_exposure = (x[::step] for x in (counts, exposure, around_counts, around_exposure))
     for shape in SHAPES:
-        binomial = float((gammaln(c + shape) - gammaln(shape)).sum())
+        total = 1.0 / (1.0 / shape + noise)
+        binomial = float((gammaln(c + total) - gammaln(total)).sum())
         for prior in PRIOR_SPOTS:
             mean = d * (near + prior * overall) / (near_exposure + prior)
-            terms = shape * np.log(shape / (shape + mean)) + c * np.log(mean / (shape + mean))
+            terms = total * np.log(total / (total + mean)) + c * np.log(mean / (total + mean))
             fitted[shape, prior] = binomial + float(terms.sum())
     best = max(fitted, key=lambda k: fitted[k])
-    whole = _Neighbourhood(counts, exposure, around_counts, around_exposure, overall)
-    rate, _ = whole.posterior(*best)
-    variance, weight = np.zeros(len(counts)), 0.0
+    whole = _Neighbourhood(counts, exposure, around_counts, around_exposure, overall, noise)
+    rate, _, _ = whole.posterior(*best)
+    variance, shared, weight = np.zeros(len(counts)), np.zeros(len(counts)), 0.0
     for strengths, likelihood in fitted.items():
         share = float(np.exp(likelihood - fitted[best]))
         if share >= LEAST_WEIGHT:
-            other, spread = whole.posterior(*strengths)
-            variance += share * (spread + (other - rate) ** 2)
+            other, own, around = whole.posterior(*strengths)
+            shared += share * (around + (other - rate) ** 2)
+            variance += share * own
             weight += share
-    relative_sd = np.sqrt(variance / weight) / rate
+    relative_sd, shared_sd = np.sqrt((variance + shared) / weight) / rate, np.sqrt(shared / weight) / rate
     rate = rate * float(exposure.sum() / (rate * exposure).sum())
-    return ShrunkRate(rate, relative_sd, *best)
+    return ShrunkRate(rate, relative_sd, shared_sd, *best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +92,16 @@ class _Neighbourhood:
     around_counts: Array
     around_exposure: Array
     overall: float
+    noise: float
 
-    def posterior(self, shape: float, prior: float) -> tuple[Array, Array]:
-        """Mean and variance of each rate: of the gamma law about the local mean, and of that mean's own counts."""
+    def posterior(self, shape: float, prior: float) -> tuple[Array, Array, Array]:
+        """Mean of each rate, and its variance: of the gamma law about the local mean, and of that mean's own counts."""
         seen = self.around_counts + prior * self.overall
         local = seen / (self.around_exposure + prior)
-        total = shape / local + self.exposure
-        mean = (shape + self.counts) / total
+        told = 1.0 / (1.0 + self.noise * local * self.exposure)
+        counts, exposure = told * self.counts, told * self.exposure
+        total = shape / local + exposure
+        mean = (shape + counts) / total
         from_local = shape / local / total  # how far the local mean carries into the rate
-        return mean, mean**2 * (1.0 / (shape + self.counts) + from_local**2 / np.maximum(seen, 1e-12))
+        around = (mean * from_local) ** 2 / np.maximum(told * seen, 1e-12)
+        return mean, mean**2 / (shape + counts), around

@@ -14,21 +14,22 @@ from nichedose.fields.grid import Array
 from nichedose.library.schema import CellType, Target
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import Composition, marker_score, regress_composition
+from nichedose.tissue.content import content_of
+from nichedose.tissue.counted import counted_cells
 from nichedose.tissue.genes import Coverage, GeneTable, gene_table
+from nichedose.tissue.noise import common_noise
 from nichedose.tissue.reported import reported_composition
 from nichedose.tissue.shrink import neighbour_graph, shrink_counts
 from nichedose.tissue.signatures import GeneList, Roles, roles
 from nichedose.tissue.traits import sensitivity_traits
 from nichedose.values import Flag
 
-__all__ = ["CellSites", "GeneCoverage", "SpotModel", "SpotTarget", "model_spots"]
+__all__ = ["CellSites", "GeneCoverage", "SpotErrors", "SpotModel", "SpotTarget", "model_spots"]
 
 MIN_TARGET_COUNTS = 50  # below, sqrt(50) gives 14 % for the section mean alone, and nothing is left for a map
 MIN_POSITIVE_SPOTS = 20  # below, a map would be a list of single spots
 MIN_MARKER_SHARE = 0.5  # of a list's genes that must have been measured, or a flag says so
 WEAK_VESSEL_COUNTS = 5.0  # endothelial transcripts per spot; below, counting noise (45 %) exceeds most contrast
-CONTENT_EXPONENT = 0.5  # assumed: total counts follow cell content and capture in equal parts
-CONTENT_LIMITS = (0.25, 4.0)  # of the section mean; beyond, total counts speak of capture, not of cells
 MATRIX_FULL_QUANTILE = 0.95  # the matrix score of this quantile of spots is 1
 
 
@@ -36,7 +37,8 @@ MATRIX_FULL_QUANTILE = 0.95  # the matrix score of this quantile of spots is 1
 class SpotTarget:
     """A target at the spots: ``relative`` (n_spots,) transcripts per tissue volume, mean 1; None without a shape.
 
-    ``relative_sd`` (n_spots,): what counting leaves open of each spot's level, as a share of it; None without counts.
+    ``relative_sd`` (n_spots,): what counting leaves open of each spot's level, as a share of it; ``shared_sd`` the part
+    of it that neighbours have in common. None without counts.
     ``counts`` and ``positive_spots`` are those of the scarcest subunit.
     """
 
@@ -45,6 +47,7 @@ class SpotTarget:
     counts: int
     positive_spots: int
     relative_sd: Array | None = None
+    shared_sd: Array | None = None
 
     @property
     def shape_known(self) -> bool:
@@ -68,6 +71,20 @@ class GeneCoverage:
 
 
 @dataclass(frozen=True, eq=False)
+class SpotErrors:
+    """What a section leaves open at its spots, as standard deviations of logarithms; `draw_spots` makes draws of it.
+
+    ``content``: one number. ``composition`` (n_spots, n_types), ``vessel`` and ``matrix`` (n_spots,): from counting;
+    None where nothing was counted.
+    """
+
+    content: float
+    composition: Array | None
+    vessel: Array | None
+    matrix: Array | None
+
+
+@dataclass(frozen=True, eq=False)
 class CellSites:
     """The cells (or fine bins) behind a model: names, ``xy_um`` (n, 2), diameter, ``share`` (n, n_types) by type."""
 
@@ -85,7 +102,8 @@ class SpotModel:
     cell content, mean 1. ``vessel``: relative endothelial content, mean 1; None without endothelial genes. ``matrix``:
     relative, 0-1. ``hypoxia``: relative score, mean 1, shown beside the oxygen field and not used for it (or None).
     ``traits``: log scores of what may shift radiosensitivity, in standard deviations over the section, where measured.
-    ``cells``: where the model was gathered from cells, the way back to them.
+    ``cells``: where the model was gathered from cells, the way back to them. ``cells_per_mm2``: mean number of cells
+    that were counted per area of section, None where none were. ``errors``: what the counts leave open.
     """
 
     sample: str
@@ -108,6 +126,8 @@ class SpotModel:
     flags: tuple[Flag, ...]
     cells: CellSites | None = None
     traits: Mapping[str, Array] = field(default_factory=dict)
+    errors: SpotErrors | None = None
+    cells_per_mm2: float | None = None
 
     @property
     def n_spots(self) -> int:
@@ -138,10 +158,12 @@ def model_spots(
     targets: Mapping[str, Target],
     signatures: Mapping[str, GeneList],
     aliases: Mapping[str, str],
+    noise: float | None = None,
 ) -> SpotModel:
     """Read a section: cell types, vessels, matrix, hypoxia and targets at each spot, with what was missing.
 
-    ``aliases`` maps former gene symbols to current ones. A target whose gene is not in the assay goes to
+    ``aliases`` maps former gene symbols to current ones. ``noise`` beyond Poisson (`shrink_counts`) is told from the
+    section when None. A target whose gene is not in the assay goes to
     ``unknown_targets`` with the reason; one below `MIN_TARGET_COUNTS` or `MIN_POSITIVE_SPOTS` keeps no shape.
     Raises `BadInput` when a spot has no counts, or when no marker of a tumour cell was measured.
     """
@@ -159,15 +181,19 @@ def model_spots(
         signatures={n: table.coverage(s.genes) for n, s in signatures.items()},
     )
     graph = neighbour_graph(assay.xy_um, assay.pitch_um)
-    content = _content(depth)
+    counted = counted_cells(assay)
+    told = content_of(depth)
+    content = told.relative if counted is None else counted.content
+    noise = common_noise(assay.counts, depth, graph) if noise is None else noise
     reported, type_flags = reported_composition(assay, library_cell_types)
     if reported is None:
-        composition, marker_flags = _composition(assay, library_cell_types, table, depth, graph)
+        composition, type_sd, marker_flags = _composition(
+            assay, library_cell_types, table, depth, graph, noise)
         type_flags = (*type_flags, *_coverage_flags(coverage, library_cell_types), *marker_flags)
     else:
-        composition = reported
-    fields, score_flags = _scores(named, table, depth, graph, content)
-    known, unknown, target_flags = _targets(targets, table, depth, graph, content)
+        composition, type_sd = reported, None
+    fields, sds, score_flags = _scores(named, table, depth, graph, content, noise)
+    known, unknown, target_flags = _targets(targets, table, depth, graph, content, noise)
     return SpotModel(
         sample=assay.sample,
         barcodes=assay.barcodes,
@@ -186,8 +212,11 @@ def model_spots(
         targets=known,
         unknown_targets=unknown,
         coverage=coverage,
-        flags=(*assay.flags, *type_flags, *score_flags, *target_flags),
+        flags=(*assay.flags, *(() if counted is None else counted.flags), *type_flags, *score_flags, *target_flags),
         traits=sensitivity_traits(signatures, table, depth, graph),
+        errors=SpotErrors(told.log_sd if counted is None else 0.0, type_sd, sds.get("vessel"),
+                          sds.get("matrix")),
+        cells_per_mm2=None if counted is None else counted.per_mm2,
     )
 
 
@@ -201,17 +230,19 @@ def _depth(assay: SpatialAssay) -> Array:
     return depth
 
 
-def _content(depth: Array) -> Array:
-    relative = np.clip(depth / depth.mean(), *CONTENT_LIMITS) ** CONTENT_EXPONENT
-    return np.asarray(relative / relative.mean())
+def _log_sd(relative_sd: Array) -> Array:
+    """Of the lognormal law with that relative standard deviation."""
+    return np.asarray(np.sqrt(np.log1p(relative_sd**2)))
 
 
 def _composition(
-    assay: SpatialAssay, cell_types: Mapping[str, CellType], table: GeneTable, depth: Array, graph: sp.csr_matrix
-) -> tuple[Composition, list[Flag]]:
-    scores, flags = {}, []
+    assay: SpatialAssay, cell_types: Mapping[str, CellType], table: GeneTable, depth: Array, graph: sp.csr_matrix,
+    noise: float,
+) -> tuple[Composition, Array, list[Flag]]:
+    """Shares by marker regression, the SD of each share's logarithm that counting leaves, and what was missing."""
+    scores, sds, flags = {}, [], []
     for name, cell_type in cell_types.items():
-        score = marker_score(cell_type.markers, table, depth, graph)
+        score = marker_score(cell_type.markers, table, depth, graph, noise)
         if score is None:
             text = (
                 f"No marker of the cell type '{name}' has counts in {assay.sample}; it is left out of the composition."
@@ -219,6 +250,7 @@ def _composition(
             flags.append(Flag("caution", name, text))
         else:
             scores[name] = score.rate
+            sds.append(_log_sd(score.relative_sd))
     tumour = [n for n, t in cell_types.items() if t.is_clonogenic]
     if not scores or (tumour and not any(n in scores for n in tumour)):
         wanted = sorted({g for n in tumour or cell_types for g in cell_types[n].markers})
@@ -226,17 +258,18 @@ def _composition(
             f"{assay.sample}: no marker gene of a tumour cell has counts ({', '.join(wanted)}); check that genes are "
             "HGNC symbols and that the panel holds some of these."
         )
-    return regress_composition(scores, assay.counts, depth), flags
+    return regress_composition(scores, assay.counts, depth), np.stack(sds, axis=1), flags
 
 
 def _scores(
-    named: Roles, table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array
-) -> tuple[dict[str, Array | None], list[Flag]]:
-    """Relative content of vessels, matrix and hypoxia transcripts, mean 1."""
+    named: Roles, table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array, noise: float
+) -> tuple[dict[str, Array | None], dict[str, Array], list[Flag]]:
+    """Relative content of vessels, matrix and hypoxia transcripts, mean 1, and the SD of its logarithm."""
     fields: dict[str, Array | None] = {}
+    sds: dict[str, Array] = {}
     flags: list[Flag] = []
     for role, genes in (("vessel", named.vessel), ("matrix", named.matrix), ("hypoxia", named.hypoxia)):
-        score = marker_score(genes, table, depth, graph)
+        score = marker_score(genes, table, depth, graph, noise)
         if score is None:
             fields[role] = None
             effect = {
@@ -253,6 +286,7 @@ def _scores(
             )
         amount = score.rate * content if role != "hypoxia" else score.rate
         fields[role] = amount / amount.mean()
+        sds[role] = _log_sd(score.relative_sd)
     per_spot = sum(float(table.columns[g].mean()) for g in table.measured(named.vessel))
     if 0.0 < per_spot < WEAK_VESSEL_COUNTS:
         text = (
@@ -260,7 +294,7 @@ def _scores(
             "shared between neighbours."
         )
         flags.append(Flag("caution", "vessel", text))
-    return fields, flags
+    return fields, sds, flags
 
 
 def _relative_to_full(amount: Array | None, n: int) -> Array:
@@ -271,7 +305,7 @@ def _relative_to_full(amount: Array | None, n: int) -> Array:
 
 
 def _targets(
-    targets: Mapping[str, Target], table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array
+    targets: Mapping[str, Target], table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array, noise: float
 ) -> tuple[dict[str, SpotTarget], dict[str, str], list[Flag]]:
     known: dict[str, SpotTarget] = {}
     unknown: dict[str, str] = {}
@@ -281,7 +315,7 @@ def _targets(
         if missing:
             unknown[name] = f"{', '.join(missing)} not among the genes that were measured"
             continue
-        known[name] = _target(name, table.counts(target.genes), depth, graph, content)
+        known[name] = _target(name, table.counts(target.genes), depth, graph, content, noise)
         if known[name].relative is None:
             text = (
                 f"{name}: {known[name].counts} transcripts in {known[name].positive_spots} spots are too few for a map "
@@ -292,18 +326,21 @@ def _targets(
     return known, unknown, flags
 
 
-def _target(name: str, counts: Array, depth: Array, graph: sp.csr_matrix, content: Array) -> SpotTarget:
+def _target(
+    name: str, counts: Array, depth: Array, graph: sp.csr_matrix, content: Array, noise: float
+) -> SpotTarget:
     """``counts`` (n_spots, n_subunits): per spot the scarcer subunit decides, by its shrunk transcripts per depth."""
     totals, positive = counts.sum(axis=0), (counts > 0).sum(axis=0)
     fewest, spots = round(float(totals.min())), int(positive.min())
     if fewest < MIN_TARGET_COUNTS or spots < MIN_POSITIVE_SPOTS:
         return SpotTarget(name, None, fewest, spots)
-    shrunk = [shrink_counts(c, depth, graph) for c in counts.T]
+    shrunk = [shrink_counts(c, depth, graph, noise) for c in counts.T]
     rates = np.stack([s.rate * total for s, total in zip(shrunk, totals, strict=True)])
     scarcer = np.argmin(rates, axis=0)[None, :]
     amount = np.take_along_axis(rates, scarcer, axis=0)[0] * content
-    sd = np.take_along_axis(np.stack([s.relative_sd for s in shrunk]), scarcer, axis=0)[0]
-    return SpotTarget(name, amount / amount.mean(), fewest, spots, sd)
+    sd, shared = (np.take_along_axis(np.stack(s), scarcer, axis=0)[0]
+                  for s in ([s.relative_sd for s in shrunk], [s.shared_sd for s in shrunk]))
+    return SpotTarget(name, amount / amount.mean(), fewest, spots, sd, shared)
 
 
 def _coverage_flags(coverage: GeneCoverage, cell_types: Mapping[str, CellType]) -> list[Flag]:

@@ -2,10 +2,11 @@
 
 from nichedose.tissue.tme.change import ChangeReport, compare_profiles
 from nichedose.tissue.tme.discover import Discovery, discover_in_section, discover_targets
+from nichedose.tissue.tme.lesion import BetweenSections, LesionProfile, lesion_profile
 from nichedose.tissue.tme.options import ProfileOptions
 from nichedose.tissue.tme.profile import TMEProfile, profile
 
 __all__ = [
-    "ChangeReport", "Discovery", "ProfileOptions", "TMEProfile", "compare_profiles", "discover_in_section",
-    "discover_targets", "profile",
+    "BetweenSections", "ChangeReport", "Discovery", "LesionProfile", "ProfileOptions", "TMEProfile", "compare_profiles",
+    "discover_in_section", "discover_targets", "lesion_profile", "profile",
 ]

@@ -14,6 +14,7 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.library import Library
 from nichedose.tissue.assay import SpatialAssay
+from nichedose.tissue.content import content_of
 from nichedose.tissue.genes import Coverage, GeneTable, gene_table
 from nichedose.tissue.scores import SignatureScore, score_signatures
 from nichedose.tissue.shrink import neighbour_graph
@@ -120,6 +121,9 @@ class TMEProfile:
                 columns[f"score_{name}"] = score.value
                 columns[f"score_{name}_sd"] = score.sd
                 columns[f"score_{name}_adjusted"] = score.adjusted
+            if score.amount is not None and score.amount_sd is not None:
+                columns[f"score_{name}_amount"] = score.amount
+                columns[f"score_{name}_amount_sd"] = score.amount_sd
         return columns
 
 
@@ -142,7 +146,9 @@ def profile(assay: SpatialAssay, library: Library, options: ProfileOptions | Non
     table, depth = _table(assay, library)
     graph = neighbour_graph(assay.xy_um, assay.pitch_um)
     rows = populate(assay, library.cell_types, library.populations, table, depth, graph, options)
-    scores = score_signatures(library.signatures, table, depth, graph, min_coverage=options.min_coverage)
+    scores = score_signatures(
+        library.signatures, table, depth, graph, min_coverage=options.min_coverage,
+        content=None if rows.counted else content_of(depth))
     raster = _raster(assay, rows, options)
     compartments = find_compartments(assay, raster, rows, options)
     found = _measure(assay, library, options, rows, scores, raster, compartments)

@@ -1,0 +1,107 @@
+"""What a section leaves open at its spots, and one draw of it: content, composition, vessels and matrix."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from nichedose.fields.grid import Array
+from nichedose.library.schema import TissueParameters
+from nichedose.tissue.lattice import section_grid
+from nichedose.tissue.random_field import gaussian_field
+from nichedose.tissue.spots import SpotModel, SpotTarget
+from nichedose.values import Draw
+
+__all__ = ["counting_factor", "draw_spots"]
+
+SMOOTH_SHARE = 0.5  # assumed: half of the variance of the content's error is shared by neighbours, half is not
+CONTENT_PITCHES = 2.0  # assumed: how far it is shared
+WAVES = 128  # of a smooth field at the spots; its variance scatters by sqrt(2/128) = 13 % between draws
+COUNT_PITCHES = 1.0  # neighbours a pitch away share most of what they were shrunk towards, those two away little
+
+
+def draw_spots(model: SpotModel, parameters: TissueParameters, draw: Draw) -> SpotModel:
+    """``model`` with content, composition, vessels, matrix and the targets' amounts as they may be in this ``draw``.
+
+    The same model for the central run, and where its ``errors`` say nothing (composition and number of cells were
+    counted). Cell types hold RNA that differs by the library's spread, the same in the whole section: shares
+    of RNA become shares of cells by one factor per type. Means over the section stay what they were.
+    """
+    rna = draw("tissue.rna_per_cell_geometric_sd", parameters.rna_per_cell_geometric_sd)
+    errors = model.errors
+    if errors is None or draw.index is None:
+        return model
+    change = _content_factor(model, draw, errors.content)
+    content = model.content * change
+    content = content / content.mean()
+    vessel = model.vessel
+    if vessel is not None and errors.vessel is not None:
+        vessel = vessel * change * _scatter(draw, f"tissue.vessel_counts.{model.sample}", errors.vessel)
+        vessel = vessel / vessel.mean()
+    matrix = model.matrix
+    if errors.matrix is not None:
+        scatter = _scatter(draw, f"tissue.matrix_counts.{model.sample}", errors.matrix)
+        matrix = np.minimum(matrix * change * scatter, 1.0)
+    targets = {
+        name: spots if spots.relative is None
+        else dataclasses.replace(spots, relative=spots.relative * change / (spots.relative * change).mean())
+        for name, spots in model.targets.items()
+    }
+    return dataclasses.replace(
+        model, content=content, composition=_composition(model, errors.composition, rna, draw), vessel=vessel,
+        matrix=matrix, targets=targets, errors=None)
+
+
+def _content_factor(model: SpotModel, draw: Draw, log_sd: float) -> Array:
+    """One factor per spot (n_spots,): partly smooth over the section, partly each spot's own."""
+    generator = draw.generator(f"tissue.content.{model.sample}")
+    if generator is None or log_sd == 0.0:
+        return np.ones(model.n_spots)
+    smooth = smooth_at_spots(model, CONTENT_PITCHES, generator)
+    own = generator.standard_normal(model.n_spots)
+    z = math.sqrt(SMOOTH_SHARE) * smooth + math.sqrt(1.0 - SMOOTH_SHARE) * own
+    return np.asarray(np.exp(log_sd * z))
+
+
+def smooth_at_spots(model: SpotModel, pitches: float, generator: np.random.Generator) -> Array:
+    """A Gaussian field (mean 0, variance 1) of a length of some ``pitches`` at the spots (n_spots,)."""
+    grid = section_grid(model, model.pitch_um)
+    smooth = gaussian_field(grid, pitches * model.pitch_um, generator, WAVES)
+    row, column = (((model.xy_um[:, axis] - origin) / grid.spacing_um + 0.5).astype(np.intp)
+                   for axis, origin in ((1, grid.origin_um[0]), (0, grid.origin_um[1])))
+    return np.asarray(smooth[row, column])
+
+
+def counting_factor(model: SpotModel, spots: SpotTarget, draw: Draw, key: str) -> Array:
+    """One factor per spot (n_spots,) with mean 1, of the standard deviation that the counts leave: partly each spot's
+    own, partly shared by neighbours, who inform one another."""
+    generator = draw.generator(key)
+    if generator is None or spots.relative_sd is None:
+        return np.ones(1)
+    variance = np.log1p(spots.relative_sd**2)
+    shared = np.zeros(1) if spots.shared_sd is None else (spots.shared_sd / spots.relative_sd) ** 2
+    own = generator.standard_normal(len(variance))
+    z = np.sqrt(shared) * smooth_at_spots(model, COUNT_PITCHES, generator) + np.sqrt(1.0 - shared) * own
+    return np.asarray(np.exp(np.sqrt(variance) * z - 0.5 * variance))
+
+
+def _composition(model: SpotModel, log_sd: Array | None, rna_geometric_sd: float, draw: Draw) -> Array:
+    """Shares (n_spots, n_types): each type's by its counts' error and by one factor for the RNA in its cells."""
+    if log_sd is None:
+        return model.composition
+    shares = model.composition * _scatter(draw, f"tissue.composition_counts.{model.sample}", log_sd)
+    for i, name in enumerate(model.cell_types):
+        generator = draw.generator(f"tissue.rna_per_cell.{name}")
+        if generator is not None:
+            shares[:, i] *= rna_geometric_sd ** float(generator.standard_normal())
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def _scatter(draw: Draw, key: str, log_sd: Array) -> Array:
+    """Lognormal factors of mean 1, of the shape of ``log_sd``."""
+    generator = draw.generator(key)
+    if generator is None:
+        return np.ones(log_sd.shape)
+    return np.asarray(np.exp(log_sd * generator.standard_normal(log_sd.shape) - 0.5 * log_sd**2))
