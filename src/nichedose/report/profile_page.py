@@ -102,14 +102,25 @@ def _phenotype(p: TMEProfile) -> Part:
     rows = []
     for name, call in p.phenotype.calls.items():
         chances = ", ".join(f"{k} {percent(v)}" for k, v in call.probability.items() if v == v) or "none"
-        measured = "; ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in call.measured.items()) or "none"
-        held = "; ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in call.thresholds.items())
+        measured = "; ".join(_quantity(k, v) for k, v in call.measured.items()) or "none"
+        held = "; ".join(_quantity(k, v) for k, v in call.thresholds.items())
         answer = call.phenotype or f"not evaluable: {call.reason}"
         rows.append((name.replace("_", " "), answer, chances, measured, held))
     table = FindingTable(
         ("Rule", "Call", "Share of resampled sections", "Measured", "Held against"), tuple(rows),
         note="Each rule is someone's definition; they disagree on real tumours. The thresholds can be changed.")
     return Part("Immune phenotype", (p.phenotype.summary,), (table,))
+
+
+def _quantity(name: str, value: float | None) -> str:
+    """A number of a rule with its unit, which stands at the end of its name: ``nest_per_mm2`` -> nest 44.7 per mm2."""
+    if value is None:
+        return f"{name.replace('_', ' ')} none"
+    for ending, write in (("_per_mm2", lambda v: f"{number(v)} per mm2"), ("_um", lambda v: f"{v:g} um"),
+                          ("_share", percent), ("_tiles", lambda v: f"tiles {percent(v)}")):
+        if name.endswith(ending):
+            return f"{name.removesuffix(ending).replace('_', ' ')} {write(value)}"
+    return f"{name.replace('_', ' ')} {number(value)}"
 
 
 def _section(p: TMEProfile, labels: Mapping[str, str]) -> Part:
