@@ -159,13 +159,8 @@ def test_the_demo_folder_is_used(tmp_path: Path) -> None:
     assert demo_case(tmp_path, draws=0)[0].effect == EffectOptions()
 
 
-@pytest.mark.parametrize(("partners", "options"), [
-    ((), {"answer": ("targets_decline",)}), ((CandidatePartner(name="enzalutamide", lead="2 wk"),), {}),
-])
-def test_courses_are_not_composed_where_cycles_differ(
-    setup: Setup, partners: tuple[CandidatePartner, ...], options: dict[str, Any]
-) -> None:
-    fresh = resolve(changed(setup.case, LU, partners, options), load_library(), setup.sections)
+def test_courses_are_not_composed_where_cycles_answer_to_the_dose(setup: Setup) -> None:
+    fresh = resolve(changed(setup.case, LU, (), {"answer": ("targets_decline",)}), load_library(), setup.sections)
     draw = Draw(seed=1)
     world = World(fresh, draw, tissue_maps(fresh, draw, SPACING_um), pairs=2)
     with pytest.raises(NotComputed, match="its cycles meet different tissue"):

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from plan_cases import demo_case, run
 
-from nichedose.case import CandidatePartner, Combination
+from nichedose.case import Combination
 from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, parse_condition, parse_limit
 from nichedose.errors import BadInput, NotComputed
 from nichedose.io import load_results, write_results
 from nichedose.library import load_library
 from nichedose.report import findings_text, render_findings
+from nichedose.study.optimise import course_case
+from nichedose.study.partners import cycle_responses, with_partners
 from nichedose.study.phases import evaluate_at
 from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
@@ -111,12 +113,39 @@ def test_growth_of_the_case_is_taken_off_and_said(tmp_path: Path) -> None:
     assert all(c["median"] < before[c["name"]] for c in found.numbers["candidates"])
 
 
-def test_cycles_that_meet_different_tissue_cannot_be_composed(tmp_path: Path) -> None:
-    case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
-    partner = CandidatePartner(name="androgen blockade")
-    candidates = (case.candidates[0].model_copy(update={"partners": (partner,)}), *case.candidates[1:])
-    with pytest.raises(NotComputed, match="different tissue"):
-        rank_case(case.model_copy(update={"candidates": candidates}), path, RankQuestion(mode="as_prescribed"))
+def test_partners_that_act_in_some_cycles_are_followed_by_rank(tmp_path: Path) -> None:
+    """Composed from one response per phase, a course with a partner is what the plan computes cycle by cycle."""
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=160.0)
+    only = case.model_copy(update={"candidates": case.candidates[:1]})
+    asked = ("androgen blockade", "losartan 2 wk before", "PEGPH20")
+    found = rank_case(only, path, RankQuestion(mode="as_prescribed", partners=asked))
+    text = findings_text(found)
+    assert "177Lu-PSMA-617 + losartan 2 wk before" in text and "assumed: a scenario" in text
+    assert "does not state 'hyaluronan_high'" in text
+    median = {c["name"]: c["median"] for c in found.numbers["candidates"]}
+    assert median["177Lu-PSMA-617 + PEGPH20"] == pytest.approx(median["177Lu-PSMA-617"], rel=1e-12)
+    setup = prepare(with_partners(only, asked), path)
+    candidate = setup.candidates[1]
+    groups = cycle_responses(setup, candidate)
+    assert len(groups) > 1 and sorted(n for cycles in groups.values() for n in cycles) == list(range(candidate.cycles))
+    kills = []
+    for index in range(2):
+        draw = Draw(seed=case.sampling.seed, index=index)
+        world = World(setup, draw, tissue_maps(setup, draw, 160.0), pairs=DRAW_PAIRS)
+        kills.append(world.evaluate(candidate)["as_prescribed"].log_kill)
+    assert median[candidate.name] == pytest.approx(float(np.median(kills)), rel=1e-4)  # cycles share damage of 1e-5
+
+
+def test_partners_that_cannot_be_read_or_optimised(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=0, workers=1, grid_spacing=160.0)
+    with pytest.raises(BadInput, match="Did you mean 'losartan'"):
+        prepare(with_partners(case, ["losartam 2 wk before"]), path)
+    with pytest.raises(BadInput, match="unit"):
+        with_partners(case, ["losartan 2 fortnights before"])
+    varied = with_partners(case, ["androgen blockade"]).candidates[len(case.candidates)]
+    with pytest.raises(BadInput, match="acts in some cycles only"):
+        course_case(case.model_copy(update={"candidates": (varied,)}), path, [varied.label or ""], cycles=(2, 2),
+                    interval_h=(1008.0, 1008.0))
 
 
 def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:

@@ -37,6 +37,9 @@ def rank(
     limit: Annotated[
         list[str] | None,
         typer.Option(help="Organ limit of your own: 'kidney absorbed_dose 18 Gy: source'; may be repeated.")] = None,
+    partner: Annotated[
+        list[str] | None,
+        typer.Option(help="Every candidate beside this drug too: 'losartan 2 wk before'; may be repeated.")] = None,
     doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
     draws: Draws = None,
     seed: Seed = None,
@@ -57,6 +60,7 @@ def rank(
         limits=tuple(parse_limit(text) for text in limit or ()),
         confidence=confidence,
         doubling_time_h=_hours(doubling_time),
+        partners=tuple(partner or ()),
     )
     if place.is_dir():
         if draws is not None or seed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class CandidateCourse:
 
     As prescribed and at equal activity these are shares of activity; at equal mean dose, of the dose; at equal
     toxicity, of the activity that the limits leave to each, then scaled together until a limit is reached.
+    ``in_cycle`` by agent: the response of the lesion to it in each cycle, where cycles meet different tissue.
     """
 
     name: str
@@ -29,12 +31,19 @@ class CandidateCourse:
     cycles: int
     interval_h: float
     offsets_h: Mapping[str, float] = field(default_factory=dict)
+    in_cycle: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shares = np.array(list(self.split.values()), dtype=float)
         if not shares.size or not np.isfinite(shares).all() or (shares <= 0.0).any() or abs(shares.sum() - 1.0) > 1e-6:
             raise BadInput(f"{self.name}: the split {dict(self.split)} must hold shares above 0 that sum to 1.")
         regular_course(dict.fromkeys(self.split, 0.0), self.cycles, self.interval_h, self.offsets_h)
+        if any(name not in self.split or len(of) != self.cycles for name, of in self.in_cycle.items()):
+            raise BadInput(f"{self.name}: in_cycle names a response for each of {self.cycles} cycles of its agents.")
+
+    def responses(self, agent: str) -> tuple[str, ...]:
+        """The lesion's response to ``agent`` in each cycle, by name."""
+        return self.in_cycle.get(agent, (agent,) * self.cycles)
 
 
 def course_in_mode(
@@ -48,11 +57,18 @@ def course_in_mode(
     alone = {name: _alone(lesion, candidate, name, mode, equal_activity_MBq, equal_mean_dose_Gy)
              for name in candidate.split}
     activities = {name: share * alone[name] for name, share in candidate.split.items()}
-    course = regular_course(activities, candidate.cycles, candidate.interval_h, candidate.offsets_h)
+    course = _given(candidate, activities)
     if mode != "equal_toxicity":
         return course
     scale = scale_to_limits(lesion, course)
     return tuple(Administration(a.agent, a.activity_MBq * scale, a.time_h) for a in course)
+
+
+def _given(candidate: CandidateCourse, activities_MBq: Mapping[str, float]) -> tuple[Administration, ...]:
+    """Cycles one after the other, each with the response that it meets."""
+    course = regular_course(activities_MBq, candidate.cycles, candidate.interval_h, candidate.offsets_h)
+    each = len(activities_MBq)
+    return tuple(dataclasses.replace(a, agent=candidate.responses(a.agent)[i // each]) for i, a in enumerate(course))
 
 
 def _alone(
@@ -65,9 +81,10 @@ def _alone(
     if mode == "equal_activity":
         return equal_activity_MBq / candidate.cycles
     if mode == "equal_mean_dose":
-        if not agent.mean_dose_Gy_per_MBq > 0.0:
+        per_MBq = sum(lesion[response].mean_dose_Gy_per_MBq for response in candidate.responses(name))
+        if not per_MBq > 0.0:
             raise NotComputed(f"{name} gives no dose to the section: no activity reaches the wanted mean dose.")
-        return equal_mean_dose_Gy / (candidate.cycles * agent.mean_dose_Gy_per_MBq)
+        return equal_mean_dose_Gy / per_MBq
     if mode != "equal_toxicity":
         raise BadInput(f"Unknown comparison mode '{mode}'.")
     one = regular_course({name: agent.prescribed_MBq}, candidate.cycles, candidate.interval_h)

@@ -44,7 +44,7 @@ def protraction_form(
     >>> offsets, x = label_offsets(0.004, (0.46,)), 0.014
     >>> integrals = 1.0 / (x + offsets)
     >>> w = protraction_form(0.004, (0.46,), (1.0,), offsets)
-    >>> round(float(integrals @ w @ integrals) / integrals[0] ** 2 / (x / (x + 0.46)), 2)
+    >>> round(float(integrals @ w @ integrals / integrals[0] ** 2 / (x / (x + 0.46))), 2)
     1.0
     """
     return _fitted(decay_per_h, tuple(repair_rates_per_h), tuple(repair_weights), offsets_per_h.tobytes())

@@ -71,7 +71,11 @@ def _names(responses: Responses, agents: Sequence[str]) -> tuple[str, ...]:
             raise BadInput(f"{c.name} cannot be optimised: {reason}.")
     if not agents:
         raise BadInput("Name one agent or more to optimise.")
-    return tuple(responses.central.agents)
+    for course in responses.courses:
+        if any(len(set(of)) > 1 for of in course.in_cycle.values()):
+            raise BadInput(f"{course.name} cannot be optimised: its partner drug acts in some cycles only, and the "
+                           "search moves the cycles. Leave the partner out, or compare by `nichedose rank`.")
+    return tuple(c.name for c in responses.setup.evaluable)
 
 
 def _findings(

@@ -31,6 +31,7 @@ from nichedose.library import Library, load_library
 from nichedose.library.schema import OrganLimit
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
+from nichedose.study.partners import partner_part, with_partners
 from nichedose.study.responses import Responses, left_out, prepare, respond
 from nichedose.study.sources import sources_of
 from nichedose.values import Value, ValueUse
@@ -43,7 +44,8 @@ SHOWN_INPUTS = 8
 
 @dataclass(frozen=True)
 class RankQuestion:
-    """What is asked: ``mode`` None takes the case's; ``limits`` replace the library's for the same organ."""
+    """What is asked: ``mode`` None takes the case's; ``limits`` replace the library's for the same organ;
+    ``partners`` puts every candidate beside each of these drugs (`with_partners`)."""
 
     objective: Objective = "log_kill"
     mode: Mode | None = None
@@ -51,6 +53,7 @@ class RankQuestion:
     limits: tuple[OwnLimit, ...] = ()
     confidence: float = 0.5
     doubling_time_h: float | None = None
+    partners: tuple[str, ...] = ()
 
 
 def rank_case(
@@ -63,6 +66,7 @@ def rank_case(
     """
     check_conditions(question.conditions)
     limits = limits_with(load_library(), question.limits) if question.limits else None
+    case = with_partners(case, question.partners)
     responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
     mode = question.mode or case.comparison.decide_by
     doubling = question.doubling_time_h or case.effect.clonogen_doubling_time
@@ -70,7 +74,8 @@ def rank_case(
               for m in dict.fromkeys((mode, *case.comparison.modes))}
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(case.title, tables[mode], decision, tables)
-    parts = (*found.parts, _assumption_part(responses, decision))
+    beside = partner_part(responses.setup, tables[mode])
+    parts = (*found.parts[:1], *((beside,) if beside else ()), *found.parts[1:], _assumption_part(responses, decision))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
         found, parts=parts, values_used=used, sources=sources_of(responses.setup),
@@ -87,6 +92,9 @@ def rank_case(
 
 def rank_results(results: Results, case_text: str, question: RankQuestion) -> Findings:
     """Decide again from the draws of a finished plan, without computing anything anew."""
+    if question.partners:
+        raise BadInput("A partner drug changes the tissue, and a finished plan holds only what it computed. Run "
+                       "`nichedose rank` on the case file.")
     if question.limits:
         raise BadInput("Limits of your own change what is tolerated, and a finished plan holds only what it computed. "
                        "Run `nichedose rank` on the case file.")

@@ -184,10 +184,10 @@ def _changes(setup: Setup) -> tuple[str, ...]:
     chosen = setup.case.effect.answer
     first = ("From cycle to cycle " + "; ".join(_ANSWERS[a] for a in chosen) + "." if chosen else
              "Targets neither turn over nor change during therapy; cycles are equal and independent.")
-    return (first, *dict.fromkeys(_partner_text(p, c.name) for c in setup.candidates for p in c.partners))
+    return (first, *dict.fromkeys(partner_text(p, c.name) for c in setup.candidates for p in c.partners))
 
 
-def _partner_text(given: ResolvedPartner, candidate: str) -> str:
+def partner_text(given: ResolvedPartner, candidate: str) -> str:
     """What a partner does in this run, and where it does nothing."""
     partner = given.partner
     name = f"{partner.name[0].upper()}{partner.name[1:]}"
