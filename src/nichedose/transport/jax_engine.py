@@ -93,7 +93,7 @@ def log_times(end_h: float, quickest_per_h: float, steps: int = USUAL_STEPS) -> 
     ``quickest_per_h`` is the plasma's fastest rate, of all draws where there are several.
 
     >>> log_times(480.0, 3.0, 4).round(2)
-    array([0.000e+00, 6.200e-01, 1.250e+01, 2.400e+02, 4.800e+02])
+    array([  0.  ,   0.55,   5.59,  52.05, 480.  ])
     """
     if not (math.isfinite(end_h) and end_h > 0.0 and math.isfinite(quickest_per_h) and quickest_per_h > 0.0):
         raise BadInput(f"log_times needs end_h and quickest_per_h above 0; got {end_h}, {quickest_per_h}.")
