@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nichedose.body.anatomy import L_PER_H_FROM_ML_PER_MIN, Anatomy
 from nichedose.body.ligand import BodyLigand
+from nichedose.body.mouse import Mouse
 from nichedose.body.network import Binding, Kind, Network, State, Transfer
 from nichedose.body.patient import Patient, Tumour
 from nichedose.body.two_pore import wall_passage
@@ -40,9 +41,9 @@ class BodyModel:
 
 
 def body_model(
-    patient: Patient, organs: Anatomy, ligand: BodyLigand, competitor: BodyLigand | None = None
+    patient: Patient | Mouse, organs: Anatomy, ligand: BodyLigand, competitor: BodyLigand | None = None
 ) -> BodyModel:
-    """The model of ``ligand`` in ``patient``, whose ``organs`` come from `anatomy`.
+    """The model of ``ligand`` in ``patient``, whose ``organs`` come from `anatomy` (of a mouse: `mouse_anatomy`).
 
     A ``competitor`` moves by its own rates and takes the same sites. Raises `BadInput` for tumours called like organs.
     """
@@ -77,7 +78,7 @@ def _shared(network: Network) -> Network:
 class _Builder:
     """Collects states and transfers; all equations stand in the theory page under the names used here."""
 
-    def __init__(self, patient: Patient, organs: Anatomy) -> None:
+    def __init__(self, patient: Patient | Mouse, organs: Anatomy) -> None:
         self.patient, self.organs = patient, organs
         self.states: list[State] = []
         self.transfers: list[Transfer] = []

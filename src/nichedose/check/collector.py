@@ -13,7 +13,7 @@ __all__ = ["ROOMS", "collect"]
 ROOMS: tuple[str, ...] = (
     "nuclide", "nuclide_sources", "fields", "tissue", "tissue_input", "tissue_profile", "transport", "transport_flow",
     "transport_course", "transport_closure", "transport_gradient", "dose", "dose_kernels", "dose_photons",
-    "dose_cells", "dose_volume", "organs", "body", "body_population", "effect", "effect_forms", "decide",
+    "dose_cells", "dose_volume", "organs", "body", "mouse", "body_population", "effect", "effect_forms", "decide",
     "decide_courses",
 )
 
