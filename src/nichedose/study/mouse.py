@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nichedose.body import (
@@ -36,7 +36,7 @@ from nichedose.library.schema import Agent, LabelledForm
 from nichedose.nuclide import half_life_h
 from nichedose.study.organ_doses import IN_PHANTOM
 from nichedose.study.whole_body import reference_patient
-from nichedose.values import Draw, ValueUse
+from nichedose.values import Draw, Value, ValueUse
 
 __all__ = ["HumanOrgan", "MouseReport", "agent_of", "mouse_report"]
 
@@ -154,14 +154,10 @@ def _mechanistic(
     method: str, twin: MouseTwin, form: LabelledForm, agent: Agent, decay: float, organs: list[str], draws: int,
     seed: int,
 ) -> list[HumanOrgan]:
-    as_mouse = method.endswith("mouse")
-    # a name that the patient's model does not ask for is left behind
-    names = tuple(p if as_mouse or _of_the_ligand(p, form) else f"left in the mouse: {p}" for p in twin.fit.parameters)
-    fit = dataclasses.replace(twin.fit, parameters=names)
     activity = agent.activity_MBq.central
     regimen = Regimen((Injection(form.injected_nmol.central, activity),))
-    found = fit.predict(organs, regimen=regimen, decay_per_h=decay, draws=draws, seed=seed,
-                        build=_patient(form, as_mouse, XENOGRAFT in twin.data.organs))
+    found = twin.fit.predict(organs, regimen=regimen, decay_per_h=decay, draws=draws, seed=seed,
+                             build=_patient(form, method.endswith("mouse"), XENOGRAFT in twin.data.organs))
     return [HumanOrgan(o, method, p.median_MBq_h / activity, p.low_MBq_h / activity, p.high_MBq_h / activity, None,
                        None, None, "") for o, p in found.items()]
 
@@ -172,12 +168,26 @@ def _of_the_ligand(name: str, form: LabelledForm) -> bool:
     return name in CELLS or (name.startswith(own) and not name.startswith(f"{own}body."))
 
 
+@dataclass(frozen=True)
+class _OwnOrgans(Draw):
+    """Asks under names of its own for all that is not the molecule's, so that nothing fitted in mice answers."""
+
+    inner: Draw = field(default_factory=Draw)
+    form: LabelledForm | None = None
+
+    def __call__(self, key: str, value: Value) -> float:
+        assert self.form is not None
+        return self.inner(key if _of_the_ligand(key, self.form) else f"patient: {key}", value)
+
+
 def _patient(form: LabelledForm, as_mouse: bool, with_cells: bool) -> Callable[[Draw], BodyModel]:
     bodies, data = load_bodies(), load_mouse()
     own = bodies.of_form(form.name)
     kinetics = mouse_kinetics(own, data.widening) if as_mouse else own
 
     def build(draw: Draw) -> BodyModel:
+        if not as_mouse:
+            draw = _OwnOrgans(inner=draw, form=form)
         who = reference_patient(form, draw)
         ligand: BodyLigand = body_ligand(form, kinetics, bodies.physiology.antibody, draw)
         if with_cells:
