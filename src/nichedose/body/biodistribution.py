@@ -84,6 +84,11 @@ class Biodistribution:
         mine = (p for p in self.points if p.organ == organ and p.percent_per_g > 0.0)
         return tuple(sorted(mine, key=lambda p: p.time_h))
 
+    @property
+    def fitted_points(self) -> tuple[Uptake, ...]:
+        """All points above 0, organ after organ."""
+        return tuple(p for organ in self.organs for p in self.of(organ))
+
     def corrected(self, point: Uptake, decay_per_h: float) -> float:
         """%ID/g corrected to the time of injection."""
         return point.percent_per_g * (1.0 if self.decay_corrected else math.exp(decay_per_h * point.time_h))
@@ -113,4 +118,4 @@ class Biodistribution:
         return tuple(
             MeasuredActivity(p.organ, (p.time_h,), (p.percent_per_g,), unit="%IA/mL",
                              decay_corrected=self.decay_corrected, relative_sd=p.relative_error(relative_error))
-            for organ in self.organs for p in self.of(organ))
+            for p in self.fitted_points)

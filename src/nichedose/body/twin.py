@@ -6,11 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from nichedose.body.biodistribution import Biodistribution
+from nichedose.body.biodistribution import Biodistribution, Uptake
 from nichedose.body.fit import fit
-from nichedose.body.measured import MeasuredActivity
 from nichedose.body.model import BodyModel, body_model
 from nichedose.body.mouse import XENOGRAFT, Mouse, mouse_anatomy, mouse_kinetics, mouse_ligand, xenograft
 from nichedose.body.posterior import BodyFit
@@ -115,19 +112,15 @@ def fit_mouse(
         experiment=experiment,
         data=table,
         fit=found,
-        residuals=tuple(_residual(s, table, experiment, float(z))
-                        for s, z in zip(series, found.residuals, strict=True)),
+        residuals=tuple(_residual(p, table, experiment, float(z))
+                        for p, z in zip(table.fitted_points, found.residuals, strict=True)),
         left_out=sum(p.percent_per_g == 0.0 for p in table.points),
         mass_g=mass_g,
     )
 
 
-def _residual(
-    series: MeasuredActivity, table: Biodistribution, experiment: Experiment, standardised: float
-) -> Residual:
-    """Back from what `fit` made of a single point to the fitted uptake."""
-    [time], [value] = series.times_h, series.values
-    corrected = value * (1.0 if table.decay_corrected else math.exp(experiment.decay_per_h * time))
-    scale = math.sqrt(math.log1p(series.relative_sd**2 + experiment.model_sd**2))
-    return Residual(series.place, time, corrected, series.relative_sd, corrected * float(np.exp(scale * standardised)),
-                    standardised)
+def _residual(point: Uptake, table: Biodistribution, experiment: Experiment, standardised: float) -> Residual:
+    """Back from what `fit` made of a point to the fitted uptake."""
+    value, error = table.corrected(point, experiment.decay_per_h), point.relative_error(experiment.relative_error)
+    scale = math.sqrt(math.log1p(error**2 + experiment.model_sd**2))
+    return Residual(point.organ, point.time_h, value, error, value * math.exp(scale * standardised), standardised)
