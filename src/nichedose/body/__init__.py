@@ -2,6 +2,7 @@
 
 from nichedose.body.anatomy import Anatomy, anatomy, body_surface_m2
 from nichedose.body.biodistribution import Biodistribution, Uptake
+from nichedose.body.culture import CellBinding, Culture, culture_model
 from nichedose.body.engine import integrate_population, simulate, solve, solve_population
 from nichedose.body.fit import fit, fit_observations
 from nichedose.body.ligand import BodyLigand, body_ligand
@@ -21,11 +22,11 @@ from nichedose.body.solution import BodySolution, PopulationIntegrals
 from nichedose.body.twin import Experiment, MouseTwin, Residual, fit_mouse, mouse_builder
 
 __all__ = [
-    "RULES", "Anatomy", "Biodistribution", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "Experiment",
-    "Injection", "MeasuredActivity", "Mouse", "MouseTwin", "Observation", "Patient", "PlasmaCurve",
-    "PopulationIntegrals", "PredictedActivity", "PredictedCurve", "Redistribution", "Regimen", "Release", "Residual",
-    "Scaled", "ScalingRule", "TargetChange", "Tumour", "Uptake", "anatomy", "body_ligand", "body_model", "body_sbml",
-    "body_surface_m2", "cycles", "fit", "fit_mouse", "fit_observations", "integrate_population", "mouse_anatomy",
-    "mouse_builder", "mouse_kinetics", "mouse_ligand", "redistribute", "sample_posterior", "scale_organs", "simulate",
-    "solve", "solve_population", "xenograft",
+    "RULES", "Anatomy", "Biodistribution", "BodyFit", "BodyLigand", "BodyModel", "BodySolution", "CellBinding",
+    "Culture", "Experiment", "Injection", "MeasuredActivity", "Mouse", "MouseTwin", "Observation", "Patient",
+    "PlasmaCurve", "PopulationIntegrals", "PredictedActivity", "PredictedCurve", "Redistribution", "Regimen",
+    "Release", "Residual", "Scaled", "ScalingRule", "TargetChange", "Tumour", "Uptake", "anatomy", "body_ligand",
+    "body_model", "body_sbml", "body_surface_m2", "culture_model", "cycles", "fit", "fit_mouse", "fit_observations",
+    "integrate_population", "mouse_anatomy", "mouse_builder", "mouse_kinetics", "mouse_ligand", "redistribute",
+    "sample_posterior", "scale_organs", "simulate", "solve", "solve_population", "xenograft",
 ]

@@ -1,5 +1,6 @@
 """Tissue kinetics: a ligand between plasma, interstitium, target and cell, solved once for all its labels."""
 
+from nichedose.transport.chip import ChipTissue, chip_tissue
 from nichedose.transport.closure import around_vessels, trapping_per_h
 from nichedose.transport.cost import estimate_cost
 from nichedose.transport.course import BatchLedger, CourseSolution, simulate_course
@@ -27,42 +28,11 @@ from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTran
 from nichedose.transport.supply import Given, Sampled, Supply
 
 __all__ = [
-    "Batch",
-    "BatchLedger",
-    "Binding",
-    "Change",
-    "CourseSolution",
-    "FixedSteps",
-    "FlowEdge",
-    "FluidParameters",
-    "Given",
-    "InterstitialFlow",
-    "LabelLedger",
-    "Ligand",
-    "LigandKinetics",
-    "Sampled",
-    "Site",
-    "SizeProperties",
-    "Supply",
-    "TissueTransport",
-    "TransportGradient",
-    "TransportInputs",
-    "TransportSolution",
-    "around_vessels",
-    "differentiate",
-    "estimate_cost",
-    "exchange_rate",
-    "exchange_rates",
-    "interstitial_flow",
-    "jax_label_integrals",
-    "ligand_from_radius",
-    "ligand_from_size",
-    "log_times",
-    "matrix_hindrance",
-    "normal_tissue_edge",
-    "simulate",
-    "simulate_course",
-    "simulate_jax",
-    "transport_inputs",
+    "Batch", "BatchLedger", "Binding", "Change", "ChipTissue", "CourseSolution", "FixedSteps", "FlowEdge",
+    "FluidParameters", "Given", "InterstitialFlow", "LabelLedger", "Ligand", "LigandKinetics", "Sampled", "Site",
+    "SizeProperties", "Supply", "TissueTransport", "TransportGradient", "TransportInputs", "TransportSolution",
+    "around_vessels", "chip_tissue", "differentiate", "estimate_cost", "exchange_rate", "exchange_rates",
+    "interstitial_flow", "jax_label_integrals", "ligand_from_radius", "ligand_from_size", "log_times",
+    "matrix_hindrance", "normal_tissue_edge", "simulate", "simulate_course", "simulate_jax", "transport_inputs",
     "trapping_per_h",
 ]
