@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from nichedose.body import PlasmaCurve
 from nichedose.fields import Mesh, voxel_mesh
 from nichedose.transport import Batch, Binding, Given, Ligand, Site, simulate_course
+from nichedose.transport._lattice_march import fits
 from nichedose.transport.cost import course_memory
 from nichedose.transport.network import build_network
 
@@ -47,7 +48,8 @@ def one(task: tuple[str, tuple[int, ...], bool, int]) -> str:
     mask = np.random.default_rng(1).random(shape) < 0.8 if holes else np.ones(shape, bool)
     mesh, ligand, site = patchy(mask)
     batches = [Batch(f"b{i}", "peptide", Given(PLASMA, 24.0 * i), LU) for i in range(count)]
-    told = course_memory(mesh, build_network(mesh, [ligand], [site], batches))
+    network = build_network(mesh, [ligand], [site], batches)
+    told = course_memory(mesh, network, fits(mesh, network, {site.name: site}))
     start = time.perf_counter()
     run = simulate_course(mesh, [site], [ligand], batches, end_h=480.0)
     seconds = time.perf_counter() - start

@@ -31,7 +31,7 @@ from nichedose.transport import (
     interstitial_flow,
     simulate_course,
 )
-from nichedose.transport.cost import refuse_course_if_too_large
+from nichedose.transport.cost import course_memory, refuse_course_if_too_large
 from nichedose.transport.network import build_network
 from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, run, section, thiele_profile, total
 
@@ -535,3 +535,47 @@ def test_binding_may_be_as_stiff_as_it_likes(on_rate: float) -> None:
     assert course.steps < 300
     bound = course.snapshots["1 on target"] + course.snapshots["2 on target"]
     assert (bound <= 1.02 * tissue.target_nmol_per_L + 1e-9).all()
+
+
+# ---- the lattice path
+
+
+@pytest.mark.parametrize("shape", [(13, 11), (6, 7, 5)])
+@pytest.mark.parametrize("case", ["plain", "patchy", "stretched", "infusion", "bath"])
+def test_the_lattice_path_is_the_network_path(
+    shape: tuple[int, ...], case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every voxel and species at two times, and the label, on a ragged mask: 1e-3 of the largest at the default."""
+    rng = np.random.default_rng(9)
+    mask = rng.random(shape) < 0.8
+    rate, sites = rng.lognormal(0.0, 1.0, shape), 100.0 * rng.random(shape)
+    spread = 50.0 + 100.0 * rng.random(shape) if case == "patchy" else 100.0
+    along = tuple(np.linspace(0.5, 2.0, len(shape))) if case == "stretched" else None
+    ligand = replace(LIGAND, enter_per_h=rate, leave_per_h=rate, diffusivity_um2_per_s=spread, along=along)
+    batch = Batch("b", "peptide", Given(SMALL, 1.0, 2.0 if case == "infusion" else 0.0), LU)
+    outside = 0.5 if case == "bath" else None
+    mesh, found = voxel_mesh(mask, 20.0), []
+    for lattice in (True, False):
+        if not lattice:
+            monkeypatch.setattr("nichedose.transport.course.fits", lambda *_: False)
+        found.append(
+            simulate_course(
+                mesh, [Site("target", sites)], [ligand], [batch], end_h=50.0, times_h=[2.0], outside=outside
+            )
+        )
+    fast, slow = found
+    assert fast.species == slow.species
+    for name in fast.species:
+        largest = max(float(slow.snapshots[name].max()), 1e-12)
+        assert np.allclose(fast.snapshots[name], slow.snapshots[name], atol=1e-3 * largest, rtol=0.0)
+    assert np.allclose(fast.time_integral("b", "177Lu"), slow.time_integral("b", "177Lu"), rtol=1e-3)
+    assert fast.ledgers["b", ""].closure < 1e-8
+    assert fast.ledgers["b", "177Lu"].closure < 1e-4
+
+
+def test_memory_of_a_stack_is_told_below_forty_fields() -> None:
+    """One ligand and label at 256^3, from a small mesh's share: the ring shrinks with size."""
+    mesh = voxel_mesh(np.ones((64, 64, 64), bool), 20.0)
+    network = build_network(mesh, [LIGAND], [TARGET], [Batch("b", "peptide", Given(PLASMA), LU)])
+    assert course_memory(mesh, network, lattice=True) / 8 / mesh.n < 40.0
+    assert course_memory(mesh, network) > 2 * course_memory(mesh, network, lattice=True)

@@ -56,13 +56,14 @@ def at_the_same_steps(
 
     def value(tissue: TissueTransport, ligand: LigandKinetics, plasma: PlasmaCurve) -> float:
         stages = Stages(coefficients(tissue, ligand, "void"))
-        integrals = np.zeros((len(decays), *stages.state.shape))
+        integrals, fade = np.zeros((len(decays), *stages.state.shape)), np.zeros(len(decays))
         for start, size, weights in steps:
             levels, _ = plasma_stages(plasma, start, size, 1.0)
             assert stages.take(size, levels, 1e-12, False, March())
             for n, decay in enumerate(decays):
-                integrals[n] += math.exp(-decay * start) * size * np.tensordot(weights[n], stages.values, (0, 0))
-            stages.accept(levels[-1])
+                fade[n] = math.exp(-decay * start) * size
+            stages.integrate(size, fade[:, None] * weights, integrals)
+            stages.accept()
         integrals[:, 0] *= stages.capacity
         maps = unpack(integrals, stages.shape)[1:]
         names = ("free", "bound", "internalised")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from nichedose.fields.grid import Array, BoolArray
 
 __all__ = ["IntArray", "Mesh", "radial_mesh", "voxel_mesh"]
 
-IntArray = NDArray[np.intp]
+IntArray = NDArray[np.signedinteger[Any]]
 CONTENT_PER_ANGLE = {1: 1.0, 2: 2.0 * np.pi, 3: 4.0 * np.pi}
 
 
@@ -100,9 +101,10 @@ def voxel_mesh(mask: BoolArray, spacing_um: float) -> Mesh:
         raise BadInput("The mask is empty; no voxel lies in tissue.")
     if not (np.isfinite(spacing_um) and spacing_um > 0.0):
         raise BadInput(f"A grid spacing must be above 0 um; got {spacing_um}.")
-    index = np.full(mask.shape, -1, dtype=np.intp)
     n = int(mask.sum())
-    index[mask] = np.arange(n)
+    number = np.int32 if n < 2**31 else np.int64
+    index: IntArray = np.full(mask.shape, -1, dtype=number)
+    index[mask] = np.arange(n, dtype=number)
     face = spacing_um ** (mask.ndim - 1)
     pairs, edges = [], []
     for axis in range(mask.ndim):
@@ -116,20 +118,30 @@ def voxel_mesh(mask: BoolArray, spacing_um: float) -> Mesh:
     edge_cell = np.concatenate([e[0] for e in edges])
     return Mesh(
         mask=mask,
-        volume=np.full(n, spacing_um**mask.ndim),
-        places=np.array(np.nonzero(mask)),
+        volume=np.broadcast_to(spacing_um**mask.ndim, n),  # one number, not a field
+        places=_places(mask),
         a=np.concatenate([p[0] for p in pairs]),
         b=np.concatenate([p[1] for p in pairs]),
-        axis=np.concatenate([np.full(p[0].size, p[2]) for p in pairs]),
-        area=np.full(count, face),
-        distance_a=np.full(count, 0.5 * spacing_um),
-        distance_b=np.full(count, 0.5 * spacing_um),
+        axis=np.concatenate([np.full(p[0].size, p[2], dtype=np.int8) for p in pairs]),
+        area=np.broadcast_to(face, count),
+        distance_a=np.broadcast_to(0.5 * spacing_um, count),
+        distance_b=np.broadcast_to(0.5 * spacing_um, count),
         edge_cell=edge_cell,
         edge_axis=np.concatenate([np.full(e[0].size, e[1]) for e in edges]),
         edge_side=np.concatenate([np.full(e[0].size, e[2]) for e in edges]),
         edge_area=np.full(edge_cell.size, face),
         edge_distance=np.full(edge_cell.size, 0.5 * spacing_um),
     )
+
+
+def _places(mask: BoolArray) -> IntArray:
+    """Grid places of the cells (axes, n), an axis at a time: small numbers, and no larger copy on the way."""
+    number = np.int16 if max(mask.shape) < 2**15 else np.int32
+    out: IntArray = np.empty((mask.ndim, int(mask.sum())), dtype=number)
+    for axis, length in enumerate(mask.shape):
+        steps = np.arange(length, dtype=number).reshape([-1 if k == axis else 1 for k in range(mask.ndim)])
+        out[axis] = np.broadcast_to(steps, mask.shape)[mask]
+    return out
 
 
 def radial_mesh(edges_um: Array, dimension: int = 3) -> Mesh:

@@ -8,15 +8,80 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.fields.grid import Array
-from nichedose.transport._kernels import _jit, apply_operator, conjugate_gradient, prepare_levels
+from nichedose.transport._kernels import Ints
+from nichedose.transport._multigrid import Field, conjugate_gradient, jit, multiply, prepare_levels
 
-__all__ = ["after_solve", "before_solve", "between_steps", "solve"]
+__all__ = [
+    "after_solve", "before_solve", "between_steps", "first_slopes", "gather", "replay", "solve", "spread", "start_step",
+]  # fmt: skip
 
 # Rows of ``sums``: derivatives with respect to these numbers.
 KON, KOFF, KINT, KREL, LOG_CONDUCTANCE, CAPACITY, PLASMA = range(7)
+PASSES = 20  # of single-precision solves, each of what the last one left
+REDUCTION_PER_PASS = 1e-4
 
 
-@_jit
+@jit
+def gather(base: Array, terms: Array, weights: Array, out: Array) -> None:
+    """out = base + sum over the six stages of weights x terms."""
+    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    t0, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
+    for i in range(out.size):
+        out[i] = base[i] + (w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i] + w5 * t5[i])
+
+
+@jit
+def replay(
+    free: Array, rhs: Array, target: Array, leave: Array, source: Array, face_sum: Array, faces: Array,
+    a: float, plasma: float, kon: float, koff: float, kint: float, krel: float, value: Array, slope: Array,
+) -> None:
+    """Values (F, B, I) and slopes (F + B, B, I) of a stage from its solved ``free`` and right-hand sides (3, ...)."""
+    gain, on, hold = 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
+    rows, places = free.shape[1], free.shape[2]
+    for colour in range(2):
+        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        own, other, br, ir = free[colour], free[1 - colour], rhs[1, colour], rhs[2, colour]
+        tg, lv, so, fs = target[colour], leave[colour], source[colour], face_sum[colour]
+        vf, vb, vi = value[0, colour], value[1, colour], value[2, colour]
+        ss, sb, si = slope[0, colour], slope[1, colour], slope[2, colour]
+        for y in range(1, rows - 1):
+            s = 1 - 2 * ((y + colour) & 1)
+            aside = other[y, 1 + s : places - 1 + s]
+            for j in range(1, places - 1):
+                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
+                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                f = own[y, j]
+                bound = (br[y, j] + on * tg[y, j] * f) / (gain + on * f)
+                taken = kint * bound
+                inside = (ir[y, j] + a * taken) * hold
+                vf[y, j], vb[y, j], vi[y, j] = f, bound, inside
+                ss[y, j] = flow - (fs[y, j] + lv[y, j]) * f + plasma * so[y, j] - taken
+                sb[y, j] = (bound - br[y, j]) / a
+                si[y, j] = taken - krel * inside
+
+
+@jit
+def first_slopes(
+    free: Array, bound: Array, inside: Array, leave: Array, face_sum: Array, faces: Array, kint: float, krel: float,
+    slope: Array,
+) -> None:  # fmt: skip
+    """Slopes of free + bound, without plasma's share, and of internalised ligand at a step's start; bound's is kept."""
+    for colour in range(2):
+        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        own, other = free[colour], free[1 - colour]
+        rows, places = own.shape
+        for y in range(1, rows - 1):
+            s = 1 - 2 * ((y + colour) & 1)
+            aside = other[y, 1 + s : places - 1 + s]
+            for j in range(1, places - 1):
+                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
+                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                taken = kint * bound[colour, y, j]
+                slope[0, colour, y, j] = flow - (face_sum[colour, y, j] + leave[colour, y, j]) * own[y, j] - taken
+                slope[2, colour, y, j] = taken - krel * inside[colour, y, j]
+
+
+@jit
 def before_solve(
     free: Array, rhs: Array, target: Array, leave: Array, capacity: Array, face_sum: Array, faces: Array,
     a: float, kon: float, koff: float, kint: float, krel: float,
@@ -52,37 +117,48 @@ def before_solve(
                 right[colour, y, j] = into - (face_sum[colour, y, j] + leave[colour, y, j]) * of_slope
 
 
-@_jit
+@jit
 def solve(
-    x: Array, right: Array, reduction: float, a: float, mass: Array, inverse: Array, weight: Array, cells: Array,
-    face_sum: Array, faces: Array, rows: Array, places: Array, start: Array,
-) -> int:
+    x: Array, right: Array, reduction: float, a: float, exact_mass: Array, exact_sum: Array, exact_faces: Array,
+    left: Array, mass: Field, inverse: Field, weight: Field, dx: Field, cells: Field, sums: Field, face_sum: Field,
+    faces: Field, g: float, line: Field, line64: Array, height: Ints, places: Ints, start: Ints, face_start: Ints,
+) -> int:  # fmt: skip
     """Solve the stage's matrix for ``x`` (packed, its content the first guess) to ``reduction`` of ``right``.
 
-    Returns CG iterations.
+    The forward run's single-precision solver, on what is left in double precision. Returns CG iterations.
     """
     n = start[1]
-    shape = (2, rows[0], places[0])
-    g0, fs0 = faces[: 4 * n].reshape((2, 4, rows[0], places[0])), face_sum[:n].reshape(shape)
-    prepare_levels(mass, inverse, face_sum, a, rows, places, start)
-    flat, wanted, r, dx = x.reshape(-1), right.reshape(-1), cells[0], cells[5]
-    apply_operator(x, cells[3, :n].reshape(shape), mass[:n].reshape(shape), fs0, g0, a)
+    flat, wanted, rest, ms = x.reshape(-1), right.reshape(-1), left.reshape(-1), exact_mass.reshape(-1)
     size = 0.0
     for i in range(n):
-        r[i] = wanted[i] - cells[3, i] if mass[i] > 0.0 else 0.0
-        size += wanted[i] ** 2
+        size += wanted[i] ** 2 if ms[i] > 0.0 else 0.0
+        mass[i] = ms[i]
     if size == 0.0:
         flat[:] = 0.0
         return 0
-    used = conjugate_gradient(
-        dx, mass, inverse, weight, cells, face_sum, faces, a, 0.0, reduction * np.sqrt(size), rows, places, start
-    )
-    for i in range(n):
-        flat[i] += dx[i]
-    return int(used)
+    prepare_levels(mass, inverse, face_sum, g, a, height, places, start, 0)
+    goal, used = reduction * np.sqrt(size), 0
+    for _ in range(PASSES):
+        multiply(x, left, exact_mass, exact_sum, exact_faces, 1.0, a, height[0], 0, line64)
+        norm = 0.0
+        for i in range(n):
+            rest[i] = wanted[i] - rest[i] if ms[i] > 0.0 else 0.0
+            norm += rest[i] ** 2
+        norm = np.sqrt(norm)
+        if not norm > goal:
+            break
+        for i in range(n):
+            cells[0, i] = rest[i] / norm
+        used += conjugate_gradient(
+            dx, mass, inverse, weight, cells, sums, faces, g, a, line, line64,
+            max(REDUCTION_PER_PASS, 0.5 * goal / norm), 0.0, height, places, start, face_start, 0,
+        )  # fmt: skip
+        for i in range(n):
+            flat[i] += norm * dx[i]
+    return used
 
 
-@_jit
+@jit
 def after_solve(
     x: Array, free: Array, rhs: Array, target: Array, source: Array, face_sum: Array, faces: Array,
     a: float, plasma: float, kon: float, koff: float, kint: float, krel: float,
@@ -123,7 +199,7 @@ def after_solve(
                 sums[6] += of_flux * source[colour, y, j]
 
 
-@_jit
+@jit
 def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Array) -> float:
     """The plasma's jump between two steps, as the last slope becomes the first; returns its own derivative."""
     total = 0.0
@@ -134,7 +210,7 @@ def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Ar
     return total
 
 
-@_jit
+@jit
 def start_step(
     seeds: Array, label_weights: Array, state_bar: Array, step_weights: Array, value_bars: Array, slope_bars: Array
 ) -> None:
@@ -154,7 +230,7 @@ def start_step(
                 value[k] += w * other[k]
 
 
-@_jit
+@jit
 def spread(rhs_bar: Array, weights: Array, i: int, state_bar: Array, slope_bars: Array) -> None:
     """Hand stage ``i``'s right-hand sides on to the step's start and to the slopes of earlier stages."""
     for k in range(rhs_bar.size):

@@ -1,98 +1,217 @@
-"""Where a voxel lives in memory: red and black apart, and the ladder of coarser grids.
+"""Where a voxel lives in memory: red and black apart, and the ladder of coarser grids, for sections and stacks.
 
-A field of (ny, nx) voxels is held as ``(2, ny + 2, nh + 2)`` with ``nh = ceil(nx / 2)``: first the voxels with y + x
-even ("red"), then the odd ones ("black"), with one ring of zeros. Row y, place j holds x = 2 j + ((y + colour) mod 2).
-The four neighbours of a voxel all have the other colour and lie in the rows above and below at the same place, and in
-the same row at the same place ("same") and one place aside ("side"), so that a red-black sweep runs over contiguous
-memory. One place of both colours in two rows is a 2 x 2 block: the voxel of the next coarser grid.
+A field of (nz, ny, nx) voxels is held as ``(2, rows, nh + 2)`` with ``nh = ceil(nx / 2)``: first the voxels with
+z + y + x even ("red"), then the odd ones ("black"), with one ring of zeros. A plane takes ny + 2 rows; a stack has a
+plane of zeros at either end, a section is one plane. Row y, place j of plane z holds the voxel at
+x = 2 j + ((y + z + colour) mod 2).
+The neighbours of a voxel all have the other colour and lie at the same place in the rows above and below and in the
+planes before and behind, and in the same row at the same place ("same") and one place aside ("side"), so that a
+red-black sweep runs over contiguous memory. One place of both colours in two rows (of two planes) is a block of
+2 x 2 (x 2) voxels: the voxel of the next coarser grid.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nichedose.fields.grid import Array
+from nichedose.fields.grid import Array, BoolArray
 
-__all__ = ["Ladder", "build_ladder", "pack", "packed_shape", "unpack"]
+__all__ = ["Ladder", "build_ladder", "cells_of", "ends", "exact_faces", "pack", "packed_shape", "unpack"]
 
-COARSEST = 3  # voxels along the longer side at which coarsening stops
-
-
-def packed_shape(shape: tuple[int, int]) -> tuple[int, int, int]:
-    return 2, shape[0] + 2, (shape[1] + 1) // 2 + 2
+COARSEST = 3  # voxels along the longest side at which coarsening stops
+Float32 = NDArray[np.float32]
 
 
-def pack(field: Array) -> Array:
-    """(ny, nx) -> (2, ny + 2, nh + 2), zero in the ring."""
-    ny, nx = field.shape
-    even = np.zeros((ny, nx + nx % 2))
-    even[:, :nx] = field
-    out = np.zeros(packed_shape((ny, nx)))
+def packed_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    planes = shape[0] + 2 if len(shape) == 3 else 1
+    return 2, planes * (shape[-2] + 2), (shape[-1] + 1) // 2 + 2
+
+
+def cells_of(shape: tuple[int, ...]) -> int:
+    """Cells of a packed field, ring included."""
+    return int(np.prod(packed_shape(shape)))
+
+
+def _inner(packed: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """View of a packed field (..., 2, rows, places) without its ring: (..., 2, nz, ny, nh)."""
+    deep = len(shape) == 3
+    whole = packed.reshape(*packed.shape[:-2], -1, shape[-2] + 2, packed.shape[-1])
+    return whole[..., slice(1, -1) if deep else slice(None), 1:-1, 1:-1]
+
+
+def _halves(shape: tuple[int, ...]) -> list[tuple[int, Any, Any]]:
+    """(colour, places of a packed inner field, places of a (nz, ny, nx) field) that hold the same voxels."""
+    found: list[tuple[int, Any, Any]] = []
     for colour in (0, 1):
-        inner = out[colour, 1:-1, 1:-1]
-        inner[0::2] = even[0::2, colour::2]
-        inner[1::2] = even[1::2, 1 - colour :: 2]
-    return out
+        for z in (0, 1):
+            for y in (0, 1):
+                first = (z + y + colour) % 2
+                rows = (slice(z, None, 2), slice(y, None, 2))
+                found.append((colour, (*rows, slice(0, (shape[-1] - first + 1) // 2)), (*rows, slice(first, None, 2))))
+    return found
 
 
-def unpack(packed: Array, shape: tuple[int, int]) -> Array:
-    """(..., 2, ny + 2, nh + 2) -> (..., ny, nx)."""
-    ny, nx = shape
-    even = np.empty((*packed.shape[:-3], ny, nx + nx % 2))
-    for colour in (0, 1):
-        inner = packed[..., colour, 1:-1, 1:-1]
-        even[..., 0::2, colour::2] = inner[..., 0::2, :]
-        even[..., 1::2, 1 - colour :: 2] = inner[..., 1::2, :]
-    return np.ascontiguousarray(even[..., :nx])
+def pack(field: NDArray[Any], dtype: type = np.float64, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """(ny, nx) or (nz, ny, nx) -> (2, rows, nh + 2), zero in the ring."""
+    shape = field.shape
+    packed = np.zeros(packed_shape(shape), dtype) if out is None else out
+    inner, natural = _inner(packed, shape), field.reshape(-1, *shape[-2:])
+    for colour, there, here in _halves(shape):
+        inner[(colour, *there)] = natural[here]
+    return packed
+
+
+def unpack(packed: NDArray[Any], shape: tuple[int, ...]) -> Array:
+    """(..., 2, rows, nh + 2) -> (..., ny, nx) or (..., nz, ny, nx)."""
+    front = packed.shape[:-3]
+    out = np.empty((*front, *((1, *shape) if len(shape) == 2 else shape)))
+    inner = _inner(packed, shape)
+    for colour, there, here in _halves(shape):
+        out[(..., *here)] = inner[(..., colour, *there)]
+    return out.reshape(*front, *shape)
 
 
 @dataclass(frozen=True)
 class Ladder:
     """The face conductances of all grids, finest first, in flat arrays.
 
-    ``rows``, ``places`` (n,) packed sizes with ring; ``start`` (n + 1,) where each grid begins in a flat cell array.
-    ``faces`` four conductances per cell (up, down, same, side; 1/h, zero where closed), ``face_sum`` their sum.
+    ``planes``, ``height`` (rows of a plane), ``places`` (levels,) packed sizes with ring; ``start`` (levels + 1,) where
+    each grid begins in a flat cell array, ``face_start`` in ``faces``: four (section) or six (stack) conductances per
+    cell (up, down, same, side, before, behind; 1/h, zero where closed). ``face_sum`` their sum. Where all open faces of
+    the finest grid have one conductance, ``even``, its faces are not kept (closed ones have zeros behind them) and its
+    ``face_sum`` counts them; otherwise ``even`` is 1. ``exact_sum`` (cells of the finest grid) is the same without
+    rounding to ``face_sum``'s type.
     """
 
-    rows: Array
-    places: Array
-    start: Array
-    faces: Array
-    face_sum: Array
+    planes: NDArray[np.int64]
+    height: NDArray[np.int64]
+    places: NDArray[np.int64]
+    start: NDArray[np.int64]
+    face_start: NDArray[np.int64]
+    faces: NDArray[Any]
+    face_sum: NDArray[Any]
+    exact_sum: NDArray[Any]
+    even: float
+
+    @property
+    def deep(self) -> int:
+        """1 in a stack, 0 in a section: planes of ring at either end."""
+        return int(self.planes[0] > 1)
 
 
-def _pack_faces(gy: Array, gx: Array) -> Array:
-    """Natural face conductances (ny - 1, nx), (ny, nx - 1) -> packed (2, 4, ny + 2, nh + 2)."""
-    ny, nx = gx.shape[0], gy.shape[1]
-    up, down, left, right = (np.zeros((ny, nx)) for _ in range(4))
-    up[1:], down[:-1] = gy, gy
-    left[:, 1:], right[:, :-1] = gx, gx
-    even_x = np.arange(nx) % 2 == 0
-    same, side = np.where(even_x, right, left), np.where(even_x, left, right)
-    return np.stack([pack(f) for f in (up, down, same, side)], axis=1)
-
-
-def _coarser(gy: Array, gx: Array) -> tuple[Array, Array]:
-    """Conductances of the grid of 2 x 2 blocks: the faces between two blocks, over twice the distance."""
-    ny, nx = gx.shape[0], gy.shape[1]
-    my, mx = (ny + 1) // 2, (nx + 1) // 2
-    y, x = np.zeros((2 * my - 1, 2 * mx)), np.zeros((2 * my, 2 * mx - 1))
-    y[: ny - 1, :nx], x[:ny, : nx - 1] = gy, gx
-    return 0.5 * (y[1::2, 0::2] + y[1::2, 1::2]), 0.5 * (x[0::2, 1::2] + x[1::2, 1::2])
-
-
-def build_ladder(gy: Array, gx: Array) -> Ladder:
-    """All grids for face conductances ``gy`` (ny - 1, nx) and ``gx`` (ny, nx - 1), 1/h."""
-    grids = [(gy, gx)]
-    while max(grids[-1][1].shape[0], grids[-1][0].shape[1]) > COARSEST:
-        grids.append(_coarser(*grids[-1]))
-    packed = [_pack_faces(*g) for g in grids]
-    return Ladder(
-        rows=np.array([p.shape[2] for p in packed]),
-        places=np.array([p.shape[3] for p in packed]),
-        start=np.concatenate([[0], np.cumsum([p.size // 4 for p in packed])]),
-        faces=np.concatenate([p.ravel() for p in packed]),
-        face_sum=np.concatenate([p.sum(axis=1).ravel() for p in packed]),
+def build_ladder(
+    mask: BoolArray, faces: float | tuple[Array, ...], dtype: type = np.float32
+) -> Ladder:
+    """All grids of ``mask`` (ny, nx) or (nz, ny, nx). ``faces``: one conductance, or per axis those between neighbours
+    along it (one shorter along that axis; zero across the edge of the mask), 1/h."""
+    one = isinstance(faces, float)
+    per_axis = tuple(
+        _open(mask, axis).astype(dtype) * dtype(faces) if one else np.asarray(faces[axis], dtype)  # type: ignore[index]
+        for axis in range(mask.ndim)
     )
+    shape: tuple[int, ...] = mask.shape
+    sizes: list[tuple[int, int, int]] = []
+    all_faces: list[NDArray[Any]] = []
+    sums: list[NDArray[Any]] = []
+    exact: NDArray[Any] = np.zeros(0)
+    while True:
+        planes = shape[0] + 2 if len(shape) == 3 else 1
+        sizes.append((planes, shape[-2] + 2, (shape[-1] + 1) // 2 + 2))
+        if not all_faces:  # the finest grid
+            exact = _sum(tuple(_open(mask, k) for k in range(mask.ndim)) if one else per_axis, shape,
+                         dtype if one else np.float64)  # fmt: skip
+            sums.append(exact.astype(dtype, copy=False).ravel())
+            all_faces.append(np.zeros(0, dtype) if one else _pack_faces(per_axis, shape, dtype).ravel())
+        else:
+            sums.append(_sum(per_axis, shape, dtype).ravel())
+            all_faces.append(_pack_faces(per_axis, shape, dtype).ravel())
+        if max(shape) <= COARSEST:
+            break
+        per_axis = tuple(_coarser(per_axis, axis, shape) for axis in range(len(shape)))
+        shape = tuple((n + 1) // 2 for n in shape)
+    face_sum = np.concatenate(sums)
+    if one:
+        exact = face_sum[: exact.size].reshape(exact.shape)  # counts are exact in any type
+    planes_, height, places = (np.array(column, dtype=np.int64) for column in zip(*sizes, strict=True))
+    return Ladder(
+        planes=planes_,
+        height=height,
+        places=places,
+        start=np.concatenate([[0], np.cumsum([s.size for s in sums])]).astype(np.int64),
+        face_start=np.concatenate([[0], np.cumsum([f.size for f in all_faces])]).astype(np.int64),
+        faces=np.concatenate(all_faces),
+        face_sum=face_sum,
+        exact_sum=exact,
+        even=float(faces) if one else 1.0,  # type: ignore[arg-type]
+    )
+
+
+def exact_faces(mask: BoolArray, faces: float | tuple[Array, ...]) -> tuple[Array, Array]:
+    """The finest grid's faces (2, 4 or 6, rows, places), as the ladder has them, and their sum, in double precision."""
+    if isinstance(faces, float):
+        per_axis = tuple(faces * _open(mask, axis) for axis in range(mask.ndim))
+    else:
+        per_axis = tuple(f.astype(np.float32).astype(float) for f in faces)
+    return _pack_faces(per_axis, mask.shape, np.float64), _sum(per_axis, mask.shape, np.float64)
+
+
+def ends(axes: int, axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """All but the last, and all but the first, along an axis."""
+    whole = [slice(None)] * axes
+    low, high = list(whole), list(whole)
+    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    return tuple(low), tuple(high)
+
+
+def _open(mask: BoolArray, axis: int) -> BoolArray:
+    low, high = ends(mask.ndim, axis)
+    return np.asarray(mask[low] & mask[high])
+
+
+def _both_sides(face: NDArray[Any], axis: int, shape: tuple[int, ...], dtype: type) -> tuple[NDArray[Any], ...]:
+    """Conductance towards the neighbour before and behind along an axis, for every voxel."""
+    low, high = ends(len(shape), axis)
+    before: NDArray[Any] = np.zeros(shape, dtype)
+    behind: NDArray[Any] = np.zeros(shape, dtype)
+    before[high], behind[low] = face, face
+    return before, behind
+
+
+def _sum(per_axis: tuple[NDArray[Any], ...], shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    total: NDArray[Any] = np.zeros(shape, dtype)
+    for axis, face in enumerate(per_axis):
+        low, high = ends(len(shape), axis)
+        total[low] += face
+        total[high] += face
+    return pack(total, dtype)
+
+
+def _pack_faces(per_axis: tuple[NDArray[Any], ...], shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    """Packed (2, 4 or 6, rows, places)."""
+    out: NDArray[Any] = np.zeros((2, 2 * len(shape), *packed_shape(shape)[1:]), dtype)
+    up, down = _both_sides(per_axis[-2], len(shape) - 2, shape, dtype)
+    left, right = _both_sides(per_axis[-1], len(shape) - 1, shape, dtype)
+    even_x = np.arange(shape[-1]) % 2 == 0
+    sides = [up, down, np.where(even_x, right, left), np.where(even_x, left, right)]
+    if len(shape) == 3:
+        sides += _both_sides(per_axis[0], 0, shape, dtype)
+    for number, side in enumerate(sides):
+        out[:, number] = pack(side, dtype)
+    return out
+
+
+def _coarser(per_axis: tuple[NDArray[Any], ...], axis: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Conductances along ``axis`` of the grid of blocks: the faces between two blocks, over twice the distance."""
+    padded = np.zeros([2 * ((n + 1) // 2) - (k == axis) for k, n in enumerate(shape)], per_axis[axis].dtype)
+    padded[tuple(slice(0, n) for n in per_axis[axis].shape)] = per_axis[axis]
+    total = padded[tuple(slice(1, None, 2) if k == axis else slice(None) for k in range(len(shape)))]
+    for k in range(len(shape)):
+        if k != axis:
+            first, second = ([slice(None)] * len(shape) for _ in range(2))
+            first[k], second[k] = slice(0, None, 2), slice(1, None, 2)
+            total = total[tuple(first)] + total[tuple(second)]
+    return np.asarray(0.5 * total, per_axis[axis].dtype)

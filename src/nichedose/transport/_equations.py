@@ -20,16 +20,16 @@ SECONDS_PER_HOUR = 3600.0
 class Coefficients:
     """capacity du/dt = div(face grad u) + source C_p(t) - leave u - kon u (R - B) + koff B, and B, I as ever.
 
-    ``u`` is free ligand per void (``capacity`` = void fraction) or per tissue (``capacity`` = 1). Arrays (ny, nx), 1/h;
-    ``face_y`` (ny - 1, nx), ``face_x`` (ny, nx - 1) conductances, zero across the edge of the mask.
+    ``u`` is free ligand per void (``capacity`` = void fraction, 0 outside the tissue) or per tissue (``capacity`` = 1).
+    Arrays (ny, nx) or (nz, ny, nx), 1/h. ``faces`` one conductance for all open faces, or per axis those between
+    neighbours along it (one shorter along that axis), zero across the edge of the mask.
     """
 
     capacity: Array
     target_nmol_per_L: Array
     source_per_h: Array
     leave_per_h: Array
-    face_y_per_h: Array
-    face_x_per_h: Array
+    faces_per_h: float | tuple[Array, ...]
     kon_L_per_nmol_per_h: float
     koff_per_h: float
     kint_per_h: float
@@ -46,15 +46,19 @@ def coefficients(tissue: TissueTransport, ligand: LigandKinetics, basis: Basis) 
     mask = tissue.mask
     conductance = ligand.void_fraction * ligand.diffusivity_um2_per_s * SECONDS_PER_HOUR / tissue.grid.spacing_um**2
     exchange = np.where(mask, tissue.exchange_per_h, 0.0)
-    factor = np.where(mask, 1.0 if tissue.diffusivity_factor is None else tissue.diffusivity_factor, 1.0)
+    faces: float | tuple[Array, ...] = conductance / per_unit
+    if tissue.diffusivity_factor is not None:
+        factor = np.where(mask, tissue.diffusivity_factor, 1.0)
+        faces = (
+            np.where(mask[1:] & mask[:-1], _between(factor[1:], factor[:-1]) * faces, 0.0),
+            np.where(mask[:, 1:] & mask[:, :-1], _between(factor[:, 1:], factor[:, :-1]) * faces, 0.0),
+        )
     return Coefficients(
         capacity=np.where(mask, ligand.void_fraction / per_unit, 0.0),
         target_nmol_per_L=np.where(mask, tissue.target_nmol_per_L, 0.0),
         source_per_h=exchange,
         leave_per_h=exchange / per_unit,
-        face_y_per_h=np.where(mask[1:] & mask[:-1], _between(factor[1:], factor[:-1]) * conductance / per_unit, 0.0),
-        face_x_per_h=np.where(
-            mask[:, 1:] & mask[:, :-1], _between(factor[:, 1:], factor[:, :-1]) * conductance / per_unit, 0.0),
+        faces_per_h=faces,
         kon_L_per_nmol_per_h=ligand.association_L_per_nmol_per_h / per_unit,
         koff_per_h=ligand.dissociation_per_h,
         kint_per_h=ligand.internalisation_per_h,

@@ -1,417 +1,370 @@
-"""Compiled kernels of one implicit stage: eliminate bound ligand, Newton, CG, one multigrid V-cycle.
+"""Compiled kernels of one implicit step: right-hand sides, Newton with bound ligand eliminated, sums over the stages.
 
-All fields are packed red and black apart (see ``_checkerboard``). Nothing here allocates in proportion to the grid, and
-nothing runs in parallel, so that the same input gives the same bits.
+All fields are packed red and black apart (see ``_checkerboard``). What does not move is linear in few numbers: with the
+slopes kb of bound ligand, every stage's bound and internalised ligand is a combination of B, I and kb whose weights are
+the same in all voxels. So of the stages only free ligand and kb are kept, and fluxes are taken from combinations of
+free ligand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from nichedose.fields.grid import Array
+from nichedose.transport._multigrid import Field, conjugate_gradient, flows, jit, prepare_levels
 
-__all__ = ["add_source", "combine", "finish_stage", "scaled_error", "solve_stage", "stage_weight"]
+__all__ = ["combine", "integrate", "mix", "step_error", "take_step"]
 
-# Reassociation lets sums use vector registers; NaN and infinity keep their meaning, they report failure.
-_jit: Callable[..., Any] = numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
-
-
-@_jit
-def relax(x: Array, b: Array, inverse: Array, faces: Array, a: float, colour: int) -> None:
-    """Gauss-Seidel over the voxels of one colour: x = inverse (b + a sum of face x neighbour)."""
-    up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
-    own, other, rhs, inv = x[colour], x[1 - colour], b[colour], inverse[colour]
-    rows, places = own.shape
-    for y in range(1, rows - 1):
-        s = 1 - 2 * ((y + colour) & 1)
-        aside = other[y, 1 + s : places - 1 + s]
-        for j in range(1, places - 1):
-            flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-            flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
-            own[y, j] = inv[y, j] * (rhs[y, j] + a * flow)
+Ints = NDArray[np.int64]
+MOST_NEWTON = 25
+LEAST_RESIDUAL = 1e-8  # what any stage is content with
+REFRESH = 3  # Newton steps after which the multigrid's diagonals are made anew
+STRIP = 256  # cells of all stages that fit in the innermost cache
 
 
-@_jit
-def start_red(x: Array, b: Array, inverse: Array) -> None:
-    """The first sweep over red from a zero start."""
-    own, rhs, inv = x[0], b[0], inverse[0]
-    rows, places = own.shape
-    for y in range(1, rows - 1):
-        for j in range(1, places - 1):
-            own[y, j] = inv[y, j] * rhs[y, j]
+@jit
+def mix(terms: Array, weights: Array, count: int, out: Array) -> None:
+    """out = sum over the first ``count`` terms (6, cells) of weights x terms."""
+    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
+    t0, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
+    if count <= 1:
+        for i in range(out.size):
+            out[i] = w0 * t0[i]
+    elif count == 2:
+        for i in range(out.size):
+            out[i] = w0 * t0[i] + w1 * t1[i]
+    elif count == 3:
+        for i in range(out.size):
+            out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i]
+    elif count == 4:
+        for i in range(out.size):
+            out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i]
+    elif count == 5:
+        for i in range(out.size):
+            out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i]
+    else:
+        for i in range(out.size):
+            out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i] + w5 * t5[i]
 
 
-@_jit
-def restrict_red(x: Array, faces: Array, a: float, work: Array, coarse: Array) -> None:
-    """Residual after a red and a black sweep from zero, summed over 2 x 2 blocks.
-
-    Black voxels are then in balance, and a red one lacks what its black neighbours give.
-    """
-    up, down, same, side = faces[0, 0], faces[0, 1], faces[0, 2], faces[0, 3]
-    black = x[1]
-    rows, places = black.shape
-    for y in range(1, rows - 1):
-        s = 1 - 2 * (y & 1)
-        aside = black[y, 1 + s : places - 1 + s]
-        for j in range(1, places - 1):
-            flow = up[y, j] * black[y - 1, j] + down[y, j] * black[y + 1, j]
-            work[y, j] = a * (flow + same[y, j] * black[y, j] + side[y, j] * aside[j - 1])
-    sum_blocks(work, work, 0.0, coarse)
-
-
-@_jit
-def sum_blocks(red: Array, black: Array, black_share: float, coarse: Array) -> None:
-    """Sum of a packed field over 2 x 2 blocks: red + ``black_share`` x black."""
-    rows, places = coarse.shape[1], red.shape[1]
-    last = red.shape[0] - 1
-    for block in range(rows - 2):
-        y = 2 * block + 1
-        below = y + 1 if y + 1 < last else last
-        for colour in range(2):
-            first = (block + colour) & 1
-            out = coarse[colour, block + 1]
-            for m in range((places - 2 - first + 1) // 2):
-                j = 2 * m + first + 1
-                total = red[y, j] + red[below, j]
-                if black_share != 0.0:
-                    total += black_share * (black[y, j] + black[below, j])
-                out[m + 1] = total
-
-
-@_jit
-def prolong_red(coarse: Array, x: Array) -> None:
-    """Add each block's correction to its red voxels; the black ones follow in the next sweep."""
-    red = x[0]
-    rows, places = red.shape
-    for y in range(1, rows - 1):
-        block = (y - 1) >> 1
-        for colour in range(2):
-            first = (block + colour) & 1
-            row = coarse[colour, block + 1]
-            for m in range((places - 2 - first + 1) // 2):
-                red[y, 2 * m + first + 1] += row[m + 1]
-
-
-@_jit
-def set_inverse(mass: Array, face_sum: Array, a: float, inverse: Array) -> None:
-    """1 / (mass + a face_sum), and 0 outside the tissue, which keeps those voxels at 0."""
-    for i in range(mass.size):
-        d = mass[i] + a * face_sum[i]
-        inverse[i] = 1.0 / d if mass[i] > 0.0 else 0.0
-
-
-@_jit
-def prepare_levels(
-    mass: Array, inverse: Array, face_sum: Array, a: float, rows: Array, places: Array, start: Array
-) -> None:
-    """Diagonals of all grids from that of the finest."""
-    for level in range(rows.size - 1):
-        fine = mass[start[level] : start[level + 1]].reshape((2, rows[level], places[level]))
-        coarse = mass[start[level + 1] : start[level + 2]].reshape((2, rows[level + 1], places[level + 1]))
-        sum_blocks(fine[0], fine[1], 1.0, coarse)
-    set_inverse(mass, face_sum, a, inverse)
-
-
-@_jit
-def v_cycle(
-    x: Array, b: Array, inverse: Array, faces: Array, a: float, work: Array, rows: Array, places: Array, start: Array
-) -> None:
-    """One V(1,1) cycle from zero for A x = b on the finest grid; symmetric, so that CG may use it."""
-    top = rows.size - 1
-    for level in range(top + 1):
-        lo, hi, shape = start[level], start[level + 1], (2, rows[level], places[level])
-        xl, bl, il = x[lo:hi].reshape(shape), b[lo:hi].reshape(shape), inverse[lo:hi].reshape(shape)
-        gl = faces[4 * lo : 4 * hi].reshape((2, 4, rows[level], places[level]))
-        start_red(xl, bl, il)
-        relax(xl, bl, il, gl, a, 1)
-        if level < top:
-            half = work[: rows[level] * places[level]].reshape((rows[level], places[level]))
-            next_b = b[hi : start[level + 2]].reshape((2, rows[level + 1], places[level + 1]))
-            restrict_red(xl, gl, a, half, next_b)
-        else:
-            for _ in range(3):
-                relax(xl, bl, il, gl, a, 0)
-                relax(xl, bl, il, gl, a, 1)
-    for level in range(top, -1, -1):
-        lo, hi, shape = start[level], start[level + 1], (2, rows[level], places[level])
-        xl, bl, il = x[lo:hi].reshape(shape), b[lo:hi].reshape(shape), inverse[lo:hi].reshape(shape)
-        gl = faces[4 * lo : 4 * hi].reshape((2, 4, rows[level], places[level]))
-        if level < top:
-            prolong_red(x[hi : start[level + 2]].reshape((2, rows[level + 1], places[level + 1])), xl)
-            relax(xl, bl, il, gl, a, 1)
-        relax(xl, bl, il, gl, a, 0)
-
-
-@_jit
-def apply_operator(p: Array, out: Array, mass: Array, face_sum: Array, faces: Array, a: float) -> float:
-    """out = A p with A = mass + a (face_sum - faces); returns p . A p."""
-    total = 0.0
-    rows, places = p.shape[1], p.shape[2]
-    for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
-        own, other, ms, fs, res = p[colour], p[1 - colour], mass[colour], face_sum[colour], out[colour]
-        for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
-                value = (ms[y, j] + a * fs[y, j]) * own[y, j] - a * flow
-                res[y, j] = value
-                total += own[y, j] * value
-    return total
-
-
-@_jit
-def dot(u: Array, v: Array, n: int) -> float:
-    total = 0.0
-    for i in range(n):
-        total += u[i] * v[i]
-    return total
-
-
-@_jit
-def conjugate_gradient(
-    dx: Array, mass: Array, inverse: Array, weight: Array, cells: Array, face_sum: Array, faces: Array, a: float,
-    reduction: float, goal: float, rows: Array, places: Array, start: Array,
-) -> int:
-    """Solve A dx = r, with r in ``cells[0]``, until its weighted norm fell by ``reduction`` or to ``goal``.
-
-    ``cells`` (5, flat): r and coarse right-hand sides, z and coarse corrections, p, A p, work. Returns the iterations.
-    """
-    r, z, p, ap, work = cells[0], cells[1], cells[2], cells[3], cells[4]
-    n = start[1]
-    shape = (2, rows[0], places[0])
-    g0 = faces[: 4 * n].reshape((2, 4, rows[0], places[0]))
-    first = 0.0
-    for i in range(n):
-        dx[i] = 0.0
-        first += (r[i] * weight[i]) ** 2
-    limit = max(reduction * reduction * first, goal * goal)
-    rz_old = 1.0
-    for iteration in range(60):
-        v_cycle(z, r, inverse, faces, a, work, rows, places, start)
-        rz = dot(r, z, n)
-        beta = rz / rz_old if iteration > 0 else 0.0
-        rz_old = rz
-        for i in range(n):
-            p[i] = z[i] + beta * p[i]
-        pap = apply_operator(
-            p[:n].reshape(shape), ap[:n].reshape(shape), mass[:n].reshape(shape), face_sum[:n].reshape(shape), g0, a
-        )
-        alpha = rz / pap if pap > 0.0 else 0.0
-        norm = 0.0
-        for i in range(n):
-            dx[i] += alpha * p[i]
-            r[i] -= alpha * ap[i]
-            norm += (r[i] * weight[i]) ** 2
-        if not norm > limit:
-            return iteration + 1
-    return 60
-
-
-@_jit
-def stage_residual(
-    free: Array, rhs: Array, bound_rhs: Array, target: Array, leave: Array, capacity: Array, weight: Array,
-    face_sum: Array, faces: Array, a: float, kon: float, koff: float, kint: float, r: Array, mass: Array,
-) -> float:
-    """Residual r and Newton's diagonal ``mass`` of the scalar stage equation at ``free``; returns the weighted norm.
-
-    capacity F + a leave F + (1 + a kint) B(F) - a div(faces grad F) = rhs, with the bound ligand eliminated:
-    B(F) = (bound_rhs + a kon R F) / (1 + a (kon F + koff + kint)).
-    """
-    total = 0.0
-    keep, gain = 1.0 + a * kint, 1.0 + a * (koff + kint)
-    on = a * kon
-    rows, places = free.shape[1], free.shape[2]
-    for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
-        own, other, q, br = free[colour], free[1 - colour], rhs[colour], bound_rhs[colour]
-        tg, lv, cp, fs = target[colour], leave[colour], capacity[colour], face_sum[colour]
-        wt, res, ms = weight[colour], r[colour], mass[colour]
-        for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
-                f = own[y, j]
-                share = 1.0 / (gain + on * f)
-                bound = (br[y, j] + on * tg[y, j] * f) * share
-                slope = on * share * (tg[y, j] - bound)
-                linear = cp[y, j] + a * lv[y, j]
-                value = q[y, j] - (linear + a * fs[y, j]) * f - keep * bound + a * flow
-                res[y, j] = value
-                ms[y, j] = linear + keep * max(slope, 0.0)
-                total += (value * wt[y, j]) ** 2
-    return total
-
-
-@_jit
-def solve_stage(
-    free: Array, rhs: Array, bound_rhs: Array, target: Array, leave: Array, capacity: Array, weight: Array,
-    a: float, kon: float, koff: float, kint: float, tolerance: float, reduction: float,
-    mass: Array, inverse: Array, cells: Array, face_sum: Array, faces: Array, rows: Array, places: Array, start: Array,
-) -> tuple[float, int, int]:
-    """Newton for one stage, ``free`` in place. Returns weighted residual, Newton and CG iterations."""
-    n = start[1]
-    shape = (2, rows[0], places[0])
-    g0, fs0 = faces[: 4 * n].reshape((2, 4, rows[0], places[0])), face_sum[:n].reshape(shape)
-    r0, m0, dx = cells[0, :n].reshape(shape), mass[:n].reshape(shape), cells[5]
-    flat = free.reshape(-1)
-    # Below this the eliminated denominator would vanish; no solution lies there.
-    lowest = -0.5 * (1.0 + a * (koff + kint)) / (a * kon) if a * kon > 0.0 else -np.inf
-    cg = 0
-    residual = np.inf
-    for newton in range(25):
-        residual = np.sqrt(stage_residual(free, rhs, bound_rhs, target, leave, capacity, weight, fs0, g0, a, kon, koff,
-                                          kint, r0, m0))
-        if not residual > tolerance:
-            return residual, newton, cg
-        prepare_levels(mass, inverse, face_sum, a, rows, places, start)
-        cg += conjugate_gradient(
-            dx, mass, inverse, weight.reshape(-1), cells, face_sum, faces, a, reduction, 0.3 * tolerance,
-            rows, places, start,
-        )  # fmt: skip
-        for i in range(n):
-            flat[i] = max(flat[i] + dx[i], lowest)
-    residual = np.sqrt(stage_residual(free, rhs, bound_rhs, target, leave, capacity, weight, fs0, g0, a, kon, koff,
-                                      kint, r0, m0))
-    return residual, 25, cg
-
-
-@_jit
-def stage_weight(
-    content: Array, source: Array, leave: Array, capacity: Array, a: float, plasma: float, floor: float, weight: Array
-) -> None:
-    """Weights of an rms norm of residuals relative to what each voxel holds (not below ``floor`` of the mean).
-
-    That is its right-hand side ``content`` and what plasma alone would bring: under fast exchange far less than what
-    passes through within the step.
-    """
-    total, count = 0.0, 0.0
-    for i in range(content.size):
-        if capacity[i] > 0.0:
-            count += 1.0
-            weight[i] = abs(content[i]) + a * source[i] * abs(plasma) / (1.0 + a * leave[i] / capacity[i])
-            total += weight[i]
-    least = floor * total / count + 1e-290
-    scale = 1.0 / np.sqrt(count)
-    for i in range(content.size):
-        weight[i] = scale / (weight[i] + least) if capacity[i] > 0.0 else 0.0
-
-
-@_jit
-def add_source(rhs: Array, source: Array, amount: float, out: Array) -> None:
-    """out = rhs + amount x source."""
-    for i in range(out.size):
-        out[i] = rhs[i] + amount * source[i]
-
-
-@_jit
-def predict(values: Array, weights: Array, out: Array) -> None:
-    """Free ligand extrapolated from earlier stages, not below 0. ``values`` (6, 3, cells)."""
-    w0, w1, w2, w3, w4 = weights[0], weights[1], weights[2], weights[3], weights[4]
-    f0, f1, f2, f3, f4 = values[0, 0], values[1, 0], values[2, 0], values[3, 0], values[4, 0]
-    for i in range(out.size):
-        out[i] = max(w0 * f0[i] + w1 * f1[i] + w2 * f2[i] + w3 * f3[i] + w4 * f4[i], 0.0)
-
-
-@_jit
-def combine(base: Array, terms: Array, weights: Array, out: Array) -> None:
-    """out = base + sum over the six stages of weights x terms; ``out`` may be ``base``."""
+@jit
+def combine(base: Array, share: float, terms: Array, weights: Array, out: Array) -> None:
+    """out += share x base + sum over the six stages of weights x terms."""
     w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
     t0, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
     for i in range(out.size):
-        out[i] = base[i] + (w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i] + w5 * t5[i])
+        out[i] += share * base[i] + (w0 * t0[i] + w1 * t1[i] + w2 * t2[i]) + (w3 * t3[i] + w4 * t4[i] + w5 * t5[i])
 
 
-@_jit
-def finish_stage(
-    free: Array, rhs: Array, target: Array, leave: Array, source: Array, face_sum: Array, faces: Array,
-    a: float, plasma: float, kon: float, koff: float, kint: float, krel: float, value: Array, slope: Array,
-) -> None:
-    """Values (F, B, I) and slopes (F + B, B, I) of a stage from its solved ``free`` and right-hand sides (3, ...).
+@jit
+def predict(free: Array, moves: Array, weights: Array, i: int, mixed: Array, out: Array) -> None:
+    """Sum of ``moves`` x free ligand of the stages before ``i``, and ``out`` extrapolated from them, not below 0."""
+    for lo in range(0, mixed.size, STRIP):
+        hi = min(lo + STRIP, mixed.size)
+        mix(free[:, lo:hi], moves, i, mixed[lo:hi])
+        mix(free[:, lo:hi], weights, i, out[lo:hi])
+    for k in range(out.size):
+        out[k] = max(out[k], 0.0)
 
-    The slope of free + bound is taken from the fluxes, not from the solved equation: then what leaves one voxel enters
-    its neighbour exactly, and an unfinished Newton iteration creates no ligand.
+
+@jit
+def integrate(
+    free: Array, slopes: Array, bound: Array, inside: Array, weights: Array, of_bound: Array, of_inside: Array,
+    out: Array,
+) -> None:  # fmt: skip
+    """Add to ``out`` (labels, 3, cells) the stages' free ligand times ``weights`` (labels, 6), and bound and
+    internalised ligand as combinations (labels, 8) of kb, ``bound`` and ``inside`` at the step's start."""
+    for lo in range(0, bound.size, STRIP):
+        hi = min(lo + STRIP, bound.size)
+        f, kb, b, s = free[:, lo:hi], slopes[:, lo:hi], bound[lo:hi], inside[lo:hi]
+        for n in range(weights.shape[0]):
+            combine(b, 0.0, f, weights[n], out[n, 0, lo:hi])
+            combine(b, of_bound[n, 6], kb, of_bound[n], out[n, 1, lo:hi])
+            combine(b, of_inside[n, 6], kb, of_inside[n], out[n, 2, lo:hi])
+            share, total = of_inside[n, 7], out[n, 2, lo:hi]
+            for i in range(s.size):
+                total[i] += share * s[i]
+
+
+@jit
+def stage_rhs(
+    mixed: Array, state: Array, slopes: Array, count: int, of_slopes: Array, of_bound: float, held: Array,
+    source: Array, leave: Array, capacity: Array, supplied: float, kint: float, exact_sum: Field, faces: Field,
+    g: float, height: int, deep: int, line: Array, q: Array, bound_rhs: Array,
+) -> None:  # fmt: skip
+    """Right-hand sides of a stage: ``q`` of free + bound and ``bound_rhs``, from what earlier stages moved.
+
+    ``mixed`` the sum of step x weight x free ligand of the ``count`` earlier stages, ``supplied`` that of plasma,
+    ``of_slopes`` (6,) that of kb; bound ligand's own sum is ``of_bound`` B + ``held`` (6,) kb. Plasma of the stage
+    itself is not in ``q``.
     """
-    gain, on, hold = 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
+    rows, places = mixed.shape[1], mixed.shape[2]
+    for colour in range(2):
+        own, other, fs, fc = mixed[colour], mixed[1 - colour], exact_sum[colour], faces[colour]
+        s0, b0, cp, so, lv = state[0, colour], state[1, colour], capacity[colour], source[colour], leave[colour]
+        out, br = q[colour], bound_rhs[colour]
+        for k in range(deep, rows // height - deep):
+            for y in range(1, height - 1):
+                row = k * height + y
+                flows(other, fc, g, row, height * deep, 1 - 2 * ((y + k - deep + colour) & 1), 0.0, line)
+                for j in range(1, places - 1):
+                    moved = line[j] - (g * fs[row, j] + lv[row, j]) * own[row, j] + supplied * so[row, j]
+                    bound = b0[row, j]
+                    value = s0[row, j] + moved - kint * of_bound * bound
+                    out[row, j] = value if cp[row, j] > 0.0 else 0.0
+                    br[row, j] = bound
+                for m in range(count):
+                    kb, u, v = slopes[m, colour], of_slopes[m], kint * held[m]
+                    for j in range(1, places - 1):
+                        br[row, j] += u * kb[row, j]
+                        out[row, j] -= v * kb[row, j]
+
+
+@jit
+def stage_weight(
+    q: Array, source: Array, leave: Array, capacity: Array, a: float, plasma: float, floor: float, holds: Array,
+    weight: Field,
+) -> float:  # fmt: skip
+    """Weights of an rms norm of residuals relative to what each voxel holds (not below ``floor`` of the mean), and the
+    plasma of the stage added to ``q``.
+
+    That is its right-hand side and what plasma alone would bring: under fast exchange far less than what passes through
+    within the step. Returns the unit of residuals (one over the mean content): weights belong to residuals times that.
+    """
+    total, count = 0.0, 0.0
+    for i in range(q.size):
+        inside = capacity[i] > 0.0
+        brought = a * source[i] * plasma
+        volume = capacity[i] if inside else 1.0
+        holds[i] = abs(q[i]) + abs(brought) * volume / (volume + a * leave[i])
+        q[i] += brought
+        count += 1.0 if inside else 0.0
+        total += holds[i] if inside else 0.0
+    unit = 1.0 / (total / count + 1e-290)
+    scale = 1.0 / np.sqrt(count)
+    for i in range(q.size):
+        weight[i] = scale / (holds[i] * unit + floor) if capacity[i] > 0.0 else 0.0
+    return float(unit)
+
+
+@jit
+def stage_residual(
+    free: Array, q: Array, bound_rhs: Array, target: Array, leave: Array, capacity: Array, weight: Field, unit: float,
+    exact_sum: Field, faces: Field, g: float, a: float, kon: float, koff: float, kint: float, height: int, deep: int,
+    line: Array, r: Field, mass: Field,
+) -> float:  # fmt: skip
+    """Residual ``r`` (times ``unit``) and Newton's diagonal ``mass`` of the scalar stage equation at ``free``; returns
+    the weighted norm.
+
+    capacity F + a leave F + (1 + a kint) B(F) - a div(faces grad F) = q, with the bound ligand eliminated:
+    B(F) = (bound_rhs + a kon R F) / (1 + a (kon F + koff + kint)).
+    """
+    total = 0.0
+    keep, gain, on = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon
     rows, places = free.shape[1], free.shape[2]
     for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
-        own, other, br, ir = free[colour], free[1 - colour], rhs[1, colour], rhs[2, colour]
-        tg, lv, so, fs = target[colour], leave[colour], source[colour], face_sum[colour]
-        vf, vb, vi = value[0, colour], value[1, colour], value[2, colour]
-        ss, sb, si = slope[0, colour], slope[1, colour], slope[2, colour]
-        for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
-                f = own[y, j]
-                bound = (br[y, j] + on * tg[y, j] * f) / (gain + on * f)
-                taken = kint * bound
-                inside = (ir[y, j] + a * taken) * hold
-                vf[y, j], vb[y, j], vi[y, j] = f, bound, inside
-                ss[y, j] = flow - (fs[y, j] + lv[y, j]) * f + plasma * so[y, j] - taken
-                sb[y, j] = (bound - br[y, j]) / a
-                si[y, j] = taken - krel * inside
-
-
-@_jit
-def scaled_error(old: Array, new: Array, slopes: Array, weights: Array, capacity: Array, floor: float) -> float:
-    """Root mean square over tissue of the embedded error, relative to the ligand that a voxel holds (or ``floor``).
-
-    ``old``, ``new`` (3, cells) with free + bound, bound, internalised; ``slopes`` (6, 3, cells), ``weights``
-    step (b - b^).
-    """
-    count, total = 0.0, 0.0
-    for i in range(capacity.size):
-        count += 1.0 if capacity[i] > 0.0 else 0.0
-    for field in range(3):
-        k0, k1, k2 = slopes[0, field], slopes[1, field], slopes[2, field]
-        k3, k4, k5 = slopes[3, field], slopes[4, field], slopes[5, field]
-        for i in range(capacity.size):
-            e = weights[0] * (k0[i] + k1[i]) + weights[2] * k2[i] + weights[3] * k3[i]
-            e += weights[4] * k4[i] + weights[5] * k5[i]
-            # mostly the new content: a voxel that empties within the step must still be right at its end
-            holds = abs(new[0, i]) + abs(new[2, i]) + 0.1 * (abs(old[0, i]) + abs(old[2, i]))
-            total += (e / (holds + floor)) ** 2
-    return float(np.sqrt(total / count))
-
-
-@_jit
-def total_content(state: Array) -> float:
-    """Ligand in the section, free + bound + internalised; ``state`` (3, cells)."""
-    total = 0.0
-    for i in range(state.shape[1]):
-        total += state[0, i] + state[2, i]
+        own, other, fs, fc = free[colour], free[1 - colour], exact_sum[colour], faces[colour]
+        rhs, br, tg, lv, cp = q[colour], bound_rhs[colour], target[colour], leave[colour], capacity[colour]
+        wt, res, ms = weight[colour], r[colour], mass[colour]
+        for k in range(deep, rows // height - deep):
+            for y in range(1, height - 1):
+                row = k * height + y
+                flows(other, fc, g, row, height * deep, 1 - 2 * ((y + k - deep + colour) & 1), 0.0, line)
+                for j in range(1, places - 1):
+                    f = own[row, j]
+                    share = 1.0 / (gain + on * f)
+                    bound = (br[row, j] + on * tg[row, j] * f) * share
+                    slope = on * share * (tg[row, j] - bound)
+                    linear = cp[row, j] + a * lv[row, j]
+                    value = rhs[row, j] - linear * f - keep * bound + a * (line[j] - g * fs[row, j] * f)
+                    value = value * unit if cp[row, j] > 0.0 else 0.0
+                    res[row, j] = value
+                    ms[row, j] = linear + keep * max(slope, 0.0)
+                    total += (value * wt[row, j]) ** 2
     return total
 
 
-@_jit
-def deepest(values: Array, capacity: Array) -> float:
-    """How far below 0 any content of a stage lies, nmol/L of tissue; ``values`` (3, cells)."""
-    low = 0.0
-    for i in range(capacity.size):
-        low = min(low, capacity[i] * values[0, i], min(values[1, i], values[2, i]))
-    return -low
+@jit
+def solve_stage(
+    free: Array, q: Array, bound_rhs: Array, target: Array, leave: Array, capacity: Array, weight: Field, unit: float,
+    a: float, kon: float, koff: float, kint: float, tolerance: float, reduction: float,
+    mass: Field, inverse: Field, dx: Field, cells: Field, exact_sum: Field, face_sum: Field, faces: Field, g: float,
+    line: Field, line64: Array, height: Ints, places: Ints, start: Ints, face_start: Ints, deep: int,
+) -> tuple[float, int, int]:  # fmt: skip
+    """Newton for one stage, ``free`` in place. Returns weighted residual, Newton and CG iterations."""
+    n = start[1]
+    shape = free.shape
+    flat_faces = faces[: face_start[1]]
+    finest = flat_faces.reshape((2, flat_faces.size // n, shape[1], shape[2]))
+    r0, m0 = cells[0, :n].reshape(shape), mass[:n].reshape(shape)
+    flat = free.reshape(-1)
+    # Below this the eliminated denominator would vanish; no solution lies there.
+    lowest = -0.5 * (1.0 + a * (koff + kint)) / (a * kon) if a * kon > 0.0 else -np.inf
+    cg, newton = 0, 0
+    back = 1.0 / unit
+    while True:
+        residual = np.sqrt(stage_residual(
+            free, q, bound_rhs, target, leave, capacity, weight, unit, exact_sum, finest, g, a, kon, koff, kint,
+            height[0], deep, line64, r0, m0,
+        ))  # fmt: skip
+        if not residual > tolerance or newton == MOST_NEWTON:
+            return residual, newton, cg
+        if newton % REFRESH == 0:  # the cycle need only resemble the matrix
+            prepare_levels(mass, inverse, face_sum, g, a, height, places, start, deep)
+        cg += conjugate_gradient(
+            dx, mass, inverse, weight.reshape(-1), cells, exact_sum, faces, g, a, line, line64, reduction,
+            0.3 * tolerance, height, places, start, face_start, deep,
+        )  # fmt: skip
+        for i in range(n):
+            flat[i] = max(flat[i] + back * dx[i], lowest)
+        newton += 1
 
 
-@_jit
-def stage_totals(values: Array, slopes: Array, capacity: Array, out: Array) -> None:
-    """Content and its slope at each of the six stages, summed over the section: ``out`` (6, 2)."""
-    for stage in range(values.shape[0]):
-        content, slope = 0.0, 0.0
-        f, b, inside = values[stage, 0], values[stage, 1], values[stage, 2]
-        ks, ki = slopes[stage, 0], slopes[stage, 2]
+@jit
+def finish_stage(
+    free: Array, bound_rhs: Array, target: Array, a: float, kon: float, koff: float, kint: float, slope: Array
+) -> None:
+    """Slope kb of bound ligand of a stage from its solved ``free``; flat fields."""
+    gain, on, over = 1.0 + a * (koff + kint), a * kon, 1.0 / a
+    for i in range(free.size):
+        bound = (bound_rhs[i] + on * target[i] * free[i]) / (gain + on * free[i])
+        slope[i] = (bound - bound_rhs[i]) * over
+
+
+@jit
+def last_slope(
+    free: Array, bound_rhs: Array, slope: Array, leave: Array, capacity: Array, a: float, kint: float,
+    exact_sum: Field, faces: Field, g: float, height: int, deep: int, line: Array, q: Array,
+) -> None:  # fmt: skip
+    """Free + bound ligand at the step's end, in place of the last stage's ``q``.
+
+    Taken from the fluxes, not from the solved equation: then what leaves one voxel enters its neighbour exactly, and an
+    unfinished Newton iteration creates no ligand.
+    """
+    rows, places = free.shape[1], free.shape[2]
+    for colour in range(2):
+        own, other, fs, fc = free[colour], free[1 - colour], exact_sum[colour], faces[colour]
+        br, kb, lv, cp, out = bound_rhs[colour], slope[colour], leave[colour], capacity[colour], q[colour]
+        for k in range(deep, rows // height - deep):
+            for y in range(1, height - 1):
+                row = k * height + y
+                flows(other, fc, g, row, height * deep, 1 - 2 * ((y + k - deep + colour) & 1), 0.0, line)
+                for j in range(1, places - 1):
+                    taken = kint * (br[row, j] + a * kb[row, j])
+                    moved = line[j] - (g * fs[row, j] + lv[row, j]) * own[row, j] - taken
+                    out[row, j] += a * moved if cp[row, j] > 0.0 else 0.0
+
+
+@jit
+def take_step(
+    step: float, plasma: Array, before: Array, diagonal: float, held: Array, predictor: Array, tolerances: Array,
+    reduction: float, floor: float, rates: tuple[float, float, float], state: Array, free: Array, slopes: Array,
+    fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Field],
+    solver: tuple[Field, Field, Field, Field], grid: tuple[Field, Field, Field, float],
+    lines: tuple[Field, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], totals: Array, tally: Ints,
+) -> float:  # fmt: skip
+    """All stages of a step: ``free`` and ``slopes`` (6, ...) of stages 1 to 5, free + bound ligand at its end in the
+    work field ``q``. Returns the residual of the last stage solved, above the tolerance where it did not converge.
+
+    ``before`` (6, 6) the tableau's earlier stages, ``held`` before x tableau, ``tolerances`` (6,); ``totals`` (6, 3)
+    and the ``tally`` of Newton and CG iterations are filled.
+    """
+    capacity, target, source, leave = fields
+    q, bound_rhs, mixed, weight = work
+    mass, inverse, dx, cells = solver
+    exact_sum, face_sum, faces, g = grid
+    line, line64 = lines
+    height, places, start, face_start, deep = sizes
+    kon, koff, kint = rates
+    n = q.size
+    flat_faces = faces[: face_start[1]]
+    finest = flat_faces.reshape((2, flat_faces.size // n, q.shape[1], q.shape[2]))
+    a = diagonal * step
+    residual = 0.0
+    for i in range(1, before.shape[0]):
+        moves = step * before[i]
+        predict(free.reshape((6, n)), moves, predictor[i], i, mixed.reshape(-1), free[i].reshape(-1))
+        stage_rhs(
+            mixed, state, slopes, i, moves, moves.sum(), step * step * held[i], source, leave, capacity,
+            np.sum(moves * plasma), kint, exact_sum, finest, g, height[0], deep, line64, q, bound_rhs,
+        )  # fmt: skip
+        unit = stage_weight(
+            q.reshape(-1), source.reshape(-1), leave.reshape(-1), capacity.reshape(-1), a, plasma[i], floor,
+            mixed.reshape(-1), weight.reshape(-1),
+        )  # fmt: skip
+        residual, newton, cg = solve_stage(
+            free[i], q, bound_rhs, target, leave, capacity, weight, unit, a, kon, koff, kint, tolerances[i], reduction,
+            mass, inverse, dx, cells, exact_sum, face_sum, faces, g, line, line64, height, places, start, face_start,
+            deep,
+        )  # fmt: skip
+        tally[0] += newton
+        tally[1] += cg
+        if not residual <= max(tolerances[i], LEAST_RESIDUAL):
+            return float(residual)
+        finish_stage(free[i].reshape(-1), bound_rhs.reshape(-1), target.reshape(-1), a, kon, koff, kint,
+                     slopes[i].reshape(-1))  # fmt: skip
+    last_slope(
+        free[-1], bound_rhs, slopes[-1], leave, capacity, a, kint, exact_sum, finest, g, height[0], deep, line64, q
+    )
+    measure(free.reshape((6, n)), slopes.reshape((6, n)), capacity.reshape(-1), leave.reshape(-1), totals)
+    return float(residual)
+
+
+@jit
+def measure(free: Array, slopes: Array, capacity: Array, leave: Array, out: Array) -> None:
+    """Sums over the tissue at the six stages: free ligand per tissue, what leaves per h, kb; ``out`` (6, 3)."""
+    for stage in range(free.shape[0]):
+        f, kb = free[stage], slopes[stage]
+        content, gone, slope = 0.0, 0.0, 0.0
         for i in range(capacity.size):
-            content += capacity[i] * f[i] + b[i] + inside[i]
-            slope += ks[i] + ki[i]
-        out[stage, 0], out[stage, 1] = content, slope
+            content += capacity[i] * f[i]
+            gone += leave[i] * f[i]
+            slope += kb[i]
+        out[stage, 0], out[stage, 1], out[stage, 2] = content, gone, slope
+
+
+@jit
+def step_error(
+    mixed: Array, free: Array, state: Array, new: Array, slopes: Array, supplied: float, source: Array, leave: Array,
+    capacity: Array, numbers: Array, kint: float, floor: float, exact_sum: Field, faces: Field, g: float, height: int,
+    deep: int, line: Array, lines: Array,
+) -> tuple[float, float]:  # fmt: skip
+    """Sum over tissue of the squared embedded error relative to the ligand that a voxel holds (or ``floor``), of free +
+    bound, bound and internalised; and how far below 0 any content at the step's end (``free``) lies.
+
+    ``mixed`` the difference of weights x free ligand, ``supplied`` that of plasma; ``new`` free + bound at the end.
+    ``numbers`` (5, 8): rows for the errors of bound, of what bound ligand lost, of internalised, then bound and
+    internalised at the end, each from kb (6), B and I.
+    """
+    total, low = 0.0, 0.0
+    rows, places = mixed.shape[1], mixed.shape[2]
+    for colour in range(2):
+        own, other, fs, fc = mixed[colour], mixed[1 - colour], exact_sum[colour], faces[colour]
+        s0, b0, i0, s1 = state[0, colour], state[1, colour], state[2, colour], new[colour]
+        so, lv, cp, end = source[colour], leave[colour], capacity[colour], free[colour]
+        for k in range(deep, rows // height - deep):
+            for y in range(1, height - 1):
+                row = k * height + y
+                flows(other, fc, g, row, height * deep, 1 - 2 * ((y + k - deep + colour) & 1), 0.0, line)
+                for n in range(5):
+                    t = lines[n]
+                    w0, w1, w2, w3 = numbers[n, 0], numbers[n, 1], numbers[n, 2], numbers[n, 3]
+                    w4, w5, wb, wi = numbers[n, 4], numbers[n, 5], numbers[n, 6], numbers[n, 7]
+                    k0, k1, k2 = slopes[0, colour, row], slopes[1, colour, row], slopes[2, colour, row]
+                    k3, k4, k5 = slopes[3, colour, row], slopes[4, colour, row], slopes[5, colour, row]
+                    for j in range(1, places - 1):
+                        first, second = w0 * k0[j] + w1 * k1[j] + w2 * k2[j], w3 * k3[j] + w4 * k4[j] + w5 * k5[j]
+                        t[j] = first + second + (wb * b0[row, j] + wi * i0[row, j])
+                for j in range(1, places - 1):
+                    free_error = line[j] - (g * fs[row, j] + lv[row, j]) * own[row, j] + supplied * so[row, j]
+                    free_error -= kint * lines[1, j]
+                    # mostly the new content: a voxel that empties within the step must still be right at its end
+                    holds = abs(s1[row, j]) + abs(lines[4, j]) + 0.1 * (abs(s0[row, j]) + abs(i0[row, j])) + floor
+                    over = 1.0 / holds
+                    inside = cp[row, j] > 0.0
+                    squares = (free_error * over) ** 2 + (lines[0, j] * over) ** 2 + (lines[2, j] * over) ** 2
+                    total += squares if inside else 0.0
+                    least = min(cp[row, j] * end[row, j], min(lines[3, j], lines[4, j]))
+                    low = min(low, least if inside else 0.0)
+    return total, -low

@@ -12,9 +12,9 @@ from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import DidNotConverge
 from nichedose.fields.grid import Array
 from nichedose.transport import _kernels as kernel
-from nichedose.transport._checkerboard import build_ladder, pack, packed_shape, unpack
+from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
-from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
+from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, C, label_weights
 
 __all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
 
@@ -22,11 +22,12 @@ STATE_PER_TOLERANCE = 2.0  # rms embedded error per step, in units of the tolera
 SOURCE_PER_TOLERANCE = 0.02  # error of the plasma quadrature per step, of the whole area under the curve
 LABEL_PER_TOLERANCE = 0.03  # what a step may lose of a label's balance, of all that will enter
 BELOW_ZERO_PER_TOLERANCE = 1e-3  # of the mean content, that a step may leave below 0 in any voxel
-NEWTON_PER_TOLERANCE = 0.1  # weighted residual of a stage
+NEWTON_PER_TOLERANCE = 0.3  # weighted residual of a stage
 FLOOR = 1e-3  # voxels holding less than this share of the mean (so far the largest) are judged against that share
-CG_REDUCTION = 0.05
+CG_REDUCTION = 0.1
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
+LAST = np.eye(STAGES)[-1]  # weights of the last stage alone
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
 
@@ -46,108 +47,144 @@ class March:
     cg: int = 0
 
 
-def _flat(packed: Array) -> Array:
-    return packed.reshape(-1)
-
-
 class Stages:
-    """Packed fields and work arrays of one run, and the six stages of a step."""
+    """Packed fields and work arrays of one run, and the six stages of a step.
+
+    ``state`` (3, ...) free + bound, bound and internalised at the step's start; ``free`` (6, ...) free ligand of the
+    stages and ``slopes`` (6, ...) of bound ligand, kb; stage 0 is the step's start. Everything else follows from these.
+    """
 
     def __init__(self, equations: Coefficients) -> None:
         self.shape = equations.capacity.shape
         packed = packed_shape(self.shape)
         self.eq = equations
+        mask = equations.capacity > 0.0
+        self.voxels = int(np.count_nonzero(mask))
+        self.ladder = ladder = build_ladder(mask, equations.faces_per_h)
         self.capacity, self.target = pack(equations.capacity), pack(equations.target_nmol_per_L)
-        self.source, self.leave = pack(equations.source_per_h), pack(equations.leave_per_h)
-        self.ladder = build_ladder(equations.face_y_per_h, equations.face_x_per_h)
-        total, cells = int(self.ladder.start[-1]), int(self.ladder.start[1])
-        self.g0 = self.ladder.faces[: 4 * cells].reshape(2, 4, *packed[1:])
-        self.fs0 = self.ladder.face_sum[:cells].reshape(packed)
-        self.mass, self.inverse = np.zeros(total), np.zeros(total)
-        self.work = np.zeros((6, total))
-        self.weight, self.q = np.zeros(packed), np.zeros(packed)
-        self.free = np.zeros(packed)
-        self.rhs = np.zeros((3, *packed))
-        self.state = np.zeros((3, *packed))  # free + bound, bound, internalised at the step's start
-        self.new = np.zeros((3, *packed))
-        self.values = np.zeros((STAGES, 3, *packed))
-        self.slopes = np.zeros((STAGES, 3, *packed))
+        self.source = pack(equations.source_per_h)
+        same = equations.leave_per_h is equations.source_per_h
+        self.leave = self.source if same else pack(equations.leave_per_h)
+        cells, total = cells_of(self.shape), int(ladder.start[-1])
+        self.sums = ladder.exact_sum
+        self.finest = ladder.faces[: ladder.face_start[1]].reshape(2, -1, *packed[1:])
+        self.place = (ladder.even, int(ladder.height[0]), ladder.deep)
+        self.line, self.line64 = np.zeros(packed[2], np.float32), np.zeros(packed[2])
+        self.lines = np.zeros((5, packed[2]))
+        self.mass, self.inverse = np.zeros(total, np.float32), np.zeros(total, np.float32)
+        self.work, self.dx = np.zeros((4, total), np.float32), np.zeros(cells, np.float32)
+        self.weight = np.zeros(packed, np.float32)
+        self.q, self.bound_rhs = np.zeros(packed), np.zeros(packed)
+        # combinations of stages are done with when the solver starts: they lie where its z and p will
+        self.mixed = self.work[1:3].reshape(-1).view(np.float64)[:cells].reshape(packed)
+        self.state = np.zeros((3, *packed))
+        self.free, self.slopes = np.zeros((STAGES, *packed)), np.zeros((STAGES, *packed))
         self.residual = 0.0  # of the stage solved last
-        self.voxels = int(np.count_nonzero(equations.capacity))
         self.peak = 0.0  # largest mean content so far
-        self.first_slope = np.zeros((3, *packed))  # without the plasma's share
+        self.brought = float(equations.source_per_h.sum())
+        self.sums_before = np.zeros(3)  # of the state, over the section
+        self.sums_after = np.zeros(3)
+        self.totals = np.zeros((STAGES, 3))  # of free ligand per tissue, what leaves, kb, at the stages
+        self.hold: Array = np.eye(STAGES)  # internalised ligand of the stages: hold (I + step kint A bound)
+        self.ends = (np.zeros(STAGES + 2), np.zeros(STAGES + 2))  # bound and internalised ligand at the step's end
 
     def take(self, step_h: float, plasma: Array, newton_tolerance: float, last: bool, tally: March) -> bool:
-        """Try one step; the new state lies in ``new``. False where a stage did not converge."""
-        flat = self.slopes.reshape(STAGES, -1)
-        self.slopes[0] = self.first_slope
-        kernel.add_source(_flat(self.first_slope[0]), _flat(self.source), plasma[0], _flat(self.slopes[0, 0]))
-        for i in range(1, STAGES):
-            kernel.combine(_flat(self.state), flat, step_h * BEFORE[i], _flat(self.rhs))
-            tolerance = LAST_TOLERANCE if last and i == STAGES - 1 else newton_tolerance
-            if not self._stage(i, A[i, i] * step_h, plasma[i], tolerance, tally):
-                return False
-        kernel.combine(_flat(self.state), flat, step_h * B, _flat(self.new))
-        return True
-
-    def _stage(self, i: int, a: float, plasma: float, tolerance: float, tally: March) -> bool:
-        """Solve stage ``i`` for the right-hand sides in ``rhs``; ``a`` is the diagonal coefficient times the step."""
+        """Try one step; free + bound ligand at its end lies in ``q``. False where a stage did not converge."""
         eq, ladder = self.eq, self.ladder
-        kernel.add_source(_flat(self.rhs[0]), _flat(self.source), a * plasma, _flat(self.q))
-        kernel.stage_weight(
-            _flat(self.rhs[0]), _flat(self.source), _flat(self.leave), _flat(self.capacity), a, plasma, FLOOR,
-            _flat(self.weight),
+        tolerances = np.full(STAGES, newton_tolerance)
+        if last:
+            tolerances[-1] = LAST_TOLERANCE
+        counts = np.zeros(2, dtype=np.int64)
+        self.residual = kernel.take_step(
+            step_h, plasma, BEFORE, GAMMA, BEFORE @ A, PREDICTOR, tolerances, CG_REDUCTION, FLOOR,
+            (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), self.state, self.free, self.slopes,
+            (self.capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
+            (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
+            (self.line, self.line64), (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep),
+            self.totals, counts,
         )  # fmt: skip
-        kernel.predict(self.values.reshape(STAGES, 3, -1), PREDICTOR[i], _flat(self.free))
-        rates = (a, eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h)
-        self.residual, newton, cg = kernel.solve_stage(
-            self.free, self.q, self.rhs[1], self.target, self.leave, self.capacity, self.weight,
-            *rates, tolerance, CG_REDUCTION, self.mass, self.inverse, self.work,
-            ladder.face_sum, ladder.faces, ladder.rows, ladder.places, ladder.start,
-        )  # fmt: skip
-        tally.newton += newton
-        tally.cg += cg
-        if not self.residual <= max(tolerance, 1e-8):
+        tally.newton += int(counts[0])
+        tally.cg += int(counts[1])
+        if not self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL):
             return False
-        kernel.finish_stage(
-            self.free, self.rhs, self.target, self.leave, self.source, self.fs0, self.g0,
-            a, plasma, *rates[1:], eq.krel_per_h, self.values[i], self.slopes[i],
-        )  # fmt: skip
+        self.hold = np.asarray(np.linalg.inv(np.eye(STAGES) + step_h * eq.krel_per_h * A), dtype=float)
+        bound, inside = self.combinations(step_h, LAST)
+        parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
+        self.ends = (bound, inside)
+        self.sums_after = np.array([float(self.q.sum()), bound @ parts, inside @ parts])
         return True
 
-    def state_errors(self, step_h: float) -> tuple[float, float]:
+    def combinations(self, step_h: float, weights: Array) -> tuple[Array, Array]:
+        """Sums over the stages of ``weights`` (..., 6) x bound and x internalised ligand, as weights (..., 8) of
+        kb (6), B and I of the state."""
+        bound = np.concatenate([step_h * weights @ A, weights.sum(axis=-1, keepdims=True), 0.0 * weights[..., :1]], -1)
+        through = weights @ self.hold @ (step_h * self.eq.kint_per_h * A)
+        kept = (weights @ self.hold).sum(axis=-1, keepdims=True)
+        inside = np.concatenate([step_h * through @ A, through.sum(axis=-1, keepdims=True), kept], -1)
+        return bound, inside
+
+    def state_errors(self, step_h: float, plasma: Array) -> tuple[float, float]:
         """Embedded error of the step, relative (rms over voxels); the deepest value below 0, of the mean content."""
-        new = self.new.reshape(3, -1)
-        peak = max(self.peak, kernel.total_content(new) / self.voxels) + 1e-290
-        error = kernel.scaled_error(
-            self.state.reshape(3, -1), new, self.slopes.reshape(STAGES, 3, -1), step_h * (B - B_EMBEDDED),
-            _flat(self.capacity), FLOOR * peak,
+        peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels) + 1e-290
+        difference = step_h * (B - B_EMBEDDED)
+        kernel.mix(self.free.reshape(STAGES, -1), difference, STAGES, _flat(self.mixed))
+        numbers = np.zeros((5, STAGES + 2))
+        numbers[0, :STAGES] = difference
+        bound, inside = self.combinations(step_h, difference)
+        numbers[1], numbers[2] = bound, self.eq.kint_per_h * bound - self.eq.krel_per_h * inside
+        numbers[3], numbers[4] = self.ends
+        squares, low = kernel.step_error(
+            self.mixed, self.free[-1], self.state, self.q, self.slopes, difference @ plasma, self.source, self.leave,
+            self.capacity, numbers, self.eq.kint_per_h, FLOOR * peak, self.sums, self.finest, *self.place, self.line64,
+            self.lines,
         )  # fmt: skip
-        return float(error), float(kernel.deepest(self.values[-1].reshape(3, -1), _flat(self.capacity)) / peak)
+        return math.sqrt(squares / self.voxels), low / peak
 
-    def label_misses(self, step_h: float, decays: Array, weights: Array) -> Array:
+    def label_misses(self, step_h: float, plasma: Array, decays: Array, weights: Array) -> Array:
         """What each label's quadrature misses of its balance over the step, at the label's strength at its start."""
-        totals = np.empty((STAGES, 2))
-        kernel.stage_totals(
-            self.values.reshape(STAGES, 3, -1), self.slopes.reshape(STAGES, 3, -1), self.capacity.reshape(-1), totals
-        )
-        z = decays * step_h
-        before, after = kernel.total_content(self.state.reshape(3, -1)), kernel.total_content(self.new.reshape(3, -1))
-        change = step_h * (weights @ totals[:, 1]) - z * (weights @ totals[:, 0])
-        return np.asarray(np.abs(np.exp(-z) * after - before - change))
+        bound, inside = self.combinations(step_h, np.eye(STAGES))
+        parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
+        slopes = self.brought * plasma - self.totals[:, 1] - self.eq.krel_per_h * (inside @ parts)
+        contents = self.totals[:, 0] + (bound + inside) @ parts
+        z, ends = decays * step_h, np.array([1.0, 0.0, 1.0])
+        change = step_h * (weights @ slopes) - z * (weights @ contents)
+        return np.asarray(np.abs(np.exp(-z) * (self.sums_after @ ends) - self.sums_before @ ends - change))
 
-    def accept(self, plasma_at_end: float) -> None:
+    def integrate(self, step_h: float, weights: Array, integrals: Array) -> None:
+        """Add to ``integrals`` (labels, 3, ...) the stages' free (per void), bound and internalised ligand times
+        ``weights`` (labels, 6)."""
+        bound, inside = self.combinations(step_h, weights)
+        kernel.integrate(
+            self.free.reshape(STAGES, -1), self.slopes.reshape(STAGES, -1), _flat(self.state[1]), _flat(self.state[2]),
+            weights, bound, inside, integrals.reshape(len(weights), 3, -1),
+        )  # fmt: skip
+
+    def accept(self) -> None:
         """The new state becomes the old one; the last stage is the first of the next step."""
-        self.state, self.new = self.new, self.state
-        self.peak = max(self.peak, kernel.total_content(self.state.reshape(3, -1)) / self.voxels)
-        self.values[0] = self.values[-1]
-        self.first_slope[...] = self.slopes[-1]
-        kernel.add_source(_flat(self.slopes[-1, 0]), _flat(self.source), -plasma_at_end, _flat(self.first_slope[0]))
+        bound, inside = self.ends
+        slopes = self.slopes.reshape(STAGES, -1)
+        old_bound, old_inside = _flat(self.state[1]), _flat(self.state[2])
+        old_inside *= inside[-1]
+        kernel.combine(old_bound, inside[STAGES], slopes, inside[:STAGES], old_inside)
+        kernel.combine(old_bound, bound[STAGES] - 1.0, slopes, bound[:STAGES], old_bound)
+        self.state[0] = self.q
+        self.free[0], self.slopes[0] = self.free[-1], self.slopes[-1]
+        self.sums_before = self.sums_after
+        self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
+
+    def let_go(self) -> None:
+        """Keep the state alone: no step will follow."""
+        self.free = self.free[:1].copy()
+        del self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse, self.weight
 
     def snapshot(self) -> Array:
-        """Free (per tissue), bound and internalised at the step's end, (3, ny, nx)."""
-        free, bound, inside = self.values[-1]
-        return unpack(np.stack([self.capacity * free, bound, inside]), self.shape)
+        """Free (per tissue), bound and internalised at the step's start, (3, ...)."""
+        free, bound, inside = (unpack(f, self.shape) for f in (self.free[0], self.state[1], self.state[2]))
+        return np.stack([self.eq.capacity * free, bound, inside])
+
+
+def _flat(packed: Array) -> Array:
+    return packed.reshape(-1)
 
 
 def plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: float) -> tuple[Array, float]:
@@ -196,9 +233,9 @@ class _Controller:
         newton = NEWTON_PER_TOLERANCE * self.tolerance
         if self.run.take(step, levels, newton, last, tally):
             strength = np.exp(-self.decays * time) / self.label_supply
-            labels = float(np.max(strength * self.run.label_misses(step, self.decays, weights)))
+            labels = float(np.max(strength * self.run.label_misses(step, levels, self.decays, weights)))
             allowed = (STATE_PER_TOLERANCE, BELOW_ZERO_PER_TOLERANCE, SOURCE_PER_TOLERANCE, LABEL_PER_TOLERANCE)
-            found = (*self.run.state_errors(step), miss, labels)
+            found = (*self.run.state_errors(step, levels), miss, labels)
             error = max(f / (a * self.tolerance) for f, a in zip(found, allowed, strict=True))
             error = error if math.isfinite(error) else math.inf
         factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
@@ -217,7 +254,7 @@ def march(
     """
     run, out = Stages(equations) if stages is None else stages, March()
     control = _Controller(run, plasma, end_h, decay_per_h, tolerance)
-    integrals = np.zeros((len(decay_per_h), 3, *run.free.shape))
+    integrals = np.zeros((len(decay_per_h), 3, *run.q.shape))
     snapshots = [np.zeros((3, *run.shape))]
     time = 0.0
     while time < end_h:
@@ -227,14 +264,12 @@ def march(
             if control.next_h < 1e-12 * max(time, 1e-3):
                 raise DidNotConverge(_stuck(time, end_h, step, equations, run.residual))
             continue
-        for n, decay in enumerate(decay_per_h):
-            fade = math.exp(-decay * time)
-            if fade > 1e-30:
-                flat = integrals[n].reshape(-1)
-                kernel.combine(flat, run.values.reshape(STAGES, -1), step.size_h * fade * step.weights[n], flat)
+        fade = np.exp(-decay_per_h * time)
+        fade[fade < 1e-30] = 0.0
+        run.integrate(step.size_h, step.size_h * fade[:, None] * step.weights, integrals)
         if record is not None:
             record(time, step, run)
-        run.accept(step.plasma[-1])
+        run.accept()
         time = step.end_h
         out.times_h.append(time)
         snapshots.append(run.snapshot())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, 
 from nichedose.transport.network import Network
 from nichedose.transport.supply import Supply
 
-__all__ = ["Course", "Label", "Problem", "march_network"]
+__all__ = ["Course", "Label", "Marching", "NetworkRun", "Problem", "march_network"]
 
 KINDS = {"constant": 0, "mobile": 1, "immobile": 2, "binding": 3, "from plasma": 4}
 # A cubic through the first four stages, at the last two (which lie at and beyond the step's end).
@@ -55,11 +56,11 @@ class Problem:
     """All coefficients, per h and per volume of tissue; mobile species in rows.
 
     ``enter`` multiplies the batch's supply; ``volume`` (n,) over its mean; ``given`` and ``lost`` (mobiles, ...) of the
-    ladder; ``symmetric`` where conjugate gradients may be used.
+    ladder (empty on a lattice, which has its own); ``symmetric`` where conjugate gradients may be used.
     """
 
     network: Network
-    ladder: MeshLadder
+    ladder: MeshLadder | None
     volume: Array
     capacity: Array
     enter: Array
@@ -67,6 +68,41 @@ class Problem:
     given: Array
     lost: Array
     symmetric: bool
+
+
+class Marching(Protocol):
+    """A run that can be marched: it holds the species' fields and takes steps."""
+
+    @property
+    def residual(self) -> float:
+        """Of the stage solved last."""
+
+    def label_supplies(self, labels: Sequence[Label], end_h: float) -> Array:
+        """Scale of each label's balance (labels,)."""
+
+    def begin(self, labels: int) -> None:
+        """Make room for the label integrals."""
+
+    def take(self, step_h: float, levels: Array, newton_tolerance: float, last: bool, tally: Course) -> bool:
+        """Try one step with plasma ``levels`` (6, batches); False where a stage did not converge."""
+
+    def errors(self, step_h: float) -> tuple[float, float]:
+        """Embedded error (rms, relative, the worst species); the deepest negative value, of the mean content."""
+
+    def misses(self, step_h: float, labels: Sequence[Label], weights: Array) -> Array:
+        """What each label's quadrature misses of its balance over the step, at its strength at the step's start."""
+
+    def integrate(self, step_h: float, labels: Sequence[Label], weights: Array) -> None:
+        """Add the step's share to the label integrals; ``weights`` (labels, 6) of the stages."""
+
+    def accept(self) -> None:
+        """The new state becomes the old one."""
+
+    def keep(self, last: bool) -> tuple[Array, Array]:
+        """Free ligand per tissue (mobiles, n) and immobile species (immobiles, n) now; no step follows the ``last``."""
+
+    def deliver(self, out: Course) -> None:
+        """Hand over the label integrals; the run is over."""
 
 
 @dataclass
@@ -122,14 +158,16 @@ def _core(network: Network) -> int:
     return inside[0]  # they come last
 
 
-class _Stages:
+class NetworkRun:
     """Fields and work arrays of one run, and the six stages of a step."""
 
     def __init__(self, problem: Problem) -> None:
         self.p, net = problem, problem.network
         self.cells, self.mobiles, self.immobiles = problem.volume.size, len(net.mobile), len(net.immobile)
         m, k, n = self.mobiles, self.immobiles, self.cells
-        total = int(problem.ladder.start[-1])
+        assert problem.ladder is not None
+        self.ladder = problem.ladder
+        total = int(self.ladder.start[-1])
         self.table = _Table(net, n, k)
         self.core = _core(net)
         self.core_table = self.table if self.core == k else _Table(net, n, self.core)
@@ -156,6 +194,7 @@ class _Stages:
         self.peak = np.zeros(m)  # largest mean content of each mobile species so far
         self.residual = 0.0
         self.last_level, self.end_level = np.zeros(self.batches), np.zeros(self.batches)
+        self.begin(0)
 
     def entering(self, level: Array) -> Array:
         return np.asarray(self.p.enter * level[self.batch][:, None])
@@ -165,14 +204,18 @@ class _Stages:
         self._new_level(levels[0])
         self.end_level = levels[-1]
         for i in range(1, STAGES):
-            for state, slopes, rhs in zip(self.state, self.slopes, self.rhs, strict=True):
-                _kernels.combine(state.ravel(), slopes.reshape(STAGES, -1), step_h * BEFORE[i], rhs.reshape(-1))
+            self._gather(step_h * BEFORE[i], self.rhs)
             tolerance = LAST_TOLERANCE if last and i == STAGES - 1 else newton_tolerance
             if not self._stage(i, A[i, i] * step_h, levels[i], tolerance, tally):
                 return False
-        for state, slopes, new in zip(self.state, self.slopes, self.new, strict=True):
-            _kernels.combine(state.ravel(), slopes.reshape(STAGES, -1), step_h * B, new.reshape(-1))
+        self._gather(step_h * B, self.new)
         return True
+
+    def _gather(self, weights: Array, into: tuple[Array, Array]) -> None:
+        """The state and ``weights`` (6,) times the slopes of the stages."""
+        for state, slopes, out in zip(self.state, self.slopes, into, strict=True):
+            out[...] = 0.0
+            _kernels.combine(state.reshape(-1), 1.0, slopes.reshape(STAGES, -1), weights, out.reshape(-1))
 
     def _new_level(self, level: Array) -> None:
         """The first stage is the last one of the step before, but for what plasma offers now."""
@@ -199,7 +242,7 @@ class _Stages:
         kernel.blend(PREDICTOR[i][:i], self.free[:i].reshape(i, -1), 0.0, self.guess.reshape(-1))
         most = a * self.fastest * self.mobiles
         lowest = np.divide(-0.5, most, out=np.full(self.mobiles, -np.inf), where=most > 0.0)
-        ladder = p.ladder
+        ladder = self.ladder
         self.residual, newton, cycles = kernel.solve_stage(
             self.guess, q, self.rhs[1][:core], level, a, p.capacity, p.leave, self.held[:core],
             *self.core_table.arrays, p.volume, self.weight,
@@ -264,6 +307,57 @@ class _Stages:
         mobile, immobile = (self._summed(slopes.reshape(-1, self.cells)).reshape(STAGES, -1) for slopes in self.slopes)
         return before, after, np.asarray((mobile + immobile @ self.apart) @ self.family.T)
 
+    def label_supplies(self, labels: Sequence[Label], end_h: float) -> Array:
+        """What will enter of each label; where only vessel walls take it, what they can hold."""
+        brings = self.family @ (self.p.enter * self.p.volume).sum(axis=1)  # per level, summed over the mesh
+        out = []
+        for label in labels:
+            offered = self.p.network.batches[label.batch].supply.area(0.0, end_h, label.decay_per_h)
+            wall = sum(
+                float((self.p.volume * self.state[1][r.reactants[1]]).sum())
+                for r in self.p.network.reactions
+                if r.kind == "from plasma" and r.reactants[0] == label.batch
+            )
+            out.append(max(brings[label.batch] * offered, wall, 1e-300))
+        return np.array(out)
+
+    def begin(self, labels: int) -> None:
+        self.free_integrals = np.zeros((labels, self.mobiles, self.cells))
+        self.immobile_integrals = np.zeros((labels, self.immobiles, self.cells))
+        self.from_plasma = np.zeros(labels)
+
+    def misses(self, step_h: float, labels: Sequence[Label], weights: Array) -> Array:
+        before, after, slopes = self.totals()
+        out = np.zeros(len(labels))
+        for n, label in enumerate(labels):
+            z, b = label.decay_per_h * step_h, label.batch
+            stages = before[b] + step_h * (A @ slopes[:, b])
+            change = step_h * float(weights[n] @ slopes[:, b]) - z * float(weights[n] @ stages)
+            out[n] = abs(math.exp(-z) * after[b] - before[b] - change)
+        return out
+
+    def integrate(self, step_h: float, labels: Sequence[Label], weights: Array) -> None:
+        """Of free ligand from the stages, of immobile species from slopes."""
+        for n, (label, w) in enumerate(zip(labels, weights, strict=True)):
+            if not w.any():
+                continue
+            kernel.blend(w, self.free.reshape(STAGES, -1), -np.inf, self.guess.reshape(-1))
+            self.free_integrals[n] += self.guess[:, :-1]
+            flat = self.immobile_integrals[n].reshape(-1)
+            slopes = self.slopes[1].reshape(STAGES, -1)
+            _kernels.combine(self.state[1].reshape(-1), w.sum(), slopes, step_h * (w @ A), flat)
+            for number, r in enumerate(self.p.network.reactions):
+                if r.kind == "from plasma" and r.reactants[0] == label.batch:
+                    self.from_plasma[n] += float(w @ self.wall[:, number])
+
+    def keep(self, last: bool) -> tuple[Array, Array]:
+        return self.p.capacity * self.free[0][:, :-1], self.state[1].copy()
+
+    def deliver(self, out: Course) -> None:
+        self.free_integrals *= self.p.capacity
+        out.free_integrals, out.immobile_integrals = self.free_integrals, self.immobile_integrals
+        out.from_plasma = self.from_plasma
+
     def _summed(self, rows: Array) -> Array:
         out = np.empty(rows.shape[0])
         kernel.sums(rows, self.p.volume, out)
@@ -293,20 +387,17 @@ def _stage_levels(supplies: Sequence[Supply], time: float, step: float, whole: A
 
 
 def march_network(
-    problem: Problem, labels: Sequence[Label], end_h: float, keep_h: Sequence[float], tolerance: float,
+    problem: Problem, run: Marching, labels: Sequence[Label], end_h: float, keep_h: Sequence[float], tolerance: float,
     progress: Callable[[float], None] | None = None,
 ) -> Course:  # fmt: skip
     """Integrate from tissue that holds its sites and no ligand at time 0 to ``end_h``."""
     supplies = [batch.supply for batch in problem.network.batches]
-    run, out = _Stages(problem), Course()
+    out = Course()
     whole = np.array([max(s.area(0.0, end_h), 1e-300) for s in supplies])
-    brings = run.family @ (problem.enter * problem.volume).sum(axis=1)  # per level, summed over the mesh
-    label_supply = _label_supplies(run, labels, supplies, brings, end_h)
+    label_supply = run.label_supplies(labels, end_h)
     kinks = sorted({k for s in supplies for k in s.kinks_h if 0.0 < k < end_h})
     targets = sorted({*kinks, *(t for t in keep_h if 0.0 < t < end_h), end_h})
-    out.free_integrals = np.zeros((len(labels), run.mobiles, run.cells))
-    out.immobile_integrals = np.zeros((len(labels), run.immobiles, run.cells))
-    out.from_plasma = np.zeros(len(labels))
+    run.begin(len(labels))
     time, proposed = 0.0, end_h
     if 0.0 in keep_h:
         _keep(out, run, 0.0)
@@ -319,10 +410,11 @@ def march_network(
             step = target - time if last else proposed
             levels, miss = _stage_levels(supplies, time, step, whole)
             weights = np.array([label_weights(label.decay_per_h * step) for label in labels]).reshape(-1, STAGES)
+            strength = _strength(labels, time)
             error = math.inf
             if run.take(step, levels, NEWTON_PER_TOLERANCE * tolerance, last and target == end_h, out):
                 state_error, low = run.errors(step)
-                missed = _label_miss(run, labels, weights, time, step, label_supply)
+                missed = float(np.max(strength * run.misses(step, labels, weights) / label_supply))
                 allowed = (
                     (state_error, STATE_PER_TOLERANCE), (low, BELOW_ZERO_PER_TOLERANCE), (miss, SOURCE_PER_TOLERANCE),
                     (missed, LABEL_PER_TOLERANCE),
@@ -337,76 +429,32 @@ def march_network(
                     raise DidNotConverge(_stuck(problem, time, end_h, step, error, run))
                 continue
             proposed = max(step * factor, proposed if last else 0.0)
-            _integrate(out, run, labels, weights, time, step)
+            strength[strength < 1e-30] = 0.0
+            run.integrate(step, labels, step * strength[:, None] * weights)
             run.accept()
             time = target if last else time + step
             out.times_h.append(time)
             if progress is not None:
                 progress(time / end_h)
         if target in keep_h:
-            _keep(out, run, target)
-    out.free_integrals *= problem.capacity
+            _keep(out, run, target, target == end_h)
+    run.deliver(out)
     return out
 
 
-def _label_supplies(
-    run: _Stages, labels: Sequence[Label], supplies: Sequence[Supply], brings: Array, end_h: float
-) -> Array:
-    """Scale of each label's balance: what will enter of it; where only vessel walls take it, what they can hold."""
-    out = []
-    for label in labels:
-        offered = supplies[label.batch].area(0.0, end_h, label.decay_per_h)
-        wall = sum(
-            float((run.p.volume * run.state[1][r.reactants[1]]).sum())
-            for r in run.p.network.reactions
-            if r.kind == "from plasma" and r.reactants[0] == label.batch
-        )
-        out.append(max(brings[label.batch] * offered, wall, 1e-300))
-    return np.array(out)
+def _strength(labels: Sequence[Label], time: float) -> Array:
+    """What is left of each label at a time by its own clock; 0 before its batch starts."""
+    since = np.array([time - label.start_h for label in labels])
+    decay = np.array([label.decay_per_h for label in labels])
+    return np.where(since < -1e-12, 0.0, np.exp(-decay * np.maximum(since, 0.0)))
 
 
-def _label_miss(
-    run: _Stages, labels: Sequence[Label], weights: Array, time: float, step: float, supply: Array
-) -> float:
-    """What the worst label's quadrature misses of its balance over the step, of all that will enter."""
-    before, after, slopes = run.totals()
-    worst = 0.0
-    for n, label in enumerate(labels):
-        since = time - label.start_h
-        if since < -1e-12:
-            continue
-        z, b = label.decay_per_h * step, label.batch
-        stages = before[b] + step * (A @ slopes[:, b])
-        change = step * float(weights[n] @ slopes[:, b]) - z * float(weights[n] @ stages)
-        missed = abs(math.exp(-z) * after[b] - before[b] - change)
-        worst = max(worst, math.exp(-label.decay_per_h * since) * missed / supply[n])
-    return worst
-
-
-def _integrate(out: Course, run: _Stages, labels: Sequence[Label], weights: Array, time: float, step: float) -> None:
-    """Add the step's share to the label integrals: of free ligand from the stages, of immobile species from slopes."""
-    for n, label in enumerate(labels):
-        since = time - label.start_h
-        fade = math.exp(-label.decay_per_h * max(since, 0.0))
-        if since < -1e-12 or fade < 1e-30:
-            continue
-        w = step * fade * weights[n]
-        kernel.blend(w, run.free.reshape(STAGES, -1), -np.inf, run.guess.reshape(-1))
-        out.free_integrals[n] += run.guess[:, :-1]
-        flat = out.immobile_integrals[n].reshape(-1)
-        _kernels.combine(flat, run.slopes[1].reshape(STAGES, -1), step * (w @ A), flat)
-        out.immobile_integrals[n] += w.sum() * run.state[1]
-        for number, r in enumerate(run.p.network.reactions):
-            if r.kind == "from plasma" and r.reactants[0] == label.batch:
-                out.from_plasma[n] += float(w @ run.wall[:, number])
-
-
-def _keep(out: Course, run: _Stages, time: float) -> None:
+def _keep(out: Course, run: Marching, time: float, last: bool = False) -> None:
     out.kept_h.append(time)
-    out.kept.append((run.p.capacity * run.free[0][:, :-1], run.state[1].copy()))
+    out.kept.append(run.keep(last))
 
 
-def _stuck(problem: Problem, time: float, end_h: float, step: float, error: float, run: _Stages) -> str:
+def _stuck(problem: Problem, time: float, end_h: float, step: float, error: float, run: Marching) -> str:
     fastest = max((r.rate_per_h for r in problem.network.reactions if r.kind == "binding"), default=0.0)
     return (
         f"The transport solver stopped at {time:.4g} h of {end_h:g} h: its step fell to {step:.2g} h with an error of "

@@ -11,14 +11,14 @@ from nichedose.transport._march import March, Stages, Step
 
 __all__ = ["Tape", "TapedStep"]
 
-FIELDS_PER_CHECKPOINT = 7  # state, first slope, free ligand at the start
+FIELDS_PER_CHECKPOINT = 5  # state, first slope of bound ligand, free ligand at the start
 FIELDS_OF_STAGES = 5  # free ligand of stages 1 to 5
 
 
 @dataclass(frozen=True)
 class TapedStep:
-    """The start of an accepted step, packed: state (3, ...), first slope (3, ...), free ligand; and, where kept, the
-    free ligand of stages 1 to 5."""
+    """The start of an accepted step, packed: state (3, ...), first slope of bound ligand, free ligand; and, where kept,
+    the free ligand of stages 1 to 5."""
 
     state: Array
     first_slope: Array
@@ -78,8 +78,7 @@ class Tape:
 
     def _again(self, first: int, end: int, run: Stages) -> list[TapedStep]:
         start = self.kept.pop(first)
-        run.state[...], run.first_slope[...] = start.state, start.first_slope
-        run.values[0, 0] = start.free_at_start
+        run.state[...], run.slopes[0], run.free[0] = start.state, start.first_slope, start.free_at_start
         found, tally = [], March()
         for n in range(first, end):
             step = self.steps[n]
@@ -87,10 +86,10 @@ class Tape:
             if not run.take(step.size_h, step.plasma, self.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step to {step.end_h:.4g} h converged once, but not when solved again.")
             found.append(_copy(run, with_stages=True))
-            run.accept(step.plasma[-1])
+            run.accept()
         return found
 
 
 def _copy(run: Stages, with_stages: bool) -> TapedStep:
-    free = run.values[1:, 0].copy() if with_stages else None
-    return TapedStep(run.state.copy(), run.first_slope.copy(), run.values[0, 0].copy(), free)
+    free = run.free[1:].copy() if with_stages else None
+    return TapedStep(run.state.copy(), run.slopes[0].copy(), run.free[0].copy(), free)

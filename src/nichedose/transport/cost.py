@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Grid
 from nichedose.fields.mesh import Mesh
@@ -11,7 +13,7 @@ from nichedose.transport.network import Network
 
 __all__ = ["course_memory", "estimate_cost", "refuse_course_if_too_large", "refuse_if_too_large"]
 
-FIELDS_OF_ENGINE = 75  # float64 fields alive in the engine, coarse grids included
+FIELDS_OF_ENGINE = 40  # float64 fields alive in the engine, coarse grids included
 FIELDS_PER_STEP = 6  # three snapshots, twice while they are handed over
 FIELDS_PER_LABEL = 9
 NS_PER_VOXEL_AND_STEP = 600.0  # one core of a 2020s server
@@ -19,6 +21,8 @@ USUAL_STEPS = 45
 LARGEST_SHARE_OF_MEMORY = 0.5
 STAGE_FIELDS = 10  # slopes of six stages, state, new state, right-hand side, and what NumPy holds meanwhile
 SOLVER_FIELDS = 24  # stage values, Krylov vectors, weights, coefficients
+FIELDS_OF_LATTICE = 27  # free ligand and slopes of six stages, state, right-hand sides, coefficients, solver
+CELL_FIELDS = 3  # what is gathered from the inputs, cell by cell
 MESH_FIELDS = 30  # places, faces and their coarse copies while the run is set up
 
 
@@ -50,8 +54,15 @@ def refuse_if_too_large(grid: Grid, n_labels: int, available_bytes: int | None =
         )
 
 
-def course_memory(mesh: Mesh, network: Network, n_snapshots: int = 2) -> int:
-    """Bytes that a course of `simulate_course` will take, told before it starts: within a factor 1.5 (measured)."""
+def course_memory(mesh: Mesh, network: Network, lattice: bool = False, n_snapshots: int = 2) -> int:
+    """Bytes that a course of `simulate_course` will take, told before it starts: within a factor 1.5 (measured).
+
+    ``lattice``: one ligand on one kind of site in square or cubic voxels, which have a leaner path. The mesh is not in.
+    """
+    if lattice:
+        count = sum(1 + len(batch.decay_per_h) for batch in network.batches)
+        box = float(np.prod([int(p.max()) - int(p.min()) + 3 for p in mesh.places]))
+        return int(8 * (box * (FIELDS_OF_LATTICE + 3 * count) + mesh.n * CELL_FIELDS))
     m, k = len(network.mobile), len(network.immobile)
     labels = sum(1 + len(batch.decay_per_h) for batch in network.batches)
     neighbours = 2 * mesh.places.shape[0]
@@ -63,10 +74,12 @@ def course_memory(mesh: Mesh, network: Network, n_snapshots: int = 2) -> int:
     return int(8 * mesh.n * per_cell)
 
 
-def refuse_course_if_too_large(mesh: Mesh, network: Network, available_bytes: int | None = None) -> None:
+def refuse_course_if_too_large(
+    mesh: Mesh, network: Network, lattice: bool = False, available_bytes: int | None = None
+) -> None:
     """Raise `BadInput`, with a spacing that would fit, where a course needs more than half of the memory."""
     have = _physical_memory() if available_bytes is None else available_bytes
-    need, allowed = course_memory(mesh, network), LARGEST_SHARE_OF_MEMORY * have
+    need, allowed = course_memory(mesh, network, lattice), LARGEST_SHARE_OF_MEMORY * have
     if 0 < allowed < need:
         factor = (need / allowed) ** (1.0 / mesh.places.shape[0])
         raise BadInput(

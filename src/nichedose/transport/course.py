@@ -12,7 +12,8 @@ from nichedose.errors import BadInput, NotComputed, near_miss
 from nichedose.fields.grid import Array
 from nichedose.fields.mesh import Mesh
 from nichedose.transport._ladder import MeshLadder, build_ladder, fitted, species_coefficients
-from nichedose.transport._network_march import Course, Label, Problem, march_network
+from nichedose.transport._lattice_march import LatticeRun, fits, lattice_coefficients
+from nichedose.transport._network_march import Course, Label, Marching, NetworkRun, Problem, march_network
 from nichedose.transport.cost import refuse_course_if_too_large
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
@@ -117,51 +118,65 @@ def simulate_course(
     """
     _check(mesh, sites, ligands, batches, end_h, times_h, flow, outside, tolerance)
     network = build_network(mesh, ligands, sites, batches)
-    refuse_course_if_too_large(mesh, network)
-    ladder = build_ladder(mesh)
-    problem = _problem(mesh, network, ladder, flow, outside)
+    lattice = flow is None and fits(mesh, network, {site.name: site for site in sites})
+    refuse_course_if_too_large(mesh, network, lattice)
+    problem = _problem(mesh, network, build_ladder(mesh) if not lattice else None, flow, outside)
     labels = [
         Label(number, decay, batch.supply.start_h)
         for number, batch in enumerate(batches)
         for decay in (0.0, *batch.decay_per_h.values())
     ]
     names = [(batch.name, name) for batch in batches for name in ("", *batch.decay_per_h)]
-    run = march_network(problem, labels, end_h, [*times_h, end_h], tolerance, progress)
-    return _gather(mesh, problem, run, labels, names, end_h)
+    course = march_network(problem, _run(mesh, problem), labels, end_h, [*times_h, end_h], tolerance, progress)
+    return _gather(mesh, problem, course, labels, names, end_h)
+
+
+def _run(mesh: Mesh, problem: Problem) -> Marching:
+    if problem.ladder is not None:
+        return NetworkRun(problem)
+    equations = lattice_coefficients(mesh, problem.network, problem.capacity[0], problem.enter[0], problem.leave[0])
+    return LatticeRun(problem, equations)
 
 
 def _problem(
-    mesh: Mesh, network: Network, ladder: MeshLadder, flow: InterstitialFlow | None, outside: float | None
+    mesh: Mesh, network: Network, ladder: MeshLadder | None, flow: InterstitialFlow | None, outside: float | None
 ) -> Problem:
     scale = float(mesh.volume.mean())
-    shape = (len(network.mobile), mesh.n)
-    capacity, enter, leave = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    given = np.zeros((shape[0], *ladder.neighbour.shape))
-    lost = np.zeros((shape[0], ladder.neighbour.shape[0]))
-    for m, (number, name) in enumerate(network.mobile):
+    rows: list[tuple[Array, Array, Array]] = []
+    fluxes: list[tuple[Array, Array]] = []
+    for number, name in network.mobile:
         ligand = network.ligands[name]
-        capacity[m] = mesh.gather("void_fraction", ligand.void_fraction)
         injected = name == network.batches[number].ligand
-        if injected:
-            enter[m] = mesh.gather("enter_per_h", ligand.enter_per_h)
-        leave[m] = mesh.gather("leave_per_h", ligand.leave_per_h)
-        effective = capacity[m] * mesh.gather("diffusivity", ligand.diffusivity_um2_per_s)
+        void = mesh.gather("void_fraction", ligand.void_fraction)
+        if ladder is None and np.ndim(ligand.void_fraction) == 0:
+            void = np.broadcast_to(void[0], mesh.n)
+        enter = mesh.gather("enter_per_h", ligand.enter_per_h) if injected else np.zeros(mesh.n)
+        same = injected and ligand.leave_per_h is ligand.enter_per_h and outside is None and flow is None
+        leave = enter if same else mesh.gather("leave_per_h", ligand.leave_per_h)
         per_h = SECONDS_PER_HOUR / scale
-        conductance = mesh.conductance(effective, ligand.along) * per_h
-        stream = np.zeros(conductance.size)
         if flow is not None:
-            stream = flow.face_um_per_s * mesh.area * ligand.convected * per_h
-            leave[m] += np.maximum(mesh.gather("drained_per_h", flow.drained_per_h), 0.0)
-        given[m], lost[m] = species_coefficients(ladder, conductance, stream)
-        out, back = _edge(mesh, effective, ligand, flow, outside)
-        leave[m] += out
-        if injected and outside is not None:
-            enter[m] += outside * back
-    uniform = bool(np.allclose(mesh.volume, scale))
-    symmetric = shape[0] == 1 and flow is None
+            leave += np.maximum(mesh.gather("drained_per_h", flow.drained_per_h), 0.0)
+        if outside is not None or flow is not None or ladder is not None:
+            effective = void * mesh.gather("diffusivity", ligand.diffusivity_um2_per_s)
+        if outside is not None or flow is not None:
+            out, back = _edge(mesh, effective, ligand, flow, outside)
+            leave += out
+            if injected and outside is not None:
+                enter += outside * back
+        rows.append((void, enter, leave))
+        if ladder is not None:
+            conductance = mesh.conductance(effective, ligand.along) * per_h
+            stream = np.zeros(conductance.size)
+            if flow is not None:
+                stream = flow.face_um_per_s * mesh.area * ligand.convected * per_h
+            fluxes.append(species_coefficients(ladder, conductance, stream))
+    capacity, enter, leave = (c[0][None] if len(c) == 1 else np.stack(c) for c in zip(*rows, strict=True))
+    given, lost = (np.stack(column) for column in zip(*fluxes, strict=True)) if fluxes else (np.zeros(0), np.zeros(0))
+    # a lattice's cells are all alike: no field need be kept of them
+    volume = mesh.volume / scale if ladder is not None else np.broadcast_to(1.0, mesh.n)
+    symmetric = len(rows) == 1 and flow is None
     return Problem(
-        network, ladder, np.ones(mesh.n) if uniform else mesh.volume / scale, capacity, enter, leave, given, lost,
-        symmetric,
+        network, ladder, volume, capacity, enter, leave, given, lost, symmetric,
     )  # fmt: skip
 
 

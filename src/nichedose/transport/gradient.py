@@ -12,14 +12,13 @@ from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.transport import _adjoint_kernels as adjoint
-from nichedose.transport import _kernels as kernel
 from nichedose.transport._box import Box, bounding_box, crop, expand
-from nichedose.transport._checkerboard import pack, unpack
+from nichedose.transport._checkerboard import exact_faces, pack, unpack
 from nichedose.transport._equations import coefficients
 from nichedose.transport._inputs import check_inputs
 from nichedose.transport._march import NEWTON_PER_TOLERANCE, Stages, Step, march
 from nichedose.transport._tableau import BEFORE, STAGES, A, B, C
-from nichedose.transport._tape import Tape
+from nichedose.transport._tape import Tape, TapedStep
 from nichedose.transport.cost import refuse_if_too_large
 from nichedose.transport.engine import STATES
 from nichedose.transport.solution import LigandKinetics, TissueTransport
@@ -91,7 +90,7 @@ def differentiate(
     refuse_if_too_large(cut.grid, len(decay_per_h))
     equations = coefficients(cut, ligand, "void")
     run = Stages(equations)
-    tape = Tape(max(24, int(memory_GiB * 2**30 / run.free.nbytes)), NEWTON_PER_TOLERANCE * tolerance)
+    tape = Tape(max(24, int(memory_GiB * 2**30 / run.q.nbytes)), NEWTON_PER_TOLERANCE * tolerance)
     decays = np.array([0.0, *decay_per_h.values()])
     course = march(equations, plasma, end_h, decays, tolerance, record=tape.record, stages=run)
     shape = tissue.grid.shape
@@ -135,12 +134,15 @@ class _Sweep:
         self.stage_rhs = np.zeros((STAGES, *fields))
         self.guess, self.rhs_bar = np.zeros((STAGES, *fields[1:])), np.zeros(fields)
         self.work = np.zeros((3, *fields[1:]))  # right-hand side, and what falls to bound and to internalised
-        self.even = np.ones(run.mass.size)  # the adjoint's residual is weighed alike in every voxel
+        self.even = np.ones(run.dx.size, np.float32)  # the adjoint's residual is weighed alike in every voxel
+        self.values, self.slopes = np.zeros((STAGES, *fields)), np.zeros((STAGES, *fields))
+        self.mass, self.left = np.zeros(fields[1:]), np.zeros(fields[1:])
+        self.faces, self.face_sum = exact_faces(run.eq.capacity > 0.0, run.eq.faces_per_h)
         self.cg = 0
 
     def back(self, tape: Tape, reduction: float) -> _Sweep:
         run = self.run
-        slope_bars, value_bars = np.zeros_like(run.slopes), np.zeros_like(run.values)
+        slope_bars, value_bars = np.zeros_like(self.slopes), np.zeros_like(self.values)
         later = None  # plasma at the start of the following step
         for n, taped in tape.backwards(run):
             step = tape.steps[n]
@@ -158,7 +160,7 @@ class _Sweep:
                 levels_bar[-1] -= jump
                 self.levels_bar[-1][0] += jump
             assert taped.free is not None
-            self._replay(step, taped.state, taped.first_slope, taped.free)
+            self._replay(step, taped)
             for i in range(STAGES - 1, 0, -1):
                 self._stage(i, step, taped.free[i - 1], value_bars[i], slope_bars, levels_bar, reduction)
             self.first_bar[...], self.value_bar[...] = slope_bars[0], value_bars[0]
@@ -169,20 +171,24 @@ class _Sweep:
             self.first_bar[0], run.source, tape.steps[0].plasma[0], self.exchange_bar)
         return self
 
-    def _replay(self, step: Step, state: Array, first_slope: Array, free: Array) -> None:
+    def _replay(self, step: Step, taped: TapedStep) -> None:
         """Right-hand sides of all stages again, from what was kept: no solve."""
-        run, eq = self.run, self.run.eq
-        flat = run.slopes.reshape(STAGES, -1)
-        run.slopes[0] = first_slope
-        kernel.add_source(
-            first_slope[0].reshape(-1), run.source.reshape(-1), step.plasma[0], run.slopes[0, 0].reshape(-1))
+        run, eq, slopes = self.run, self.run.eq, self.slopes
+        assert taped.free is not None
+        flat = slopes.reshape(STAGES, -1)
+        adjoint.first_slopes(
+            taped.free_at_start, taped.state[1], taped.state[2], run.leave, self.face_sum, self.faces, eq.kint_per_h,
+            eq.krel_per_h, slopes[0],
+        )  # fmt: skip
+        slopes[0, 0] += step.plasma[0] * run.source
+        slopes[0, 1] = taped.first_slope
         for i in range(1, STAGES):
             rhs = self.stage_rhs[i]
-            kernel.combine(state.reshape(-1), flat, step.size_h * BEFORE[i], rhs.reshape(-1))
-            kernel.finish_stage(
-                free[i - 1], rhs, run.target, run.leave, run.source, run.fs0, run.g0, A[i, i] * step.size_h,
-                step.plasma[i], eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h, eq.krel_per_h,
-                run.values[i], run.slopes[i],
+            adjoint.gather(taped.state.reshape(-1), flat, step.size_h * BEFORE[i], rhs.reshape(-1))
+            adjoint.replay(
+                taped.free[i - 1], rhs, run.target, run.leave, run.source, self.face_sum, self.faces,
+                A[i, i] * step.size_h, step.plasma[i], eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h,
+                eq.krel_per_h, self.values[i], slopes[i],
             )  # fmt: skip
 
     def _stage(
@@ -194,17 +200,18 @@ class _Sweep:
         rates = (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h, eq.krel_per_h)
         right, bound_bar, inside_bar = self.work
         adjoint.before_solve(
-            free, self.stage_rhs[i], run.target, run.leave, run.capacity, run.fs0, run.g0, a, *rates,
-            value_bar, slope_bars[i], run.mass[: free.size].reshape(free.shape), right, bound_bar, inside_bar,
+            free, self.stage_rhs[i], run.target, run.leave, run.capacity, self.face_sum, self.faces, a,
+            *rates, value_bar, slope_bars[i], self.mass, right, bound_bar, inside_bar,
         )  # fmt: skip
         x = self.guess[i]
         self.cg += adjoint.solve(
-            x, right, reduction, a, run.mass, run.inverse, self.even, run.work,
-            ladder.face_sum, ladder.faces, ladder.rows, ladder.places, ladder.start,
+            x, right, reduction, a, self.mass, self.face_sum, self.faces, self.left, run.mass, run.inverse, self.even,
+            run.dx, run.work, run.sums, ladder.face_sum, ladder.faces, ladder.even, run.line, run.line64,
+            ladder.height, ladder.places, ladder.start, ladder.face_start,
         )  # fmt: skip
         supplied = self.sums[adjoint.PLASMA]
         adjoint.after_solve(
-            x, free, self.stage_rhs[i], run.target, run.source, run.fs0, run.g0, a, step.plasma[i], *rates,
+            x, free, self.stage_rhs[i], run.target, run.source, self.face_sum, self.faces, a, step.plasma[i], *rates,
             value_bar, slope_bars[i], bound_bar, inside_bar,
             self.rhs_bar, self.target_bar, self.exchange_bar, self.sums,
         )  # fmt: skip
