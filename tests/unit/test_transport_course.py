@@ -545,7 +545,7 @@ def test_binding_may_be_as_stiff_as_it_likes(on_rate: float) -> None:
 def test_the_lattice_path_is_the_network_path(
     shape: tuple[int, ...], case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every voxel and species at two times, and the label, on a ragged mask: 1e-3 of the largest at the default."""
+    """Every voxel and species at two times, and the label, on a ragged mask: 1e-4 at tolerance 1e-5 (found 5e-6)."""
     rng = np.random.default_rng(9)
     mask = rng.random(shape) < 0.8
     rate, sites = rng.lognormal(0.0, 1.0, shape), 100.0 * rng.random(shape)
@@ -560,15 +560,16 @@ def test_the_lattice_path_is_the_network_path(
             monkeypatch.setattr("nichedose.transport.course.fits", lambda *_: False)
         found.append(
             simulate_course(
-                mesh, [Site("target", sites)], [ligand], [batch], end_h=50.0, times_h=[2.0], outside=outside
+                mesh, [Site("target", sites)], [ligand], [batch], end_h=50.0, times_h=[2.0], outside=outside,
+                tolerance=1e-5,
             )
         )
     fast, slow = found
     assert fast.species == slow.species
     for name in fast.species:
         largest = max(float(slow.snapshots[name].max()), 1e-12)
-        assert np.allclose(fast.snapshots[name], slow.snapshots[name], atol=1e-3 * largest, rtol=0.0)
-    assert np.allclose(fast.time_integral("b", "177Lu"), slow.time_integral("b", "177Lu"), rtol=1e-3)
+        assert np.allclose(fast.snapshots[name], slow.snapshots[name], atol=1e-4 * largest, rtol=0.0)
+    assert np.allclose(fast.time_integral("b", "177Lu"), slow.time_integral("b", "177Lu"), rtol=1e-4)
     assert fast.ledgers["b", ""].closure < 1e-8
     assert fast.ledgers["b", "177Lu"].closure < 1e-4
 
