@@ -61,7 +61,7 @@ def test_elimination_solves_what_dense_algebra_solves() -> None:
     inverse, x = np.empty((lists.n_states, LANES)), np.random.default_rng(1).normal(size=(lists.n_states, LANES))
     right = x.copy()
     _factorise(lists, w, inverse)
-    _solve(lists, w, inverse, x)
+    _solve(lists, w, inverse, x, 0)
     assert np.allclose(x, np.linalg.solve(matrix, right), rtol=1e-10)
 
 

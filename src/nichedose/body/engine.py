@@ -210,10 +210,7 @@ def _run(
     y = np.zeros((groups, lists.n_states, LANES))
     z = np.zeros((groups, len(tagged), lists.n_states, LANES))
     integrals = np.zeros((groups, max(len(tagged), 1), decays.size, lists.n_states, LANES))
-    on = _lanes([[m.rates[b.on] for b in network.bindings] for m in models], groups, LANES)
-    on = on.reshape(groups, len(network.bindings), LANES)
     times, kept, kept_tags = [np.zeros(1)], [], []
-    sink = np.zeros((groups, LANES))
     for start, end in _segments(regimen, end_h):
         _inject(y, z, regimen, tagged, network, start)
         if start == 0.0 and keep:
@@ -221,9 +218,11 @@ def _run(
             kept_tags.append(z[:, :, None].copy())
         infusion, infusion_tags = np.zeros_like(y), np.zeros_like(z)
         _infuse(infusion, infusion_tags, regimen, tagged, network, start)
-        rates, sites = _rates(models, network, regimen, start), _sites(models, network, regimen, start)
+        rates = _lanes(_rates(models, network, regimen, start), groups, LANES)
+        a, on = _entries(lists, rates), np.ascontiguousarray(rates[:, len(network.transfers):])
+        sites = _sites(models, network, regimen, start)
         _refuse_more_bound_than_sites(y, sites, network, lists, start)
-        a, s = _entries(lists, _lanes(rates, groups, LANES)), _lanes(sites, groups, LANES)
+        s = _lanes(sites, groups, LANES)
         grid = _grid(start, end, steps, end_h, times_h)
         shape = (groups, grid.size - 1 if keep else 0, lists.n_states, LANES)
         out = np.empty(shape)
@@ -231,12 +230,12 @@ def _run(
         parts = np.array_split(np.arange(groups), min(threads, groups))
 
         def carry(
-            part: Any, a: Array = a, s: Array = s, infusion: Array = infusion, infusion_tags: Array = infusion_tags,
-            grid: Array = grid, out: Array = out, out_tags: Array = out_tags,
+            part: Any, a: Array = a, on: Array = on, s: Array = s, infusion: Array = infusion,
+            infusion_tags: Array = infusion_tags, grid: Array = grid, out: Array = out, out_tags: Array = out_tags,
         ) -> None:
             cut = slice(int(part[0]), int(part[-1]) + 1)
             march(lists, a[cut], on[cut], s[cut], y[cut], z[cut], infusion[cut], infusion_tags[cut], grid, decays,
-                  clocks, integrals[cut], out[cut], out_tags[cut], sink[cut])
+                  clocks, integrals[cut], out[cut], out_tags[cut])
 
         if len(parts) == 1:
             carry(parts[0])
@@ -300,40 +299,44 @@ def _infuse(
             rate_tags[:, m, network.index(PLASMA)] += injection.ligand_nmol / injection.duration_h
 
 
-def _rates(models: Sequence[BodyModel], network: Network, regimen: Regimen, at_h: float) -> list[list[float]]:
+def _rates(models: Sequence[BodyModel], network: Network, regimen: Regimen, at_h: float) -> Array:
+    """Of transfers, then of bindings, (patients, transfers + bindings)."""
     acids = any(start <= at_h < end for start, end in regimen.amino_acids_h)
-    found = []
-    for model in models:
-        rates = {**model.rates, **model.under_amino_acids} if acids else model.rates
-        found.append([rates[t.rate] for t in network.transfers])
-    return found
+    tables = [{**m.rates, **m.under_amino_acids} if acids else m.rates for m in models]
+    return _gathered(tables, [*(t.rate for t in network.transfers), *(b.on for b in network.bindings)])
 
 
-def _sites(models: Sequence[BodyModel], network: Network, regimen: Regimen, at_h: float) -> list[list[float]]:
+def _sites(models: Sequence[BodyModel], network: Network, regimen: Regimen, at_h: float) -> Array:
     factor = 1.0
     for change in sorted(regimen.target_changes, key=lambda c: c.start_h):
         if change.start_h <= at_h:
             factor = change.factor
     changing = {f"{t} sites" for t in models[0].tumours}
-    return [[m.sites[b.sites] * (factor if b.sites in changing else 1.0) for b in network.bindings] for m in models]
+    sites = _gathered([m.sites for m in models], [b.sites for b in network.bindings])
+    return np.asarray(sites * np.array([factor if b.sites in changing else 1.0 for b in network.bindings]))
+
+
+def _gathered(tables: Sequence[Mapping[str, float]], keys: Sequence[str]) -> Array:
+    """The values of ``keys`` in each table, (tables, keys)."""
+    values = itertools.chain.from_iterable(map(table.__getitem__, keys) for table in tables)
+    return np.fromiter(values, float, len(tables) * len(keys)).reshape(len(tables), len(keys))
 
 
 def _refuse_more_bound_than_sites(
-    y: Array, sites: list[list[float]], network: Network, lists: Program, at_h: float
+    y: Array, sites: Array, network: Network, lists: Program, at_h: float
 ) -> None:
     for b, binding in enumerate(network.bindings):
         mine = [int(j) for k, j in zip(lists.pair_binding, lists.pair_state, strict=True) if k == b]
         taken = _patients(y, len(sites))[:, mine].sum(axis=1)
-        if np.any(taken > np.array([s[b] for s in sites]) * (1.0 + 1e-9) + 1e-12):
+        if np.any(taken > sites[:, b] * (1.0 + 1e-9) + 1e-12):
             raise OutOfValidity(f"At {at_h:g} h more ligand is bound than '{binding.sites}' would have left. A target "
                                 "cannot be taken away while it is occupied: change it later or by less.")
 
 
-def _lanes(values: Sequence[Sequence[float]], groups: int, lanes: int) -> Array:
+def _lanes(values: Array, groups: int, lanes: int) -> Array:
     """(patients, k) -> (groups, k, lanes); lanes without a patient repeat the last."""
-    array = np.asarray(values, dtype=float).reshape(len(values), -1)
-    full = np.concatenate([array, np.repeat(array[-1:], groups * lanes - len(array), axis=0)])
-    return np.ascontiguousarray(full.reshape(groups, lanes, -1).transpose(0, 2, 1))
+    full = np.concatenate([values, np.repeat(values[-1:], groups * lanes - len(values), axis=0)])
+    return np.ascontiguousarray(full.reshape(groups, lanes, values.shape[1]).transpose(0, 2, 1))
 
 
 def _patients(array: Array, n: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -137,7 +138,7 @@ class _Builder:
         return name
 
     def _move(self, source: str, destination: str, rate: float) -> str:
-        key = f"{source} > {destination}"
+        key = sys.intern(f"{source} > {destination}")  # one object in all patients: quick to look up
         self.transfers.append(Transfer(source, destination, key))
         self.rates[key] = rate
         return key
@@ -170,7 +171,7 @@ class _Builder:
         internalisation_per_h: float, release_per_h: float, released: str,
     ) -> None:
         bound, inside = self._state(organ, "bound"), self._state(organ, "internalised")
-        site, on = f"{organ} sites", f"{free} + sites"
+        site, on = sys.intern(f"{organ} sites"), sys.intern(f"{free} + sites")
         self.bindings.append(Binding(free, bound, site, on))
         self.rates[on] = ligand.association_L_per_nmol_per_h / space_L
         self.sites[site] = sites_nmol
