@@ -11,7 +11,7 @@ from tissue_cases import ALIASES, CELL_TYPES, SIGNATURES, TARGETS, fixed, made_s
 from nichedose.errors import BadInput
 from nichedose.tissue import SpotModel, build_tissue_map, map_with_spread, model_section
 from nichedose.tissue.conductivity import hydraulic_conductivity
-from nichedose.tissue.counted import cells_per_mm3, with_cell_counts
+from nichedose.tissue.counted import cells_per_mm3, packing_flags, with_cell_counts
 from nichedose.tissue.drawn import draw_spots
 from nichedose.tissue.noise import common_noise
 from nichedose.tissue.shrink import neighbour_graph, shrink_counts
@@ -132,6 +132,14 @@ def test_counted_cells_set_the_density() -> None:
             with_cell_counts(assay, key)
     with pytest.raises(BadInput, match="0 or more"):
         with_cell_counts(dataclasses.replace(assay, annotations={"nuclei": -number}), "nuclei")
+
+
+def test_more_cells_than_spheres_leave_room_for_are_told_and_kept() -> None:
+    """A cube of 10 um in a face-centred lattice holds 4 balls whose radius is 10/sqrt(8) um: 4e6 per mm3."""
+    radius, mask = 10.0 / np.sqrt(8.0), np.array([[True, True, True, False]])
+    assert packing_flags(np.full((1, 4), 3.99e6), mask, radius) == ()
+    [flag] = packing_flags(np.array([[1e6, 1e6, 4.01e6, 9e6]]), mask, radius)
+    assert "In 33 % of the tissue" in flag.text and "left as counted" in flag.text
 
 
 def test_profiles_of_nuclei_against_a_made_volume() -> None:

@@ -12,7 +12,7 @@ from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.library.library import TISSUE_HOSTS
 from nichedose.library.schema import Target, TissueParameters
 from nichedose.tissue.conductivity import hydraulic_conductivity
-from nichedose.tissue.counted import cells_per_mm3
+from nichedose.tissue.counted import cells_per_mm3, packing_flags
 from nichedose.tissue.coupling import couple_targets, coupling_flags
 from nichedose.tissue.drawn import counting_factor, draw_spots
 from nichedose.tissue.lattice import interpolate_spots, section_grid, tissue_mask
@@ -71,6 +71,9 @@ def build_tissue_map(
     pressure = solved if score is None else combine_oxygen(solved, score, mask, weight)
     fields = _coupled(fields, pressure, mask, options, parameters, draw)
     flags += [*_oxygen_flags(model, grid, mask, cells, options, solved, pressure), *coupling_flags(fields, options)]
+    if model.cells_per_mm2 is not None:
+        total = np.sum(list(cells.values()), axis=0)
+        flags += packing_flags(total, mask, parameters.cell_radius_um.central)
     matrix = interpolate_spots(model.matrix, model, grid)
     ratio = _number("matrix_conductivity_ratio", parameters, draw)
     return TissueMap(

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nichedose.errors import BadInput, near_miss
-from nichedose.fields.grid import Array
+from nichedose.fields.grid import Array, BoolArray
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.values import Flag
 
-__all__ = ["COUNTED", "CountedCells", "cells_per_mm3", "counted_cells", "with_cell_counts"]
+__all__ = ["COUNTED", "CountedCells", "cells_per_mm3", "counted_cells", "packing_flags", "with_cell_counts"]
 
+CLOSE_PACKING = math.pi / math.sqrt(18.0)  # volume share of equal spheres packed as densely as they can be (Kepler)
 COUNTED = "counted cells"  # the annotation that holds the number of cells or nuclei in each spot
 
 
@@ -70,3 +71,21 @@ def counted_cells(assay: SpatialAssay) -> CountedCells | None:
     text = (f"Cells per spot were counted (mean {number.mean():.1f}): content and the number of cells per volume "
             "follow them, not the transcripts.")
     return CountedCells(number / number.mean(), per_mm2, (Flag("note", "cells", text),))
+
+
+def packing_flags(per_mm3: Array, mask: BoolArray, cell_radius_um: float) -> tuple[Flag, ...]:
+    """A note where counted cells ``per_mm3`` (ny, nx) are more than spheres of ``cell_radius_um`` could be; else none.
+
+    The numbers stay as counted: lymphocytes are smaller than the library's cell, and a cap would lose cells.
+
+    >>> packing_flags(np.array([[3e5, 4e5]]), np.ones((1, 2), dtype=bool), 6.5)
+    ()
+    """
+    most = CLOSE_PACKING / (4.0 / 3.0 * math.pi * cell_radius_um**3) * 1e9
+    share = float((per_mm3[mask] > most).mean())
+    if share == 0.0:
+        return ()
+    text = (f"In {100 * share:.2g} % of the tissue there are more cells (up to {per_mm3[mask].max():.2g} per mm3) than "
+            f"spheres of {cell_radius_um:.2g} um radius leave room for ({most:.2g}). Cells are smaller there, as "
+            "lymphocytes are, or the section is thicker than assumed; their number is left as counted.")
+    return (Flag("note", "cells", text),)
