@@ -1,6 +1,7 @@
 """Read, map and profile a generated section of single cells: seconds and memory against the number of cells.
 
     python benchmarks/tissue_scale.py [CELLS ...]        default 62500 125000 250000 500000
+    python benchmarks/tissue_scale.py --figure FIGURE.svg TABLE.md      of what was printed
 
 Each section has 400 genes, about 100 transcripts a cell, 7,000 cells per mm2, and nests of tumour cells. It is written
 as .h5ad by one process and read, mapped (grid of 50 um) and profiled by another, whose largest resident memory is
@@ -9,6 +10,7 @@ printed.
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
 import sys
@@ -17,6 +19,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from figures import HUES, Figure
 
 CELLS = (62_500, 125_000, 250_000, 500_000)
 GENES, TRANSCRIPTS, CELLS_PER_MM2, CHUNK = 400, 100, 7000.0, 50_000
@@ -94,8 +98,29 @@ def main(sizes: list[int]) -> None:
             path.unlink()
 
 
+def figure(path: Path, table: Path) -> None:
+    """Seconds of each part and of all, summed upwards, against cells; dashed: in proportion to the largest section."""
+    rows = [[float(v.replace(",", "")) for v in r.strip("| \n").split("|")]
+            for r in table.read_text("utf-8").splitlines() if re.match(r"\| [\d,]+ \|", r)]
+    most, longest = max(r[0] for r in rows), max(r[5] for r in rows)
+    top = 20.0 * np.ceil(1.05 * longest / 20.0)
+    drawing = Figure("Read, map and profile a section of single cells", "cells", "seconds")
+    for hue, seconds in enumerate(zip(*[np.cumsum(r[2:5]) for r in rows], strict=True)):
+        points = [(r[0] / most / 1.05, float(s) / top) for r, s in zip(rows, seconds, strict=True)]
+        drawing.line(points, HUES[hue])
+        for at, height in points:
+            drawing.point(at, height, HUES[hue])
+    drawing.line([(0.0, 0.0), (1.0 / 1.05, longest / top)], HUES[3], dash="4 3")
+    drawing.ticks({r[0] / most / 1.05: f"{r[0]:,.0f}" for r in rows},
+                  {v / top: f"{v:.0f}" for v in np.arange(0.0, top + 1.0, 20.0)})
+    drawing.legend(("read", "and mapped", "and profiled"))
+    drawing.write(path)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--generate"]:
+    if sys.argv[1:2] == ["--figure"]:
+        figure(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["--generate"]:
         generate(int(sys.argv[2]), Path(sys.argv[3]))
     elif sys.argv[1:2] == ["--work"]:
         work(Path(sys.argv[2]))
