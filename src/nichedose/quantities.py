@@ -45,15 +45,18 @@ _ALIASES = {
 }
 # Endings of names that carry a unit, longer before shorter wherever one ends with another.
 _ENDINGS = {
-    "L_per_nmol_per_h": "L/(nmol.h)", "mL_per_min_per_mL": "mL/min/mL", "mmHg_per_s": "mmHg/s",
-    "um2_per_s": "um2/s", "um_per_s": "um/s", "nmol_per_L": "nmol/L", "Gy_per_GBq": "Gy/GBq",
-    "Gy_per_MBq": "Gy/MBq", "fraction_per_L": "1/L", "per_mm3": "1/mm3", "per_Gy": "1/Gy", "per_cm": "1/cm",
-    "per_L": "1/L", "per_h": "1/h", "mmHg": "mmHg", "MBq": "MBq", "GBq": "GBq", "nmol": "nmol", "kDa": "kDa",
-    "MiB": "MiB", "GiB": "GiB", "Gy": "Gy", "um": "um", "mm": "mm", "kg": "kg", "h": "h", "s": "s",
+    "L_per_nmol_per_h": "L/(nmol.h)", "mL_per_min_per_mL": "mL/min/mL", "mL_per_min": "mL/min",
+    "mmHg_per_s": "mmHg/s", "um2_per_s": "um2/s", "um_per_s": "um/s", "nmol_per_L": "nmol/L",
+    "Gy_per_GBq": "Gy/GBq", "Gy_per_MBq": "Gy/MBq", "fraction_per_L": "1/L", "per_mm3": "1/mm3", "per_Gy": "1/Gy",
+    "per_cm": "1/cm", "per_L": "1/L", "per_h": "1/h", "mmHg": "mmHg", "MBq": "MBq", "GBq": "GBq", "nmol": "nmol",
+    "kDa": "kDa", "MiB": "MiB", "GiB": "GiB", "mL": "mL", "Gy": "Gy", "um": "um", "mm": "mm", "kg": "kg",
+    "h": "h", "s": "s",
 }
 # Keys of library values that end in the name of an organ or of a quantity instead.
 _KEYS_WITHOUT_ENDING = (
     (re.compile(r"[.]dose[.][^.]+$"), "Gy/GBq"),
+    (re.compile(r"[.]body[.]target_nmol_per_L[.][^.]+$"), "nmol/L"),
+    (re.compile(r"[.]body[.](internalisation|release)_per_h[.][^.]+$"), "1/h"),
     (re.compile(r"^limit[.].*[.](absorbed_dose|bed|weighted_rbe5)$"), "Gy"),
 )
 _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$")

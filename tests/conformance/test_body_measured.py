@@ -232,7 +232,11 @@ def test_blood_given_for_plasma_is_pointed_out_where_the_data_can_tell() -> None
     (["kidney,24,-3,MBq,false,0.1"], "values must be finite and above 0"),
     (["kidney,24,220,MBq,false,10"], "relative_sd.*0.1 is 10 %"),
     (["kidney,24,22000,MBq,false,0.1"], "only .* MBq of what was injected is left.*Check the unit"),
-    (["kidney,24,60,%IA,true,0.1", "liver,24,70,%IA,true,0.1"], "all places together hold more at 24 h"),
+    (["kidney,24,60,%IA,true,0.1", "liver,24,70,%IA,true,0.1"], "scans.csv: All places together hold more at 24 h"),
+    (["kidney,24,110,%IA,true,0.1"], "scans.csv: .*'kidney' at 24 h.* of what was injected is left"),
+    (["kidney,24,220,MBq,false,0.1", "", ",,,,,", "kidney,96,x,MBq,false,0.1"], "line 5: value must be a finite"),
+    (["kidney,24,220,MBq,false,0.1,7"], "more cells than the first line"),
+    ([",,,,,"], "has no rows"),
     (["venous blood,24,1,MBq/L,false,0.1"], "line 2: 'venous blood' does not say which"),
     (["blood,24,1,MBq,false,0.1"], "give it per volume"),
 ])

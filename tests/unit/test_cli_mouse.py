@@ -61,6 +61,9 @@ def test_what_the_reader_takes(tmp_path: Path) -> None:
     (HEAD.replace("time_h", "hours") + ROWS, "'time_h' is missing"),
     (HEAD.replace("sd", "sem") + ROWS, "no column 'sem'"),
     (HEAD + "kidney,1,97.2,,,%ID/g,true\n", "at least two"),
+    (HEAD + "\n,,,,,,\n" + ROWS.replace("97.2", "many"), "line 4: mean must be a number"),
+    (HEAD + ROWS.replace("true", "true,9"), "more cells than the first line"),
+    (HEAD + ",,,,,,\n", "has no rows"),
 ])
 def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):

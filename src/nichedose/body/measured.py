@@ -116,7 +116,8 @@ class MeasuredActivity:
         for time, MBq, sd in zip(self.times_h, amount, self.point_sd, strict=True):
             left = sum(i.activity_MBq * math.exp(-decay_per_h * (time - i.start_h)) for i in _active(regimen)
                        if i.start_h <= time)
-            if MBq > left * (1.0 + 2.0 * math.hypot(sd, self.calibration_sd)):
+            slack = 2.0 * math.hypot(sd, self.calibration_sd) if self.per_volume else 0.0  # no organ holds all of it
+            if MBq > left * (1.0 + slack):
                 raise BadInput(
                     f"Measured activity in '{self.place}' at {time:g} h: {MBq:.3g} MBq, but only {left:.3g} MBq of "
                     f"what was injected is left by then. Check the unit ('{self.unit}') and decay_corrected (now "

@@ -42,7 +42,8 @@ def body(
     from nichedose.io.result_store import jsonable
     from nichedose.io.tidy import write_csv
     from nichedose.report import findings_text, render_findings
-    from nichedose.study.body_findings import OrganRow, body_report
+    from nichedose.study.body_findings import body_report
+    from nichedose.study.body_rows import OrganRow
     from nichedose.study.measured_findings import ParameterRow, PointRow
 
     case = read_case(case_file)

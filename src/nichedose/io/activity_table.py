@@ -30,13 +30,17 @@ def read_activity_table(path: Path, how: MeasuredActivityTable) -> tuple[Measure
     """One series for each place, with its points in order of time; raises `BadInput` that names file and line."""
     if not path.is_file():
         raise BadInput(f"{path}: no such table of measured activity.")
-    frame = read_table(path, separator=separator_of(path), text_columns=True)
+    frame = read_table(path, separator=separator_of(path), text_columns=True, blank_rows=True).fillna("")
     frame.columns = [str(c).strip() for c in frame.columns]
     _check_columns(path, list(frame.columns))
     rows: dict[str, list[tuple[float, float, float, str, bool, int]]] = {}
     for i, row in enumerate(frame.to_dict("records")):
+        if not any(str(value).strip() for value in row.values()):
+            continue
         place, point = _point(row, f"{path}, line {i + 2}")
         rows.setdefault(place, []).append((*point, i + 2))
+    if not rows:
+        raise BadInput(f"{path}: the table has no rows.")
     return tuple(_series(path, place, sorted(points), how.calibration_sd) for place, points in rows.items())
 
 

@@ -25,7 +25,7 @@ def read_biodistribution(path: Path) -> Biodistribution:
 
     ``sd`` and ``animals`` may be empty or absent. Raises `BadInput` that names the row.
     """
-    frame = read_table(path, separator=separator_of(path), text_columns=True)
+    frame = read_table(path, separator=separator_of(path), text_columns=True, blank_rows=True).fillna("")
     columns = [str(c).strip() for c in frame.columns]
     frame.columns = columns
     for name in NEEDED:
@@ -35,12 +35,15 @@ def read_biodistribution(path: Path) -> Biodistribution:
     extra = [c for c in columns if c not in (*NEEDED, *OPTIONAL)]
     if extra:
         raise BadInput(f"{path}: there is no column '{extra[0]}'.{near_miss(extra[0], [*NEEDED, *OPTIONAL])}")
-    rows = [dict(zip(columns, map(str, values), strict=True)) for values in frame.itertuples(index=False, name=None)]
-    corrected = {_truth(path, n, row["decay_corrected"]) for n, row in enumerate(rows, start=2)}
+    lines = (dict(zip(columns, map(str, values), strict=True)) for values in frame.itertuples(index=False, name=None))
+    rows = {n: row for n, row in enumerate(lines, start=2) if any(v.strip() for v in row.values())}
+    if not rows:
+        raise BadInput(f"{path}: the table has no rows.")
+    corrected = {_truth(path, n, row["decay_corrected"]) for n, row in rows.items()}
     if len(corrected) > 1:
         raise BadInput(f"{path}: decay_corrected is true in some rows and false in others; correct all to the time of "
                        "injection, or none.")
-    points = tuple(_uptake(path, n, row) for n, row in enumerate(rows, start=2))
+    points = tuple(_uptake(path, n, row) for n, row in rows.items())
     try:
         return Biodistribution(points, corrected.pop())
     except BadInput as error:

@@ -28,11 +28,13 @@ def separator_of(path: Path) -> str:
 
 def read_table(
     path: Path, *, separator: str, header: int | None = 0, index: int | None = None, text_columns: bool = False,
-    decimal: str = ".", missing: tuple[str, ...] = (),
+    decimal: str = ".", missing: tuple[str, ...] = (), blank_rows: bool = False,
 ) -> Any:
     """A pandas DataFrame; raises `BadInput` for an empty, damaged or ragged file.
 
-    ``decimal`` is the mark inside numbers, ``missing`` are words that stand for no value beside the usual ones.
+    ``decimal`` is the mark inside numbers, ``missing`` are words that stand for no value beside the usual ones. With
+    ``blank_rows`` blank lines are rows too, so that row n stands in line n + 2, and a row of more cells than the head
+    has is refused; else its first cells would name the row.
     """
     import pandas as pd
 
@@ -41,12 +43,16 @@ def read_table(
             warnings.simplefilter("ignore")  # mixed types are looked at by the caller
             frame = pd.read_csv(
                 path, sep=separator, header=header, index_col=index, dtype=str if text_columns else None,
-                keep_default_na=not text_columns, low_memory=False, decimal=decimal, na_values=list(missing) or None)
+                keep_default_na=not text_columns, low_memory=False, decimal=decimal, na_values=list(missing) or None,
+                skip_blank_lines=not blank_rows)
     except pd.errors.EmptyDataError as error:
         raise BadInput(f"{path}: the file is empty.") from error
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError) as error:
         reason = str(error).strip()
         raise BadInput(f"{path}: cannot be read as a table ({reason}); is it damaged or cut off?") from error
+    if blank_rows and not isinstance(frame.index, pd.RangeIndex):
+        raise BadInput(f"{path}: rows have more cells than the first line has columns. Take the surplus separators "
+                       "out, or name the columns.")
     if frame.shape[0] == 0:
         raise BadInput(f"{path}: the table has no rows.")
     return frame

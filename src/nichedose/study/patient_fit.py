@@ -24,7 +24,7 @@ from nichedose.body.score_draw import ScoreDraw
 from nichedose.body.tracer import TracerDraw
 from nichedose.case import Administration, Case, MeasuredActivityTable
 from nichedose.errors import BadInput, near_miss
-from nichedose.library import Library
+from nichedose.library import Library, find_agent
 from nichedose.library.bodies import load_bodies
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import canonical_name, half_life_h
@@ -95,7 +95,7 @@ def fit_case(case: Case, library: Library, tables: Sequence[tuple[MeasuredActivi
         found=found,
         entries=entries,
         build_of=lambda form: _body_of(case, library, form, has_lesion, None),
-        cautions=_cautions(found, entries),
+        cautions=(*_cautions(found, entries), *_without_candidate(case, library, entries)),
     )
 
 
@@ -122,11 +122,14 @@ def _entry(
     build = _body_of(case, library, form, has_lesion, tracer)
     decay = math.log(2.0) / half_life_h(radionuclide)
     model = build(Draw())
-    for one in on_clock:
-        one.refuse_impossible(model, regimen, decay)
-    observation = Observation(build, on_clock, regimen, decay)
-    _refuse_more_than_injected(observation, given)
-    _refuse_blood_as_plasma(observation, model)
+    try:
+        for one in on_clock:
+            one.refuse_impossible(model, regimen, decay)
+        observation = Observation(build, on_clock, regimen, decay)
+        _refuse_more_than_injected(observation, given)
+        _refuse_blood_as_plasma(observation, model)
+    except BadInput as error:
+        raise BadInput(f"{given.path}: {error}") from error
     return Measured(form, radionuclide, tracer, observation, lead)
 
 
@@ -192,7 +195,7 @@ def _refuse_more_than_injected(observation: Observation, given: MeasuredActivity
     for time, amount in held.items():
         left = given.injected * math.exp(-observation.decay_per_h * (time - start))
         if amount > left:
-            raise BadInput(f"{given.path}: all places together hold more at {time - start:g} h than the {left:.3g} MBq "
+            raise BadInput(f"All places together hold more at {time - start:g} h than the {left:.3g} MBq "
                            "that are left of what was injected. Check units, decay_corrected, and whether places "
                            "overlap.")
 
@@ -243,6 +246,14 @@ def _other_readings(entry: Measured) -> list[tuple[str, tuple[MeasuredActivity, 
         found.append(("'plasma' was whole blood", tuple(
             dataclasses.replace(m, place="blood") if m.place == "plasma" else m for m in series)))
     return found
+
+
+def _without_candidate(case: Case, library: Library, entries: Sequence[Measured]) -> tuple[str, ...]:
+    """Measured forms that no candidate is on."""
+    mine = {find_agent(library, c.agent).form for c in case.candidates}
+    return tuple(f"{e.name}: no candidate is on {e.form.name}, so no dose is fitted to it. Add one, or give the table "
+                 "the form of a candidate and name what was injected as its tracer."
+                 for e in entries if e.form.name not in mine)
 
 
 def _misfit(found: BodyFit) -> float:
