@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -149,3 +150,30 @@ def test_new_schema_agents_and_version(tmp_path: Path) -> None:
     assert "sections" in json.loads(nichedose("schema").stdout)["properties"]
     assert len(json.loads(nichedose("agents", "--json").stdout)) >= 12
     assert nichedose("--version").stdout.startswith("nichedose ")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [
+    (("svalue", "177Lu", "--voxel", "3mm"), 0),  # more than a buffer
+    (("--help",), 0),
+    (("svalue", "177Lu", "--sphere", "3"), 2),
+])
+def test_a_reader_that_leaves_changes_nothing(arguments: tuple[str, ...], code: int) -> None:
+    """``| head``: what nobody reads is dropped, on stderr too, and the exit code is the command's own."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "nichedose.cli", *arguments]
+    both = subprocess.STDOUT if code else subprocess.PIPE
+    done = subprocess.run(command, stdout=writer, stderr=both, text=True, check=False, timeout=300)
+    os.close(writer)
+    assert done.returncode == code
+    assert not done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nichedose.cli", "agents"], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False, timeout=300)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nichedose: ") and "Traceback" not in done.stderr

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -48,10 +49,45 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 
 
+class _Lenient(io.FileIO):
+    """A file or pipe that drops all after a failure; a reader that has gone (``| head``) is none to speak of."""
+
+    lost = False
+
+    def write(self, data: Any, /) -> int:
+        if not self.lost:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.lost = True
+                if not isinstance(error, BrokenPipeError):
+                    raise
+        return memoryview(data).nbytes
+
+
+def _outlive_reader(stream: TextIO) -> TextIO:
+    """``stream``, or in place of a file or pipe one after whose failure the command ends with its own exit code."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError, AttributeError):  # a test's capture, closed, none at all
+        return stream
+    if stream.isatty():
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lenient(number, "wb", closefd=False)), encoding=stream.encoding, errors=stream.errors,
+        line_buffering=stream is sys.stderr)
+
+
 def main() -> None:
     """Entry point: our own errors become one message and an exit code; no traceback for a user's mistake."""
+    sys.stdout, sys.stderr = _outlive_reader(sys.stdout), _outlive_reader(sys.stderr)
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()  # here, where a full disk is still told
     except NichedoseError as error:
         fail(str(error))
         raise SystemExit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
