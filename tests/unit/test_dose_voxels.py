@@ -120,7 +120,7 @@ def test_densities_that_water_cannot_stand_for(density: float) -> None:
 
 
 def test_bone_is_for_charged_particles() -> None:
-    with pytest.raises(OutOfValidity, match="charged qualities"):
+    with pytest.raises(OutOfValidity, match="charged particles alone"):
         voxel_s_values("177Lu", 3.0, 1, density_g_per_mL=1.9)
     light, dense = (voxel_s_values("177Lu", 3.0, 1, quality="beta", density_g_per_mL=d) for d in (1.0, 1.9))
     assert float(dense[0, 0, 0]) < float(light[0, 0, 0])  # more mass, and nearly all absorbed in either

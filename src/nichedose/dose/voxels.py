@@ -83,7 +83,7 @@ def _check_density(density: float, energy_MeV: dict[Quality, float], qualities: 
     if density > _BONE_G_PER_ML and photons > _FEW_PHOTONS * sum(energy_MeV[q] for q in qualities):
         raise OutOfValidity(
             f"density_g_per_mL = {density:g}: above {_BONE_G_PER_ML} g/mL tissue is bone, which absorbs photons below "
-            "0.15 MeV several times better than dense water. Ask for the charged qualities one by one.")
+            "0.15 MeV several times better than dense water. Ask for charged particles alone: quality=CHARGED.")
 
 
 def _size_um(voxel_mm: float | tuple[float, float, float]) -> Array:
