@@ -132,6 +132,6 @@ def test_cost_grows_with_the_grid_and_is_refused_with_a_way_out() -> None:
 
 
 def test_a_solver_that_does_not_converge_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nichedose.transport._kernels.solve_stage", lambda *_: (np.nan, 25, 60))
+    monkeypatch.setattr("nichedose.transport._kernels.take_step", lambda *_: np.nan)
     with pytest.raises(DidNotConverge, match=r"stopped at 0 h of 480 h.*stage residual of nan"):
         run(section(4))
