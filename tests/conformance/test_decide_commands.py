@@ -107,6 +107,8 @@ def test_sweeps_outside_the_model_and_unknown_barriers(small: tuple[Case, Path])
     (["optimise", "CASE", "--agents", "177Lu-PSMA-617,225Ac-PSMA-617", "--longest-delay", "7 wk"],
      "overlap impossibly"),
     (["rank", "CASE", "--objective", "joy"], "not computed"),
+    (["rank", "CASE", "--doubling-time", "0 d"], "smallest allowed"),
+    (["rank", "CASE", "--objective", "organ_burden", "--mode", "equal_toxicity"], "nothing but rounding"),
     (["rank", "CASE", "--mode", "equal"], "Unknown comparison mode"),
     (["rank", "CASE", "--limit", "kidney absorbed_dose 18: us"], "no unit"),
     (["rank", "CASE", "--condition", "log_kill >= 3", "--condition", "log_kill <= 2"], "contradict"),

@@ -123,7 +123,9 @@ def test_partners_that_act_in_some_cycles_are_followed_by_rank(tmp_path: Path) -
     assert "177Lu-PSMA-617 + losartan 2 wk before" in text and "assumed: a scenario" in text
     assert "does not state 'hyaluronan_high'" in text
     median = {c["name"]: c["median"] for c in found.numbers["candidates"]}
-    assert median["177Lu-PSMA-617 + PEGPH20"] == pytest.approx(median["177Lu-PSMA-617"], rel=1e-12)
+    assert "177Lu-PSMA-617 + PEGPH20" not in median  # a twin would take half of the draws from the agent alone
+    assert "177Lu-PSMA-617 alone" in found.numbers["not_evaluable"]["177Lu-PSMA-617 + PEGPH20"]
+    assert "First place rests on" in found.answer and "Without partner drugs 177Lu-PSMA-617 is first" in found.answer
     setup = prepare(with_partners(only, asked), path)
     candidate = setup.candidates[1]
     groups = cycle_responses(setup, candidate)
@@ -167,7 +169,13 @@ def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=words):
             rank_results(results, text, question)
     with pytest.raises(NotComputed, match="organ_burden"):
-        rank_results(results, text, RankQuestion(objective="organ_burden"))
+        rank_results(results, text, RankQuestion(objective="organ_burden", mode="as_prescribed"))
+
+
+def test_candidates_past_an_organ_limit_are_named(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
+    question = RankQuestion(mode="as_prescribed", limits=(parse_limit("marrow absorbed_dose 0.2 Gy: this test"),))
+    assert any("Past an organ limit" in text for text in rank_case(case, path, question).parts[0].text)
 
 
 def test_a_candidate_without_organ_data_is_named(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nichedose.decide import (
     DecisionTable,
+    Mode,
+    Objective,
     make_decision,
     objective_named,
     parse_condition,
@@ -63,7 +67,7 @@ def table(**log_kill: np.ndarray) -> DecisionTable:
     values = {name: {"log_kill": k, "worst_decile": 0.3 * k, "mean_dose": np.full(n, float(i)),
                      "tcp": np.full(n, np.nan), "organ_burden": np.full(n, 0.5 + 0.1 * i)}
               for i, (name, k) in enumerate(log_kill.items())}
-    return DecisionTable("equal_toxicity", values, {"x": X[:n]})  # type: ignore[arg-type]
+    return DecisionTable("as_prescribed", values, {"x": X[:n]})  # type: ignore[arg-type]
 
 
 def test_conditions_exclude_and_say_how_often() -> None:
@@ -106,6 +110,21 @@ def test_contradictory_conditions_are_both_named() -> None:
 def test_a_condition_that_nobody_meets_names_the_nearest() -> None:
     with pytest.raises(NotComputed, match=r"No candidate.*b comes nearest"):
         make_decision(table(a=X, b=0.5 + X), "log_kill", [parse_condition("log_kill >= 4")])
+
+
+def test_a_condition_on_what_is_not_computed_says_so() -> None:
+    with pytest.raises(NotComputed, match=r"objective tcp is known for no candidate.*clonogen_density"):
+        make_decision(table(a=X, b=Y), "log_kill", [parse_condition("tcp >= 0.5")])
+
+
+@pytest.mark.parametrize(("mode", "objective"), [("equal_mean_dose", "mean_dose"), ("equal_toxicity", "organ_burden")])
+def test_what_a_mode_holds_equal_orders_nothing(mode: Mode, objective: Objective) -> None:
+    with pytest.raises(BadInput, match=f"all candidates have the same {objective}"):
+        make_decision(replace(table(a=X, b=Y), mode=mode), objective)
+
+
+def test_no_order_by_dose_where_dose_is_equal() -> None:
+    assert make_decision(replace(table(a=X, b=Y), mode="equal_mean_dose"), "log_kill").dose_order == ()
 
 
 def test_objectives_that_are_not_computed() -> None:

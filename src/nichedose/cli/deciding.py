@@ -59,7 +59,7 @@ def rank(
         conditions=tuple(parse_condition(text) for text in condition or ()),
         limits=tuple(parse_limit(text) for text in limit or ()),
         confidence=confidence,
-        doubling_time_h=_hours(doubling_time),
+        doubling_time_h=_hours(doubling_time, minimum=1.0),
         partners=tuple(partner or ()),
     )
     if place.is_dir():
@@ -124,7 +124,7 @@ def optimise(
             cycles=_cycles(cycles),
             interval_h=(parse_quantity(first, "h", minimum=0.0), parse_quantity(last, "h", minimum=0.0)),
             longest_offset_h=parse_quantity(longest_delay, "h", minimum=0.0),
-            doubling_time_h=_hours(doubling_time),
+            doubling_time_h=_hours(doubling_time, minimum=1.0),
             draws=draws, progress=progress)
     _show(found, page, as_json)
 

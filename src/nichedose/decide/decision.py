@@ -15,8 +15,9 @@ from nichedose.decide.ranking import Ranking, non_dominated, rank
 from nichedose.errors import BadInput, NotComputed
 from nichedose.fields.grid import Array
 
-__all__ = ["LARGEST_LOG_KILL", "Decision", "DecisionTable", "make_decision"]
+__all__ = ["LARGEST_LOG_KILL", "Decision", "DecisionTable", "check_objective", "make_decision"]
 
+_HELD_EQUAL: Mapping[Mode, Objective] = {"equal_mean_dose": "mean_dose", "equal_toxicity": "organ_burden"}
 LARGEST_LOG_KILL = 10.0  # log kill above it is not told apart: few lesions hold more cells
 
 
@@ -40,9 +41,9 @@ class Decision:
     """``ranking`` of the admissible candidates; ``excluded`` says which condition the others fail, and how often.
 
     ``frontier``: candidates that no other beats in the objective without burdening the organs more (medians).
-    ``dose_order``: the same candidates by mean dose. ``information`` is the expected gain of knowing everything first
-    (EVPI), ``inputs`` what each input alone would be worth; both None or empty with fewer than 32 draws, and for
-    objectives of which less is better.
+    ``dose_order``: the same candidates by mean dose, empty where the mode holds it equal. ``information`` is the
+    expected gain of knowing everything first (EVPI), ``inputs`` what each input alone is worth; both None or empty
+    with fewer than 32 draws, and for objectives of which less is better.
     """
 
     mode: Mode
@@ -67,17 +68,19 @@ def make_decision(
     """Rank the candidates of ``table`` by ``objective`` among those that meet all ``conditions`` in at least
     ``confidence`` of the draws. Log kill above 10 is not told apart.
 
-    Raises `BadInput` for contradictory conditions or a confidence outside 0 to 1, `NotComputed` where the objective is
-    known for no candidate, or none is admissible.
+    Raises `BadInput` for contradictory conditions, a confidence outside 0 to 1 or an objective that the mode holds
+    equal, `NotComputed` where the objective or that of a condition is known for no candidate, or none is admissible.
     """
     check_conditions(conditions)
+    check_objective(objective, table.mode)
     if not 0.0 < confidence <= 1.0:
         raise BadInput(f"confidence = {confidence:g}; it must be above 0 and at most 1.")
     known = {name: v for name, v in table.values.items() if np.isfinite(v[objective]).any()}
     missing = {name: f"{objective} is not known for it" for name in table.values if name not in known}
-    if not known:
-        raise NotComputed(f"The objective {objective} is known for no candidate in mode {table.mode}"
-                          + (": state the lesion's clonogen_density." if objective == "tcp" else "."))
+    for wanted in (objective, *(c.objective for c in conditions)):
+        if not any(np.isfinite(v[wanted]).any() for v in table.values.values()):
+            raise NotComputed(f"The objective {wanted} is known for no candidate in mode {table.mode}"
+                              + (": state the lesion's clonogen_density." if wanted == "tcp" else "."))
     shares = {name: float(admissible(v, conditions).mean()) for name, v in known.items()}
     allowed = [name for name, share in shares.items() if share >= confidence]
     words = " and ".join(str(c) for c in conditions)
@@ -106,10 +109,18 @@ def make_decision(
         not_evaluable={**table.not_evaluable, **missing},
         frontier=non_dominated({n: sign * m[objective] for n, m in median.items()},
                                {n: round(m["organ_burden"], 6) for n, m in median.items()}),
-        dose_order=tuple(sorted(allowed, key=lambda n: -median[n]["mean_dose"])),
+        dose_order=() if _HELD_EQUAL.get(table.mode) == "mean_dose" else tuple(
+            sorted(allowed, key=lambda n: -median[n]["mean_dose"])),
         information=information,
         inputs=inputs,
     )
+
+
+def check_objective(objective: Objective, mode: Mode) -> None:
+    """Raise `BadInput` for an objective that ``mode`` holds equal: nothing but rounding would order the candidates."""
+    if _HELD_EQUAL.get(mode) == objective:
+        raise BadInput(f"In mode {mode} all candidates have the same {objective}, and nothing but rounding would order "
+                       "them. Ask in another mode, for example as_prescribed, or by another objective.")
 
 
 def _median(values: Array) -> float:

@@ -13,6 +13,7 @@ from nichedose.decide.outcome import OBJECTIVES
 from nichedose.errors import BadInput, NotComputed, near_miss
 from nichedose.fields.grid import Array
 from nichedose.study.evaluate import tcp_from_log_kill
+from nichedose.study.partners import without_effect
 from nichedose.study.responses import Responses
 
 __all__ = ["table_from_draws", "table_from_responses"]
@@ -35,7 +36,9 @@ def table_from_responses(
             refused[course.name] = reason
         else:
             values[course.name], activities[course.name] = table, given
-    return DecisionTable(mode, values, responses.inputs, activities, refused)
+    twins = without_effect(setup, {name: v["log_kill"] for name, v in values.items()})
+    kept = {name: v for name, v in values.items() if name not in twins}
+    return DecisionTable(mode, kept, responses.inputs, {n: activities[n] for n in kept}, refused | twins)
 
 
 def _one(

@@ -19,7 +19,7 @@ from nichedose.study.words import partner_text
 from nichedose.tissue.partner import partner_effects
 from nichedose.values import Draw
 
-__all__ = ["cycle_responses", "partner_part", "with_partners"]
+__all__ = ["cycle_responses", "partner_part", "rests_on_partner", "with_partners", "without_effect"]
 
 _ASKED = re.compile(
     r"^(?P<name>.+?)(?:\s+(?P<time>[\d.]+\s*\w+)\s+(?P<side>before|after))?(?:\s+given\s+(?P<word>\w+))?$")
@@ -73,14 +73,39 @@ def cycle_responses(setup: Setup, candidate: ResolvedCandidate) -> dict[str, tup
             for i, cycles in enumerate(groups.values())}
 
 
+def without_effect(setup: Setup, log_kill: Mapping[str, Array]) -> dict[str, str]:
+    """Candidates whose partners change the log kill of the same agent alone in no draw, with the reason.
+
+    ``log_kill`` (n_draws,) by candidate. Ranked as a twin of that agent, such a one would share its probability of
+    being best.
+    """
+    found = {}
+    for c in setup.evaluable:
+        plain = _plain(setup, c) if c.partners else None
+        if plain is not None and c.name in log_kill and plain.name in log_kill and np.allclose(
+                log_kill[c.name], log_kill[plain.name], rtol=1e-9, atol=0.0, equal_nan=True):
+            found[c.name] = f"its partner drug changes no number here, so it is {plain.name} alone"
+    return found
+
+
+def rests_on_partner(setup: Setup, order: Sequence[str]) -> str:
+    """What to say where the first of ``order`` has a partner drug: how its size is known, and who leads without."""
+    by_name = {c.name: c for c in setup.candidates}
+    first = by_name.get(order[0]) if order else None
+    if first is None or not first.partners:
+        return ""
+    said = "; ".join(f"{p.partner.name} ({evidence_of(p.partner)})" for p in first.partners)
+    alone = next((n for n in order if n not in by_name or not by_name[n].partners), None)
+    return (f" First place rests on the size of a partner's effect: {said}."
+            + (f" Without partner drugs {alone} is first." if alone else ""))
+
+
 def partner_part(setup: Setup, table: DecisionTable) -> Part | None:
     """What each partner adds to the log kill of the same candidate without it, draw by draw, and how that is known."""
     rows: list[tuple[Cell, ...]] = []
     notes: dict[str, None] = {}
     for candidate, partner in _pairs(setup):
-        cycles = [n + 1 for n in range(candidate.cycles) if partner_effects(
-            partner.partner, partner.lead_h + n * candidate.interval_h, setup.case.tumour,
-            Draw(seed=setup.case.sampling.seed), partner.stated)]
+        cycles = _acting_cycles(setup, candidate, partner)
         acts = "no cycle" if not cycles else "all cycles" if len(cycles) == candidate.cycles else (
             f"cycle{'s' if len(cycles) > 1 else ''} {', '.join(map(str, cycles))} of {candidate.cycles}")
         rows.append((candidate.name, _timing(partner), acts, *_gain(setup, table, candidate),
@@ -108,15 +133,27 @@ def _pairs(setup: Setup) -> Iterator[tuple[ResolvedCandidate, ResolvedPartner]]:
     return ((c, p) for c in setup.evaluable for p in c.partners)
 
 
+def _acting_cycles(setup: Setup, candidate: ResolvedCandidate, partner: ResolvedPartner) -> list[int]:
+    """Cycles, from 1, in which the partner changes tissue or cells; a checkpoint acts in the immune course."""
+    draw = Draw(seed=setup.case.sampling.seed)
+    return [n + 1 for n in range(candidate.cycles) if any(e.field != "immune_blockade" for e in partner_effects(
+        partner.partner, partner.lead_h + n * candidate.interval_h, setup.case.tumour, draw, partner.stated))]
+
+
 def _timing(partner: ResolvedPartner) -> str:
     days = partner.lead_h / 24.0
-    return "with the first administration" if days == 0.0 else (
-        f"{abs(days):.3g} d {'before' if days > 0.0 else 'after'} it")
+    return "with the first cycle" if days == 0.0 else (
+        f"{abs(days):.3g} d {'before' if days > 0.0 else 'after'} the first cycle")
+
+
+def _plain(setup: Setup, candidate: ResolvedCandidate) -> ResolvedCandidate | None:
+    """The same agent at the same times without a partner, where the case holds it."""
+    return next((c for c in setup.evaluable if not c.partners and c.agent == candidate.agent
+                 and (c.cycles, c.interval_h) == (candidate.cycles, candidate.interval_h)), None)
 
 
 def _gain(setup: Setup, table: DecisionTable, candidate: ResolvedCandidate) -> tuple[Cell, Cell]:
-    plain = next((c for c in setup.evaluable if not c.partners and c.agent == candidate.agent
-                  and (c.cycles, c.interval_h) == (candidate.cycles, candidate.interval_h)), None)
+    plain = _plain(setup, candidate)
     values: Mapping[str, Mapping[str, Array]] = table.values  # type: ignore[assignment]
     if plain is None or plain.name not in values or candidate.name not in values:
         return None, None

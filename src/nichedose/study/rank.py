@@ -23,7 +23,8 @@ from nichedose.decide import (
     course_in_mode,
     make_decision,
 )
-from nichedose.decide.decision import LARGEST_LOG_KILL
+from nichedose.decide.decision import LARGEST_LOG_KILL, check_objective
+from nichedose.decide.outcome import BURDENS
 from nichedose.errors import BadInput, NotComputed, near_miss
 from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.io.results_folder import Results
@@ -31,7 +32,7 @@ from nichedose.library import Library, load_library
 from nichedose.library.schema import OrganLimit
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
-from nichedose.study.partners import partner_part, with_partners
+from nichedose.study.partners import partner_part, rests_on_partner, with_partners
 from nichedose.study.responses import Responses, left_out, prepare, respond
 from nichedose.study.sources import sources_of
 from nichedose.values import Value, ValueUse
@@ -40,6 +41,7 @@ __all__ = ["RankQuestion", "rank_case", "rank_results"]
 
 Progress = Callable[[str, int, int], None]
 SHOWN_INPUTS = 8
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,15 @@ def rank_case(
 ) -> Findings:
     """Run the draws of a case (no maps, no report of the plan) and decide; combinations are ranked beside candidates.
 
-    Raises `BadInput` for a limit of an unknown organ or two limits of one organ that contradict each other.
+    Raises `BadInput` for a limit of an unknown organ, two limits of one organ that contradict each other, or an
+    objective that the mode holds equal.
     """
     check_conditions(question.conditions)
+    mode = question.mode or case.comparison.decide_by
+    check_objective(question.objective, mode)
     limits = limits_with(load_library(), question.limits) if question.limits else None
     case = with_partners(case, question.partners)
     responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
-    mode = question.mode or case.comparison.decide_by
     doubling = question.doubling_time_h or case.effect.clonogen_doubling_time
     tables = {m: table_from_responses(responses, m, doubling_time_h=doubling)
               for m in dict.fromkeys((mode, *case.comparison.modes))}
@@ -78,14 +82,16 @@ def rank_case(
     parts = (*found.parts[:1], *((beside,) if beside else ()), *found.parts[1:], _assumption_part(responses, decision))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
-        found, parts=parts, values_used=used, sources=sources_of(responses.setup),
+        found, answer=found.answer + rests_on_partner(responses.setup, decision.ranking.order), parts=parts,
+        values_used=used, sources=sources_of(responses.setup),
         assumptions=(
             f"Every number comes from {len(responses.draws)} joint draws on a {responses.spacing_um:g}-um grid.",
             "In a combination, whether a tumour cell bears one target is independent of whether it bears another; the "
             "agents do not compete for a target or change each other's kinetics.",
             "Damage that one administration leaves unrepaired adds to the next; how much follows from the section's "
             "mean courses of dose rate.",
-            "Shares of organ limits are added over agents, each in the quantity of its own limit.",
+            "Shares of organ limits are added over agents, each in the quantity of its own limit. An activity that "
+            "organ limits leave is a bound from conventions; it has not been tried.",
             *left_out(responses.setup),
         ))
 
@@ -178,7 +184,7 @@ def _answer(d: Decision) -> str:
     text += f"; next comes {rest[0].name}."
     if d.information is not None and first.expected_regret is not None:
         text += f" Choosing it costs {d.information:.2g} {_unit(d.objective)} on average against knowing everything."
-    if d.dose_order and d.dose_order[0] != first.name:
+    if d.objective not in BURDENS and d.dose_order and d.dose_order[0] != first.name:
         text += f" By mean dose {d.dose_order[0]} would be first: see where dose and survival disagree."
     return text
 
@@ -207,7 +213,16 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
     if out:
         tables.append(FindingTable(("candidate", "why it is not ranked"), tuple(out), "Not ranked"))
     conditions = tuple(f"Only candidates with {c} count." for c in d.conditions)
-    return Part("Ranking", conditions, tuple(tables))
+    return Part("Ranking", (*conditions, *_over_limits(table, d)), tuple(tables))
+
+
+def _over_limits(table: DecisionTable, d: Decision) -> tuple[str, ...]:
+    """Which ranked candidates take an organ past its limit: in most modes nothing else holds them back."""
+    shares = {n: _median(table.values[n]["organ_burden"]) for n in d.ranking.order}
+    over = [f"{n} ({s:.2g} times)" for n, s in shares.items() if s is not None and s > 1.0 + _ROUNDING]
+    unknown = [n for n, s in shares.items() if s is None]
+    return (*((f"Past an organ limit at this activity (medians): {', '.join(over)}.",) if over else ()),
+            *((f"Organ doses not known: {', '.join(unknown)}.",) if unknown and len(unknown) < len(shares) else ()))
 
 
 def _filled(
