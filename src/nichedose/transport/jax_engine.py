@@ -140,7 +140,7 @@ def jax_label_integrals(inputs: TransportInputs, steps: FixedSteps) -> dict[str,
     >>> with in_double_precision() as jax:
     ...     bound = lambda inputs: jax_label_integrals(inputs, plan)["177Lu"]["bound"].mean()
     ...     slope = jax.grad(bound)(transport_inputs(tissue, ligand, PlasmaCurve((30.0,), (1.0,))))
-    >>> bool(slope.target_nmol_per_L[0, 0] > 0.0)
+    ...     bool(slope.target_nmol_per_L[0, 0] > 0.0)
     True
     """
     refuse_single_precision(PURPOSE)
