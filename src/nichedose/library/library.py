@@ -154,7 +154,7 @@ def iter_values(entry: object, prefix: str = "") -> Iterator[tuple[str, Value]]:
 
     >>> from nichedose.library import load_library
     >>> [key for key, _ in iter_values(load_library().agents["177Lu-PSMA-617"])]
-    ['activity_MBq']
+    ['activity_MBq', 'published_lesion_Gy_per_GBq']
     """
     if isinstance(entry, Value):
         yield prefix, entry

@@ -27,7 +27,7 @@ def around_vessels(
     vessel. It holds for the time integral where sites are not saturated. Raises `BadInput`.
 
     >>> round(float(around_vessels(np.array(50.0), 8.0, 40.0, 1.0)), 1)
-    69.4
+    72.0
     """
     surface, spread, loss = (np.asarray(a, float) for a in (vessel_surface_per_cm, diffusivity_um2_per_s, loss_per_h))
     for name, value in (("vessel_surface_per_cm", surface), ("loss_per_h", loss)):

@@ -41,7 +41,7 @@ def simulate(
     Raises ``BadInput`` for impossible rates, fields or a run that does not fit in memory, ``DidNotConverge`` with the
     time and the residual where the solver stopped. Equations, scheme and sources: the theory page on transport.
 
-    >>> from nichedose.transport import LigandKinetics, TissueTransport
+    >>> from nichedose.fields.grid import Grid
     >>> one = np.ones((1, 1))
     >>> tissue = TissueTransport(Grid((1, 1), 20.0), one > 0, 0.0 * one, 2.0 * one)
     >>> ligand = LigandKinetics(0.0, 0.0, 0.0, 0.0, 100.0, 0.1, 0.4)
