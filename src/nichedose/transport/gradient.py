@@ -79,7 +79,7 @@ def differentiate(
     >>> mean = lambda maps: (maps["177Lu"]["bound"].mean(), {"177Lu": {"bound": one}})
     >>> found = differentiate(tissue, ligand, PlasmaCurve((30.0,), (1.0,)), mean, end_h=24.0,
     ...                       decay_per_h={"177Lu": 0.00434})
-    >>> found.target_nmol_per_L[0, 0] > 0.0
+    >>> bool(found.target_nmol_per_L[0, 0] > 0.0)
     True
     """
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, "void")
