@@ -46,6 +46,8 @@ def test_findings_of_an_optimised_course(small: tuple[Case, Path]) -> None:
     best = found.numbers["value"]
     assert best >= max(found.numbers["alone"].values()) - 1e-6
     assert "Organs" in findings_text(found) and "share of its limit" in render_findings(found)
+    worst = max(share for share in found.numbers["passed"].values() if share == share)
+    assert worst > 0.0 and f"in {100.0 * worst:.0f} % of the draws it takes" in found.answer
 
 
 def test_thresholds_of_a_sweep(small: tuple[Case, Path]) -> None:
