@@ -16,13 +16,11 @@ from nichedose.transport import _network_kernels as kernel
 from nichedose.transport._ladder import MeshLadder
 from nichedose.transport._march import (
     BELOW_ZERO_PER_TOLERANCE,
-    CG_REDUCTION,
     FIRST_STEP,
     FLOOR,
     GROW,
     LABEL_PER_TOLERANCE,
     LAST_TOLERANCE,
-    NEWTON_PER_TOLERANCE,
     SAFETY,
     SHRINK,
     SOURCE_PER_TOLERANCE,
@@ -34,6 +32,8 @@ from nichedose.transport.supply import Supply
 
 __all__ = ["Course", "Label", "Marching", "NetworkRun", "Problem", "march_network"]
 
+# tighter than where one ligand is alone: stiff sinks at an open edge leave a stage no room
+NEWTON_PER_TOLERANCE, CG_REDUCTION = 0.1, 0.05
 KINDS = {"constant": 0, "mobile": 1, "immobile": 2, "binding": 3, "from plasma": 4}
 # A cubic through the first four stages, at the last two (which lie at and beyond the step's end).
 BEFORE_KINK = np.array(
