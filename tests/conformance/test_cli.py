@@ -133,7 +133,7 @@ def test_interrupting_keeps_earlier_results(small: Path) -> None:
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         # tests that run in the background of a shell would hand down an ignored SIGINT
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    time.sleep(4.0)
+    time.sleep(8.0)  # well into the draws, past the imports
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
