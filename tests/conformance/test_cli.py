@@ -127,12 +127,13 @@ def test_interrupting_keeps_earlier_results(small: Path) -> None:
     folder = small.parent / "kept"
     assert nichedose("plan", small, "--draws", "0", "-o", folder).returncode == 0
     before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
-    command = [sys.executable, "-m", "nichedose.cli", "plan", str(small), "--draws", "400", "-o", str(folder),
-               "--overwrite"]
-    running = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        # tests that run in the background of a shell would hand down an ignored SIGINT
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    # Tests in the background of a shell would hand down an ignored SIGINT. It is set right after the start, not by
+    # preexec_fn: that forks, which JAX, if another test has loaded it, warns of.
+    heed = ("import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+            "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])")
+    command = [sys.executable, "-c", heed, "-m", "nichedose.cli", "plan", str(small), "--draws", "400",
+               "-o", str(folder), "--overwrite"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     time.sleep(8.0)  # well into the draws, past the imports
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
