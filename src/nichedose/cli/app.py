@@ -91,8 +91,6 @@ def main() -> None:
     except NichedoseError as error:
         fail(str(error))
         raise SystemExit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
-    except KeyboardInterrupt:  # before a command could take it
-        raise SystemExit(130) from None
     except OSError as error:  # a full disk, a folder without permission
         fail(str(error))
         raise SystemExit(EXIT_BAD_INPUT) from None
