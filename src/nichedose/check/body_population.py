@@ -81,8 +81,9 @@ PUBLISHED: Mapping[tuple[str, str], tuple[Published, ...]] = {
         Published(ALL_LESIONS, "not read", None),
     ),
     ("J591-DOTA", "177Lu"): (
-        Published("marrow", "not read; derived: 0.41 if the tolerated 70 mCi/m2 give 2 Gy", 0.41),
-        Published("liver", "not read", None),
+        Published("kidney", "1.41 (35)", 1.41),
+        Published("marrow", "0.32 (35)", 0.32),
+        Published("liver", "2.10 (35)", 2.1),
         Published(ALL_LESIONS, "not read", None),
     ),
 }
