@@ -26,6 +26,7 @@ PIP = {
     "spleen": (0.919, 0.111, 0.044), "blood": (0.297, 0.018, 0.003), "muscle": (0.191, 0.018, 0.006),
     "pancreas": (0.562, 0.038, 0.01), "lungs": (0.457, 0.074, 0.022), "heart": (0.18, 0.017, 0.008),
 }
+INDIUM_KIDNEY = ((1.0, 305.1), (4.0, 155.9))  # reference 17: 111In in LNCaP mice, whose muscle repeats the tumour
 LU177 = math.log(2.0) / 159.5
 
 

@@ -24,23 +24,30 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def example() -> str:
+    """The table of the how-to page."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "plate_chip_mouse.md"
+    return page.read_text("utf-8").split("```csv\n")[1].split("```")[0]
+
+
 def test_from_table_to_page(tmp_path: Path) -> None:
-    table = write(tmp_path, HEAD + ROWS)
+    table = write(tmp_path, example() + "liver,72,0,,,%ID/g,true\n")
     done = CliRunner().invoke(app, [
         "mouse", str(table), "--agent", "177Lu-PSMA-617", "--ligand", "0.1 nmol", "--draws", "16", "--page",
         str(tmp_path / "p.html"), "--residuals", str(tmp_path / "r.csv"), "--human", str(tmp_path / "h.csv"), "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
-    assert len(said["residuals"]) == 4 and said["left_out"] == 1
+    assert len(said["residuals"]) == 11 and said["left_out"] == 1
     methods = {row["method"] for row in said["human"] if row["organ"] == "kidney"}
     assert methods == {"none", "relative mass", "time", "mass and time", "equations, organs as in the mouse",
                        "equations, organs as in patients"}
     assert all(row["low_h"] <= row["median_h"] <= row["high_h"] for row in said["human"])
     page = (tmp_path / "p.html").read_text("utf-8")
     assert "Where it holds" in page and "Cicone" in page
+    assert "Uptake over time" in page and 'class="mark"' in page
     with (tmp_path / "h.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == len(said["human"]) == 12
-    assert (tmp_path / "r.csv").read_text("utf-8").count("\n") == 5
+    assert (tmp_path / "r.csv").read_text("utf-8").count("\n") == 12
 
 
 def test_what_the_reader_takes(tmp_path: Path) -> None:
@@ -68,6 +75,11 @@ def test_what_the_reader_takes(tmp_path: Path) -> None:
 def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         read_biodistribution(write(tmp_path, text))
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"none.csv: no such table"):
+        read_biodistribution(tmp_path / "none.csv")
 
 
 def test_an_unknown_agent_is_named(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mouse_cases import LU177, lncap, pip
-from nichedose.body import Biodistribution, Experiment, MouseTwin, fit_mouse
+from mouse_cases import INDIUM_KIDNEY, LU177, lncap, pip
+from nichedose.body import Biodistribution, Experiment, MouseTwin, Uptake, fit_mouse
+from nichedose.errors import BadInput
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
 from nichedose.library.mouse import load_mouse
@@ -47,3 +48,9 @@ def test_the_kidney_of_one_pool_is_too_slow_for_the_first_series(lncap_twin: Mou
     """97 %ID/g at 1 h, 0.08 at 120 h: a shortfall that the page states, not a tolerance."""
     kidney = {r.time_h: r.fitted / r.measured for r in lncap_twin.residuals if r.organ == "kidney"}
     assert 0.3 < kidney[1.0] < 0.5 and 2.0 < kidney[120.0] < 3.0
+
+
+def test_the_third_series_cannot_be() -> None:
+    """305 %ID/g in kidneys: 143 % of what was injected into a mouse of 25 g."""
+    with pytest.raises(BadInput, match="'kidney' alone 143 %"):
+        fitted(Biodistribution(tuple(Uptake("kidney", *point) for point in INDIUM_KIDNEY), True))

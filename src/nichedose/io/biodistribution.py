@@ -25,6 +25,8 @@ def read_biodistribution(path: Path) -> Biodistribution:
 
     ``sd`` and ``animals`` may be empty or absent. Raises `BadInput` that names the row.
     """
+    if not path.is_file():
+        raise BadInput(f"{path}: no such table of a biodistribution.")
     frame = read_table(path, separator=separator_of(path), text_columns=True, blank_rows=True).fillna("")
     columns = [str(c).strip() for c in frame.columns]
     frame.columns = columns

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from nichedose.body import (
-    RULES,
     Biodistribution,
     BodyLigand,
     BodyModel,
@@ -28,12 +27,13 @@ from nichedose.body.mouse import XENOGRAFT
 from nichedose.dose import organ_s_values
 from nichedose.dose.units import DECAYS_PER_MBQ_H
 from nichedose.errors import BadInput, near_miss
-from nichedose.findings import FindingChart, Findings, FindingTable, Part
+from nichedose.findings import Findings
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
 from nichedose.library.mouse import load_mouse
 from nichedose.library.schema import Agent, LabelledForm
 from nichedose.nuclide import half_life_h
+from nichedose.study.mouse_findings import MECHANISTIC, HumanOrgan, mouse_answer, mouse_parts
 from nichedose.study.organ_doses import IN_PHANTOM
 from nichedose.study.whole_body import reference_patient
 from nichedose.values import Draw, Value, ValueUse
@@ -43,14 +43,6 @@ __all__ = ["HumanOrgan", "MouseReport", "agent_of", "mouse_report"]
 Progress = Callable[[str, int, int], None]
 PHANTOM = "adult_male"
 CELLS = ("mouse.tumour.internalisation_per_h", "mouse.tumour.release_per_h")  # what a xenograft's human cells do
-MECHANISTIC: Mapping[str, tuple[str, str]] = {
-    "equations, organs as in the mouse": (
-        "all that the mouse taught of the ligand, with a patient's organs, flows and filtration",
-        "Where organs bear as much target per volume, and handle it at the same rates, in both species."),
-    "equations, organs as in patients": (
-        "affinity and what tumour cells do from the mouse; organs by the patients' set of this ligand",
-        "Where that set describes the ligand; wide where it is assumed."),
-}
 ASSUMPTIONS = (
     "Organs of the mouse have the shares of body weight of one reference mouse; 1 g/mL.",
     "Ligand parameters of organs start from the patients' set, widened for another species (library/data/mouse).",
@@ -58,22 +50,6 @@ ASSUMPTIONS = (
     "Doses to a patient's organ count its own activity alone, in the stylised man, all progeny in place.",
     "Rules of scaling have no organ's biology in them; none is known to hold for every ligand.",
 )
-
-
-@dataclass(frozen=True)
-class HumanOrgan:
-    """One organ of a patient by one method: time-integrated activity over injected activity (h) with a 90 % interval,
-    and self-dose. ``published`` is what the library holds of patients. ``reason`` where nothing can be given."""
-
-    organ: str
-    method: str
-    median_h: float | None
-    low_h: float | None
-    high_h: float | None
-    Gy_per_GBq: float | None
-    published_Gy_per_GBq: float | None
-    tail_share: float | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -116,8 +92,8 @@ def mouse_report(
     used = dict(zip(twin.fit.parameters, twin.fit.priors, strict=True))
     findings = Findings(
         title=f"{agent.name}: from mouse to patient",
-        answer=_answer(agent, twin, human),
-        parts=(_fit_part(twin), _parameter_part(twin), _human_part(human), _method_part()),
+        answer=mouse_answer(twin, human),
+        parts=mouse_parts(twin, human),
         values_used=tuple(ValueUse(key, used[key]) for key in sorted(used)),
         sources={**library.sources, **bodies.sources, **load_mouse().sources},
         assumptions=ASSUMPTIONS,
@@ -212,69 +188,9 @@ def _with_doses(rows: list[HumanOrgan], form: LabelledForm, radionuclide: str) -
         dataclasses.replace(
             r, published_Gy_per_GBq=published.get(r.organ),
             Gy_per_GBq=None if r.median_h is None or r.organ not in s
-            else r.median_h * 1e3 * DECAYS_PER_MBQ_H * s[r.organ])
+            else r.median_h * 1e3 * DECAYS_PER_MBQ_H * s[r.organ],
+            reason=r.reason or ("" if r.organ in s else "no dose: the stylised man has no such organ"))
         for r in sorted(rows, key=lambda r: order.index(r.organ)))
-
-
-def _answer(agent: Agent, twin: MouseTwin, human: tuple[HumanOrgan, ...]) -> str:
-    text = (f"{len(twin.residuals)} points fitted; root mean square of the residuals {twin.misfit:.2g} of the errors "
-            "stated.")
-    kidney = [r for r in human if r.organ == "kidney" and r.Gy_per_GBq is not None]
-    if not kidney:
-        return text
-    doses = [r.Gy_per_GBq for r in kidney if r.Gy_per_GBq is not None]
-    stated = kidney[0].published_Gy_per_GBq
-    beside = "" if stated is None else f" Published in patients: {stated:.2g}."
-    return f"{text} Kidney of a patient by {len(doses)} methods: {min(doses):.2g} to {max(doses):.2g} Gy/GBq.{beside}"
-
-
-def _fit_part(twin: MouseTwin) -> Part:
-    table = FindingTable(
-        head=("Organ", "Time, h", "Measured, %ID/g", "Relative error", "Fitted, %ID/g", "Residual, sd"),
-        rows=tuple((r.organ, r.time_h, r.measured, r.relative_error, r.fitted, r.standardised) for r in twin.residuals),
-        title="Residuals",
-        note="Decay-corrected. A residual is log(fitted/measured) over the sd of measurement and model together.")
-    text = [f"Root mean square of the residuals: {twin.misfit:.2f}. Well above 1: the model cannot do what the mice "
-            "did, or the errors were stated too small: parameters then mean less than their intervals say."]
-    if twin.left_out:
-        text.append(f"{twin.left_out} point(s) at 0 were left out: below what the table resolves.")
-    times = tuple(sorted({r.time_h for r in twin.residuals}))
-    at = {(r.organ, r.time_h): r.standardised for r in twin.residuals}
-    whole = [o for o in dict.fromkeys(r.organ for r in twin.residuals) if all((o, t) in at for t in times)]
-    chart = FindingChart(
-        title="Residuals over time", summary="Residuals of organs with a point at every time, in standard deviations.",
-        x_label="hours after injection", y_label="log(fitted/measured), sd", x=times, log_x=True,
-        lines={o: tuple(at[o, t] for t in times) for o in whole})
-    return Part("The fitted mouse", tuple(text), (table,), (chart,) if whole else ())
-
-
-def _parameter_part(twin: MouseTwin) -> Part:
-    fit = twin.fit
-    learnt = sorted(fit.parameters, key=fit.narrowing)
-    rows = tuple((p, fit.value(p), *fit.interval(p), fit.narrowing(p)) for p in learnt if fit.narrowing(p) < 0.9)
-    table = FindingTable(
-        head=("Parameter", "Most probable", "5 %", "95 %", "Posterior / prior"), rows=rows,
-        title="What the mice told", note=f"{len(learnt) - len(rows)} further parameters stay as their priors had them.")
-    return Part("Parameters", (), (table,))
-
-
-def _human_part(human: tuple[HumanOrgan, ...]) -> Part:
-    if not human:
-        return Part("A patient", ("No organ of the table is one of the patient's; nothing was predicted.",))
-    rows = tuple((r.organ, r.method, r.median_h, r.low_h, r.high_h, r.Gy_per_GBq,
-                  "none" if r.published_Gy_per_GBq is None else r.published_Gy_per_GBq,
-                  "" if r.tail_share is None else r.tail_share, r.reason) for r in human)
-    return Part("A patient", (), (FindingTable(
-        head=("Organ", "Method", "Activity, MBq.h/MBq", "5 %", "95 %", "Self-dose, Gy/GBq", "In patients, Gy/GBq",
-              "After last point", "Why not"), rows=rows, title="Every method"),))
-
-
-def _method_part() -> Part:
-    rules = tuple((r.name, r.what, r.source, r.holds) for r in RULES)
-    equations = tuple((name, what, "docs/theory/mouse.md", holds)
-                      for name, (what, holds) in MECHANISTIC.items())
-    head = ("Method", "What it does", "Source", "Where it holds")
-    return Part("Methods", (), (FindingTable(head, rules + equations),))
 
 
 def _numbers(twin: MouseTwin, human: tuple[HumanOrgan, ...]) -> dict[str, Any]:
