@@ -22,6 +22,7 @@ from nichedose.transport import (
     LigandKinetics,
     Site,
     TissueTransport,
+    around_resolved_vessels,
     around_vessels,
     exchange_rate,
     exchange_rates,
@@ -105,14 +106,41 @@ def blocks(field: np.ndarray, by: int) -> np.ndarray:
     return np.asarray(field.reshape(n, by, n, by).mean(axis=(1, 3)))
 
 
-WIDE_WALLS = pytest.mark.xfail(reason="antibody, walls 20 times as permeable: +6.0 % at 200 um", strict=True)
+@pytest.mark.parametrize("wall", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize(("ligand", "permeability"), [(PEPTIDE, 4.0), (ANTIBODY, 0.06)])
+def test_a_vessel_in_a_voxel_of_its_own_keeps_its_radius(
+    ligand: LigandKinetics, permeability: float, wall: float
+) -> None:
+    """One vessel on 9 x 9 voxels of 10 um against 200 shells to the same area: mean label integral, 0.5 % (found: 0.3 %).
+
+    The grid alone gives every vessel a radius of 2 um: up to 4.3 % off here.
+    """
+    side, sites, area = 90.0, 50.0, 90.0**2
+    edges = wall * (np.sqrt(area / np.pi + wall**2) / wall) ** np.linspace(0.0, 1.0, 201)
+    shells = radial_mesh(edges, 2)
+    enter = np.zeros(200)
+    enter[0] = permeability * 3600.0 * 2.0 * np.pi * wall / shells.volume[0]
+    surface = np.zeros((9, 9))
+    surface[4, 4] = 2.0 * np.pi * wall / 100.0 * 1e4
+    series = around_resolved_vessels(surface, wall, ligand.void_fraction * ligand.diffusivity_um2_per_s, 10.0)
+    into, _ = exchange_rates(surface, permeability, series_per_h=series)
+    means = []
+    for mesh, rate in ((shells, enter), (voxel_mesh(np.ones((9, 9), bool), 10.0), into)):
+        binding = Binding("target", ligand.association_L_per_nmol_per_h, ligand.dissociation_per_h,
+                          ligand.internalisation_per_h)  # fmt: skip
+        one = Ligand("x", ligand.diffusivity_um2_per_s, ligand.void_fraction, rate, rate, (binding,),
+                     release_per_h=ligand.release_per_h)  # fmt: skip
+        batch = Batch("b", "x", Given(SLOW.scaled(1e-3)), {"177Lu": LU})
+        run = simulate_course(mesh, [Site("target", sites)], [one], [batch], end_h=480.0)
+        means.append(float((run.time_integral("b", "177Lu").ravel() * mesh.volume).sum() / side**2))
+    assert means[1] == pytest.approx(means[0], rel=0.005)
 
 
 @pytest.mark.parametrize(
     ("ligand", "plasma", "permeability", "times"),
     [
         (PEPTIDE, SMALL, 0.2, 1.0), (TIGHT, SMALL, 0.2, 1.0), (ANTIBODY, SLOW, 0.003, 1.0), (PEPTIDE, SMALL, 0.2, 20.0),
-        (TIGHT, SMALL, 0.2, 20.0), pytest.param(ANTIBODY, SLOW, 0.003, 20.0, marks=WIDE_WALLS),
+        (TIGHT, SMALL, 0.2, 20.0), (ANTIBODY, SLOW, 0.003, 20.0),
     ],
 )  # fmt: skip
 def test_coarse_grids_keep_the_mean(
@@ -120,7 +148,8 @@ def test_coarse_grids_keep_the_mean(
 ) -> None:
     """10 -> 50 -> 200 um, jittered vessels every 80 um and patchy sites: mean 177Lu integral within 5 %.
 
-    ``times`` makes walls more permeable, so that diffusion around vessels, and with it the closure, decides.
+    ``times`` makes walls more permeable, so that diffusion around vessels, and with it the closure, decides. On the
+    finest grid each vessel has a voxel of its own.
     """
     rng = np.random.default_rng(0)
     wall, pitch, side = 3.0, 80.0, 800.0
@@ -135,7 +164,8 @@ def test_coarse_grids_keep_the_mean(
         s, r = blocks(surface, by), blocks(sites, by)
         loss = trapping_per_h(ligand.association_L_per_nmol_per_h, ligand.dissociation_per_h,
                               ligand.internalisation_per_h, r, LU)  # fmt: skip
-        series = around_vessels(s, wall, ligand.void_fraction * ligand.diffusivity_um2_per_s, loss)
+        spread = ligand.void_fraction * ligand.diffusivity_um2_per_s
+        series = around_resolved_vessels(s, wall, spread, 10.0) if by == 1 else around_vessels(s, wall, spread, loss)
         into, _ = exchange_rates(s, times * permeability, series_per_h=series)
         tissue = TissueTransport(Grid(s.shape, 10.0 * by), np.ones(s.shape, bool), r, into)  # type: ignore[arg-type]
         means.append(float(total(run(tissue, ligand, plasma.scaled(0.05)), "177Lu").mean()))
@@ -190,3 +220,13 @@ def test_impossible_vessels_are_refused(wrong: dict[str, Any]) -> None:
              "loss_per_h": 1.0}  # fmt: skip
     with pytest.raises(BadInput):
         around_vessels(**(given | wrong))
+
+
+def test_a_vessel_too_wide_for_its_voxel_is_refused() -> None:
+    surface = np.array([0.0, 2.0 * np.pi * 5.0 / 4.0 * 1e4])
+    series = around_resolved_vessels(surface, 5.0, 40.0, 2.0)
+    assert np.isinf(series[0]) and series[1] < 0.0
+    with pytest.raises(BadInput, match="larger grid spacing"):
+        exchange_rates(surface, 100.0, series_per_h=series)
+    with pytest.raises(BadInput, match="voxel's side"):
+        around_resolved_vessels(surface, 5.0, 40.0, 0.0)

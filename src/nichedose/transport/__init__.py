@@ -1,7 +1,7 @@
 """Tissue kinetics: a ligand between plasma, interstitium, target and cell, solved once for all its labels."""
 
 from nichedose.transport.chip import ChipTissue, chip_tissue
-from nichedose.transport.closure import around_vessels, trapping_per_h
+from nichedose.transport.closure import around_resolved_vessels, around_vessels, trapping_per_h
 from nichedose.transport.cost import estimate_cost
 from nichedose.transport.course import BatchLedger, CourseSolution, simulate_course
 from nichedose.transport.engine import simulate
@@ -31,8 +31,8 @@ __all__ = [
     "Batch", "BatchLedger", "Binding", "Change", "ChipTissue", "CourseSolution", "FixedSteps", "FlowEdge",
     "FluidParameters", "Given", "InterstitialFlow", "LabelLedger", "Ligand", "LigandKinetics", "Sampled", "Site",
     "SizeProperties", "Supply", "TissueTransport", "TransportGradient", "TransportInputs", "TransportSolution",
-    "around_vessels", "chip_tissue", "differentiate", "estimate_cost", "exchange_rate", "exchange_rates",
-    "interstitial_flow", "jax_label_integrals", "ligand_from_radius", "ligand_from_size", "log_times",
+    "around_resolved_vessels", "around_vessels", "chip_tissue", "differentiate", "estimate_cost", "exchange_rate",
+    "exchange_rates", "interstitial_flow", "jax_label_integrals", "ligand_from_radius", "ligand_from_size", "log_times",
     "matrix_hindrance", "normal_tissue_edge", "simulate", "simulate_course", "simulate_jax", "transport_inputs",
     "trapping_per_h",
 ]

@@ -46,7 +46,8 @@ def exchange_rates(
 
     Patlak: J (1 - s) C_p + PS (C_p - C) Pe/(e^Pe - 1) with Pe = J (1 - s)/PS, ``filtered_per_h`` J and the ligand's
     ``reflection`` s; then both limited by plasma flow as in `exchange_rate`, the case without filtration.
-    ``series_per_h`` is a further conductance behind the wall, `around_vessels`. Raises ``BadInput``.
+    ``series_per_h`` is a further conductance behind the wall, `around_vessels`; where it is negative it takes
+    resistance off the wall (`around_resolved_vessels`), never all of it. Raises ``BadInput``.
     Source: Patlak, Goldstein & Hoffman, J Theor Biol 1963;5:426-442.
 
     >>> into, out = exchange_rates(np.array(100.0), 0.1, filtered_per_h=np.array(2.0))
@@ -58,12 +59,16 @@ def exchange_rates(
     wall = exchange_rate(np.asarray(vessel_surface_per_cm), permeability_um_per_s, np.asarray(np.inf))
     stream = np.asarray(filtered_per_h, dtype=float) * (1.0 - reflection)
     flow, series = np.asarray(perfusion_per_h, dtype=float), np.asarray(series_per_h, dtype=float)
-    if not (np.isfinite(stream).all() and bool((flow >= 0.0).all()) and bool((series > 0.0).all())):
-        raise BadInput("Filtration must be finite, perfusion at or above 0, a series conductance above 0 everywhere.")
+    if not (np.isfinite(stream).all() and bool((flow >= 0.0).all()) and bool((np.abs(series) > 0.0).all())):
+        raise BadInput("Filtration must be finite, perfusion at or above 0, a series conductance not 0.")
     wall, stream, flow, series = np.broadcast_arrays(wall, stream, flow, series)
     into, out = fitted(wall, stream)
     # behind the wall the ligand spreads by diffusion: what comes back from there is the series' share of what arrives
-    ahead = 1.0 / (1.0 + out / series)
+    behind = 1.0 + out / series
+    if not bool((behind > 0.0).all()):
+        raise BadInput("A negative series conductance takes more resistance away than the vessel wall has: on this "
+                       "grid the vessels are too wide for a voxel of their own. Use a larger grid spacing.")  # fmt: skip
+    ahead = 1.0 / behind
     into, out = into * ahead, out * ahead
     share = np.where(flow > 0.0, 1.0, 0.0)
     limited = np.isfinite(flow) & (flow > 0.0) & (into > 0.0)
