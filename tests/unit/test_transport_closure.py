@@ -111,7 +111,8 @@ def blocks(field: np.ndarray, by: int) -> np.ndarray:
 def test_a_vessel_in_a_voxel_of_its_own_keeps_its_radius(
     ligand: LigandKinetics, permeability: float, wall: float
 ) -> None:
-    """One vessel on 9 x 9 voxels of 10 um against 200 shells to the same area: mean label integral, 0.5 % (found: 0.3 %).
+    """One vessel on 9 x 9 voxels of 10 um against 200 shells to the same area: mean label integral, 0.5 %
+    (found: 0.3 %).
 
     The grid alone gives every vessel a radius of 2 um: up to 4.3 % off here.
     """

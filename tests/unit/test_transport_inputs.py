@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from nichedose.errors import BadInput, DidNotConverge, NotComputed
+from nichedose.fields import radial_mesh, voxel_mesh
 from nichedose.fields.grid import Grid
-from nichedose.transport import estimate_cost
+from nichedose.transport import Batch, Binding, Given, Ligand, Site, estimate_cost, simulate_course
 from nichedose.transport.cost import refuse_if_too_large
-from transport_cases import PEPTIDE, run, section
+from transport_cases import PEPTIDE, SMALL, run, section
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,28 @@ def test_cost_grows_with_the_grid_and_is_refused_with_a_way_out() -> None:
     refuse_if_too_large(Grid((1000, 1000), 10.0), 4, available_bytes=0)  # the system does not say
 
 
-def test_a_solver_that_does_not_converge_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nichedose.transport._kernels.take_step", lambda *_: np.nan)
-    with pytest.raises(DidNotConverge, match=r"stopped at 0 h of 480 h.*stage residual of nan"):
-        run(section(4))
+@pytest.mark.parametrize(("field", "value"), [("exchange_per_h", 1e160), ("target_nmol_per_L", 1e160)])
+def test_a_stage_that_does_not_converge_says_where_and_why(field: str, value: float) -> None:
+    """Numbers beyond single precision in one voxel, of tissue that starts away from the grid's corner."""
+    mask = np.ones((7, 7), bool)
+    mask[0], mask[:, :2] = False, False
+    tissue = section(7, mask=mask)
+    getattr(tissue, field)[2, 4] = value
+    said = r"stopped at 0 h of 480 h.*stage did not converge: its residual is .*, allowed 0.0003, largest for free"
+    with pytest.raises(DidNotConverge, match=said + r" ligand of cell \[2, 4\] \(at 40, 80 um\)"):
+        run(tissue)
+
+
+def test_a_course_that_does_not_converge_names_the_species_and_the_cell() -> None:
+    """Turnover takes the general path; a stack takes the lattice."""
+    shells, stack = radial_mesh(np.linspace(0.0, 100.0, 11)), voxel_mesh(np.ones((4, 4, 4), bool), 20.0)
+    enter, density = np.full(10, 2.0), np.full((4, 4, 4), 50.0)
+    enter[5], density[1, 2, 3] = 1e300, 1e160
+    bindings, batches = (Binding("target", 0.6, 0.6, 0.06),), [Batch("first", "peptide", Given(SMALL))]
+    said = r"allowed 0.0001, largest for free ligand 'peptide' of batch 'first' of cell \[5\] \(at 55 um\)"
+    with pytest.raises(DidNotConverge, match=said):
+        simulate_course(shells, [Site("target", 50.0, 0.1)], [Ligand("peptide", 100.0, 0.4, enter, enter, bindings)],
+                        batches, end_h=48.0)
+    with pytest.raises(DidNotConverge, match=r"free ligand of cell \[1, 2, 3\] \(at 30, 50, 70 um\)"):
+        simulate_course(stack, [Site("target", density)], [Ligand("peptide", 100.0, 0.4, 2.0, 2.0, bindings)],
+                        batches, end_h=48.0)

@@ -69,4 +69,5 @@ def box_mesh(
         edge_side=edge_side,
         edge_area=volume[edge_cell] / width[edge_axis, edge_cell],
         edge_distance=0.5 * width[edge_axis, edge_cell],
+        lines_um=tuple(0.5 * (e[1:] + e[:-1]) for e in edges),
     )

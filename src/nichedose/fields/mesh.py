@@ -21,7 +21,8 @@ CONTENT_PER_ANGLE = {1: 1.0, 2: 2.0 * np.pi, 3: 4.0 * np.pi}
 class Mesh:
     """``n`` cells of tissue, in row-major order of ``mask``, and their faces.
 
-    ``volume`` (n,) um3 (per um of what is not resolved: depth of a section). ``places`` (axes, n) integer grid places.
+    ``volume`` (n,) um3 (per um of what is not resolved: depth of a section). ``places`` (axes, n) integer grid places;
+    ``lines_um`` the centres of the cells along each axis, from the corner or the middle.
     Inner faces lie between cells ``a`` and ``b`` (a before b along ``axis``) with ``area`` (f,) um2 and the distances
     from both centres, um. Edge faces bound ``edge_cell`` on the side ``edge_side`` (-1 or 1) of ``edge_axis``.
     """
@@ -40,6 +41,7 @@ class Mesh:
     edge_side: IntArray
     edge_area: Array
     edge_distance: Array
+    lines_um: tuple[Array, ...]
 
     @property
     def n(self) -> int:
@@ -131,6 +133,7 @@ def voxel_mesh(mask: BoolArray, spacing_um: float) -> Mesh:
         edge_side=np.concatenate([np.full(e[0].size, e[2]) for e in edges]),
         edge_area=np.full(edge_cell.size, face),
         edge_distance=np.full(edge_cell.size, 0.5 * spacing_um),
+        lines_um=tuple(spacing_um * (np.arange(length, dtype=float) + 0.5) for length in mask.shape),
     )
 
 
@@ -180,6 +183,7 @@ def radial_mesh(edges_um: Array, dimension: int = 3) -> Mesh:
         edge_side=np.array([-1, 1] if inner else [1]),
         edge_area=angle * side_edges ** (dimension - 1),
         edge_distance=np.abs(centres[sides] - side_edges),
+        lines_um=(centres,),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from nichedose.fields.grid import Array
+from nichedose.transport._box import bounding_box, crop
 from nichedose.transport.solution import LigandKinetics, TissueTransport
 
 __all__ = ["Basis", "Coefficients", "coefficients"]
@@ -22,7 +23,8 @@ class Coefficients:
 
     ``u`` is free ligand per void (``capacity`` = void fraction, 0 outside the tissue) or per tissue (``capacity`` = 1).
     Arrays (ny, nx) or (nz, ny, nx), 1/h. ``faces`` one conductance for all open faces, or per axis those between
-    neighbours along it (one shorter along that axis), zero across the edge of the mask.
+    neighbours along it (one shorter along that axis), zero across the edge of the mask. ``lines_um`` the centres of the
+    voxels along each axis of the user's grid, on which the arrays start at ``first``.
     """
 
     capacity: Array
@@ -34,14 +36,18 @@ class Coefficients:
     koff_per_h: float
     kint_per_h: float
     krel_per_h: float
+    lines_um: tuple[Array, ...]
+    first: tuple[int, ...]
 
 
-def coefficients(tissue: TissueTransport, ligand: LigandKinetics, basis: Basis) -> Coefficients:
-    """The one place where a concentration changes its basis.
+def coefficients(whole: TissueTransport, ligand: LigandKinetics, basis: Basis) -> Coefficients:
+    """On the box that holds the tissue; the one place where a concentration changes its basis.
 
     With u per void the equations stand as in the theory page. Per tissue, u = void fraction x F: every rate that acts
     on F is divided by the void fraction (exchange back to plasma, binding, the void in front of the diffusivity).
     """
+    box = bounding_box(whole.mask)
+    tissue = crop(whole, box)
     per_unit = 1.0 if basis == "void" else ligand.void_fraction  # F = u / per_unit
     mask = tissue.mask
     conductance = ligand.void_fraction * ligand.diffusivity_um2_per_s * SECONDS_PER_HOUR / tissue.grid.spacing_um**2
@@ -63,6 +69,8 @@ def coefficients(tissue: TissueTransport, ligand: LigandKinetics, basis: Basis) 
         koff_per_h=ligand.dissociation_per_h,
         kint_per_h=ligand.internalisation_per_h,
         krel_per_h=ligand.release_per_h,
+        lines_um=(whole.grid.y_um, whole.grid.x_um),
+        first=tuple(side.start for side in box),
     )
 
 

@@ -64,6 +64,8 @@ def lattice_coefficients(mesh: Mesh, network: Network, capacity: Array, enter: A
         koff_per_h=0.0 if binding is None else binding.dissociation_per_h,
         kint_per_h=0.0 if binding is None else binding.internalisation_per_h,
         krel_per_h=ligand.release_per_h,
+        lines_um=mesh.lines_um,
+        first=tuple(side.start for side in box),
     )
 
 
@@ -148,6 +150,9 @@ class LatticeRun:
         cells = [[unpack(f, shape)[mask] for f in label] for label in packed]
         out.free_integrals = np.stack([free[None] for free, _, _ in cells])
         out.immobile_integrals = np.stack([self._immobile(bound, inside, True) for _, bound, inside in cells])
+
+    def where(self) -> str:
+        return self.stages.where()
 
     def _immobile(self, bound: Array, inside: Array, integral: bool = False) -> Array:
         """Immobile species in the network's order: sites are what bound ligand leaves (0 in an integral)."""

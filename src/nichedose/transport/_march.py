@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nichedose.body.plasma import PlasmaCurve
-from nichedose.errors import DidNotConverge
 from nichedose.fields.grid import Array
 from nichedose.transport import _kernels as kernel
 from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
+from nichedose.transport._stuck import STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, C, label_weights
 
 __all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
@@ -172,6 +172,14 @@ class Stages:
         self.sums_before = self.sums_after
         self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
 
+    def where(self) -> str:
+        """The voxel whose free ligand has the largest residual, of the stage solved last."""
+        weighted = np.abs(self.work[0, : self.q.size] * self.weight.ravel())
+        weighted[~np.isfinite(self.mass[: self.q.size])] = np.inf  # too stiff for a number: no residual means anything
+        box = unpack(weighted.reshape(self.q.shape), self.shape)
+        index = np.unravel_index(int(np.argmax(box)), self.shape)  # NaN counts as largest
+        return place("free ligand", [int(i) + f for i, f in zip(index, self.eq.first, strict=True)], self.eq.lines_um)
+
     def let_go(self) -> None:
         """Keep the state alone: no step will follow."""
         self.free = self.free[:1].copy()
@@ -204,13 +212,15 @@ def plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: flo
 
 @dataclass(frozen=True)
 class Step:
-    """A tried step: end, size, the plasma it saw, label weights (n, 6) and its error in units of the allowed one."""
+    """A tried step: end, size, the plasma it saw, label weights (n, 6) and the largest of its errors in units of the
+    allowed one, and which it is."""
 
     end_h: float
     size_h: float
     plasma: Array
     weights: Array
     error: float
+    cause: str
 
 
 class _Controller:
@@ -229,18 +239,18 @@ class _Controller:
         step = self.end_h - time if last else self.next_h
         levels, miss = plasma_stages(self.plasma, time, step, self.supply)
         weights = np.array([label_weights(d * step) for d in self.decays])
-        error = math.inf
+        error, cause = math.inf, STAGE
         newton = NEWTON_PER_TOLERANCE * self.tolerance
         if self.run.take(step, levels, newton, last, tally):
             strength = np.exp(-self.decays * time) / self.label_supply
             labels = float(np.max(strength * self.run.label_misses(step, levels, self.decays, weights)))
             allowed = (STATE_PER_TOLERANCE, BELOW_ZERO_PER_TOLERANCE, SOURCE_PER_TOLERANCE, LABEL_PER_TOLERANCE)
             found = (*self.run.state_errors(step, levels), miss, labels)
-            error = max(f / (a * self.tolerance) for f, a in zip(found, allowed, strict=True))
+            error, cause = worst(found, [a * self.tolerance for a in allowed])
             error = error if math.isfinite(error) else math.inf
         factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
         self.next_h = step * (factor if error <= 1.0 else min(factor, 0.9))
-        return Step(self.end_h if last else time + step, step, levels, weights, error)
+        return Step(self.end_h if last else time + step, step, levels, weights, error, cause)
 
 
 def march(
@@ -262,7 +272,9 @@ def march(
         if not step.error <= 1.0:
             out.rejected += 1
             if control.next_h < 1e-12 * max(time, 1e-3):
-                raise DidNotConverge(_stuck(time, end_h, step, equations, run.residual))
+                fastest = equations.kon_L_per_nmol_per_h * float(equations.target_nmol_per_L.max())
+                raise stuck(time, end_h, step.size_h, step.cause, step.error, run.residual,
+                            NEWTON_PER_TOLERANCE * tolerance, run.where(), f"{fastest:.3g} per h")
             continue
         fade = np.exp(-decay_per_h * time)
         fade[fade < 1e-30] = 0.0
@@ -278,13 +290,3 @@ def march(
     integrals[:, 0] *= run.capacity
     out.integrals, out.snapshots = unpack(integrals, run.shape), np.stack(snapshots)
     return out
-
-
-def _stuck(time: float, end_h: float, step: Step, equations: Coefficients, residual: float) -> str:
-    binding = equations.kon_L_per_nmol_per_h * float(equations.target_nmol_per_L.max())
-    return (
-        f"The transport solver stopped at {time:.4g} h of {end_h:g} h: its step fell to {step.size_h:.2g} h with an "
-        f"error of {step.error:.3g} times the allowed one and a stage residual of {residual:.2g} (fastest binding "
-        f"{binding:.3g} per h). "
-        "Check the rates, or loosen the tolerance."
-    )

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from nichedose.errors import DidNotConverge
 from nichedose.fields.grid import Array
+from nichedose.fields.mesh import Mesh
 from nichedose.transport import _kernels  # fmt: skip
 from nichedose.transport import _network_kernels as kernel
 from nichedose.transport._ladder import MeshLadder
@@ -26,6 +26,7 @@ from nichedose.transport._march import (
     SOURCE_PER_TOLERANCE,
     STATE_PER_TOLERANCE,
 )
+from nichedose.transport._stuck import STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
 from nichedose.transport.network import Network
 from nichedose.transport.supply import Supply
@@ -59,6 +60,7 @@ class Problem:
     ladder (empty on a lattice, which has its own); ``symmetric`` where conjugate gradients may be used.
     """
 
+    mesh: Mesh
     network: Network
     ladder: MeshLadder | None
     volume: Array
@@ -103,6 +105,9 @@ class Marching(Protocol):
 
     def deliver(self, out: Course) -> None:
         """Hand over the label integrals; the run is over."""
+
+    def where(self) -> str:
+        """Species and cell with the largest residual of the stage solved last."""
 
 
 @dataclass
@@ -358,6 +363,14 @@ class NetworkRun:
         out.free_integrals, out.immobile_integrals = self.free_integrals, self.immobile_integrals
         out.from_plasma = self.from_plasma
 
+    def where(self) -> str:
+        weighted = np.abs(self.vectors[0][:, :-1] * self.weight)
+        m, cell = np.unravel_index(int(np.argmax(weighted)), weighted.shape)  # NaN counts as largest
+        batch, form = self.p.network.mobile[m]
+        mesh = self.p.mesh
+        name = f"free ligand '{form}' of batch '{self.p.network.batches[batch].name}'"
+        return place(name, [int(i) for i in mesh.places[:, cell]], mesh.lines_um)
+
     def _summed(self, rows: Array) -> Array:
         out = np.empty(rows.shape[0])
         kernel.sums(rows, self.p.volume, out)
@@ -411,22 +424,21 @@ def march_network(
             levels, miss = _stage_levels(supplies, time, step, whole)
             weights = np.array([label_weights(label.decay_per_h * step) for label in labels]).reshape(-1, STAGES)
             strength = _strength(labels, time)
-            error = math.inf
+            error, cause = math.inf, STAGE
             if run.take(step, levels, NEWTON_PER_TOLERANCE * tolerance, last and target == end_h, out):
                 state_error, low = run.errors(step)
                 missed = float(np.max(strength * run.misses(step, labels, weights) / label_supply))
-                allowed = (
-                    (state_error, STATE_PER_TOLERANCE), (low, BELOW_ZERO_PER_TOLERANCE), (miss, SOURCE_PER_TOLERANCE),
-                    (missed, LABEL_PER_TOLERANCE),
-                )  # fmt: skip
-                error = max(found / (share * tolerance) for found, share in allowed)
+                allowed = (STATE_PER_TOLERANCE, BELOW_ZERO_PER_TOLERANCE, SOURCE_PER_TOLERANCE, LABEL_PER_TOLERANCE)
+                error, cause = worst((state_error, low, miss, missed), [a * tolerance for a in allowed])
                 error = error if math.isfinite(error) else math.inf
             factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
             if not error <= 1.0:
                 out.rejected += 1
                 proposed = step * min(factor, 0.9)
                 if proposed < 1e-12 * max(time, 1e-3):
-                    raise DidNotConverge(_stuck(problem, time, end_h, step, error, run))
+                    binding = (r.rate_per_h for r in problem.network.reactions if r.kind == "binding")
+                    raise stuck(time, end_h, step, cause, error, run.residual, NEWTON_PER_TOLERANCE * tolerance,
+                                run.where(), f"{max(binding, default=0.0):.3g} L/nmol/h")
                 continue
             proposed = max(step * factor, proposed if last else 0.0)
             strength[strength < 1e-30] = 0.0
@@ -452,12 +464,3 @@ def _strength(labels: Sequence[Label], time: float) -> Array:
 def _keep(out: Course, run: Marching, time: float, last: bool = False) -> None:
     out.kept_h.append(time)
     out.kept.append(run.keep(last))
-
-
-def _stuck(problem: Problem, time: float, end_h: float, step: float, error: float, run: Marching) -> str:
-    fastest = max((r.rate_per_h for r in problem.network.reactions if r.kind == "binding"), default=0.0)
-    return (
-        f"The transport solver stopped at {time:.4g} h of {end_h:g} h: its step fell to {step:.2g} h with an error of "
-        f"{error:.3g} times the allowed one and a stage residual of {run.residual:.2g} (fastest association "
-        f"{fastest:.3g} L/nmol/h). Check the rates, or loosen the tolerance."
-    )

@@ -176,7 +176,7 @@ def _problem(
     volume = mesh.volume / scale if ladder is not None else np.broadcast_to(1.0, mesh.n)
     symmetric = len(rows) == 1 and flow is None
     return Problem(
-        network, ladder, volume, capacity, enter, leave, given, lost, symmetric,
+        mesh, network, ladder, volume, capacity, enter, leave, given, lost, symmetric,
     )  # fmt: skip
 
 

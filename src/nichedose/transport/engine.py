@@ -50,10 +50,8 @@ def simulate(
     True
     """
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, basis)
-    box = bounding_box(tissue.mask)
-    cut = crop(tissue, box)
-    refuse_if_too_large(cut.grid, len(decay_per_h))
-    equations = coefficients(cut, ligand, basis)
+    refuse_if_too_large(crop(tissue, bounding_box(tissue.mask)).grid, len(decay_per_h))
+    equations = coefficients(tissue, ligand, basis)
     decays = np.array([0.0, *decay_per_h.values()])  # 0: the molecules themselves
     run = march(equations, plasma, end_h, decays, tolerance, progress)
     return deliver(run, tissue, equations, plasma, decay_per_h)

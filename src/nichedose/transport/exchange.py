@@ -66,8 +66,10 @@ def exchange_rates(
     # behind the wall the ligand spreads by diffusion: what comes back from there is the series' share of what arrives
     behind = 1.0 + out / series
     if not bool((behind > 0.0).all()):
-        raise BadInput("A negative series conductance takes more resistance away than the vessel wall has: on this "
-                       "grid the vessels are too wide for a voxel of their own. Use a larger grid spacing.")  # fmt: skip
+        raise BadInput(
+            "A negative series conductance takes more resistance away than the vessel wall has: on this grid the "
+            "vessels are too wide for a voxel of their own. Use a larger grid spacing."
+        )
     ahead = 1.0 / behind
     into, out = into * ahead, out * ahead
     share = np.where(flow > 0.0, 1.0, 0.0)

@@ -86,9 +86,8 @@ def differentiate(
     if not memory_GiB > 0.0:
         raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
     box = bounding_box(tissue.mask)
-    cut = crop(tissue, box)
-    refuse_if_too_large(cut.grid, len(decay_per_h))
-    equations = coefficients(cut, ligand, "void")
+    refuse_if_too_large(crop(tissue, box).grid, len(decay_per_h))
+    equations = coefficients(tissue, ligand, "void")
     run = Stages(equations)
     tape = Tape(max(24, int(memory_GiB * 2**30 / run.q.nbytes)), NEWTON_PER_TOLERANCE * tolerance)
     decays = np.array([0.0, *decay_per_h.values()])

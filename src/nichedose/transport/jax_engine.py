@@ -184,7 +184,7 @@ def simulate_jax(
             f"{solver_tolerance:g}. Use more steps (times_h), or `simulate`, which chooses them.")
     run = March(times_h=list(times), snapshots=np.concatenate([np.zeros((1, *ends.shape[1:])), ends]),
                 integrals=integrals)
-    return deliver(run, tissue, coefficients(cut, ligand, "void"), plasma, decay_per_h)
+    return deliver(run, tissue, coefficients(tissue, ligand, "void"), plasma, decay_per_h)
 
 
 def _integrals(inputs: TransportInputs, steps: FixedSteps, decays: Array, *, snapshots: bool) -> Any:
