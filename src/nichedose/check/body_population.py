@@ -55,6 +55,7 @@ PUBLISHED: Mapping[tuple[str, str], tuple[Published, ...]] = {
         Published("kidney", "0.38 +- 0.19 (20), 0.43 +- 0.13 (12), 0.44 +- 0.15 (24), 0.46 (56), 0.57 +- 0.09 (61), "
                             "planar 0.80 +- 0.30 (33)", 0.45),
         Published("spleen", "1.17 +- 0.14 (61)", 1.17),
+        Published("marrow", "0.067 +- 0.007 (23)", 0.067),
         Published("liver", "0.27 +- 0.05 (61)", 0.27),
         Published(ALL_LESIONS, "3.41 +- 0.68 (61)", 3.41),
     ),
