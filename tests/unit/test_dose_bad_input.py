@@ -15,8 +15,10 @@ from nichedose.dose import (
     cluster_s_values,
     convolve,
     hit_statistics,
+    marrow_activity_from_blood,
     migrate,
     organ_dose,
+    organ_masses_g,
     point_kernel,
     section_dose,
     shell_s_value,
@@ -35,8 +37,8 @@ ALONE = SectionGeometry("section", 10.0, "isolated", 1e4)
 def _section(**changes: object) -> object:
     given = {"tia_MBq_h_per_L": EVEN, "cells": {}, "times_h": np.array([0.0, 1.0]),
              "activity_MBq_per_L": np.stack([EVEN, EVEN]), "geometry": ALONE, "cell_radius_um": 7.0,
-             "nucleus_radius_um": 5.0} | changes
-    return section_dose(Grid((4, 5), 20.0), np.ones((4, 5), bool), "177Lu", **given)  # type: ignore[arg-type]
+             "nucleus_radius_um": 5.0, "grid": Grid((4, 5), 20.0)} | changes
+    return section_dose(mask=np.ones((4, 5), bool), nuclide="177Lu", **given)  # type: ignore[arg-type]
 
 
 def _cells(radius: object) -> object:
@@ -78,6 +80,24 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
         CUBE, "177Lu", 20.0, surroundings="uniform", lesion_diameter_um="1cm"), "give one number"),  # type: ignore[arg-type]
     "negative activity": (lambda: convolve(-CUBE, "177Lu", 20.0), "negative"),
     "oblong map": (lambda: convolve(CUBE, "177Lu", (1.0, 100.0, 1000.0)), "Split the long sides"),
+    "spacing as text": (lambda: convolve(CUBE, "177Lu", "20"), "real numbers: got text"),  # type: ignore[arg-type]
+    "spacing as truth": (lambda: convolve(CUBE, "177Lu", True), "got truth values"),
+    "map of numbers as text": (lambda: convolve(CUBE.astype(str), "177Lu", 20.0), "got text"),  # type: ignore[arg-type]
+    "workers as truth": (lambda: convolve(CUBE, "177Lu", 20.0, workers=True), "workers = True"),
+    "coarsen as truth": (lambda: convolve(CUBE, "177Lu", 20.0, coarsen=True), "coarsen = True"),
+    "distance as text": (lambda: point_kernel("177Lu", "10"), "got text"),  # type: ignore[arg-type]
+    "diameter as truth": (lambda: sphere_s_value("177Lu", True), "got truth values"),
+    "voxel of a number as text": (lambda: voxel_s_values("177Lu", "3", 3), "got text"),  # type: ignore[arg-type]
+    "mass as text": (lambda: organ_masses_g("adult_male", {"liver": "1800"}), "give one number"),  # type: ignore[dict-item]
+    "blood as text": (lambda: marrow_activity_from_blood("1", 1170.0, ratio=1.0), "give one number"),  # type: ignore[arg-type]
+    "section without a grid": (lambda: _section(grid=20.0), "must be Grid"),
+    "section in words": (lambda: _section(geometry="slab"), "must be SectionGeometry"),
+    "section of cells as text": (lambda: _section(cell_radius_um="7"), "give one number"),
+    "section of text": (lambda: _section(tia_MBq_h_per_L=EVEN.astype(str)), "got text"),
+    "mobility of none": (lambda: migrate(
+        20.0, CUBE > 0.0, "225Ac", {"bound": CUBE}, retention={"bound": 0.5}, mobility=None), "Mapping"),  # type: ignore[arg-type]
+    "mask as a list": (lambda: migrate(
+        20.0, [[[True]]], "225Ac", {"bound": CUBE}, retention={}, mobility=Mobility(1.0, 1.0)), "ndarray"),  # type: ignore[arg-type]
     "no spacing": (lambda: convolve(CUBE, "177Lu", None), "above 0 um"),  # type: ignore[arg-type]
     "no workers": (lambda: convolve(CUBE, "177Lu", 20.0, workers=0), "1 or more"),
     "quality as a number": (lambda: point_kernel("177Lu", 1.0, [1]), "quality '1'"),  # type: ignore[list-item]

@@ -277,7 +277,7 @@ def test_dose_of_a_volume_with_full_retention_is_that_of_equilibrium() -> None:
     ({"mobility": Mobility(300.0, math.nan)}, "clearance_per_s must be finite"),
     ({"mobility": Mobility(300.0, np.ones((3, 3)))}, "clearance_per_s has shape"),
     ({"tia_by_state": {}}, "tia_by_state is empty"),
-    ({"grid": -1.0, "mask": np.ones((2, *GRID.shape), bool)}, "spacing is -1.0 um"),
+    ({"grid": -1.0, "mask": np.ones((2, *GRID.shape), bool)}, "= -1.0; it must be above 0 um"),
     ({"grid": 20.0}, "mask has shape"),
     ({"nuclide": "226Ac-"}, "not a radionuclide"),
     ({"mask": np.zeros(GRID.shape, bool)}, "must hold tissue"),

@@ -265,8 +265,14 @@ def test_jax_does_the_transforms() -> None:
 
 def test_memory_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(volume, "_memory_bytes", lambda: 1 << 20)
-    with pytest.raises(BadInput, match=r"needs 0\.\d+ GiB .* has 0\.\d+ GiB"):
+    with pytest.raises(BadInput, match=r"needs \d+ MiB .* has 1 MiB"):
         convolve(np.ones((40, 40, 40)), "177Lu", 20.0)
+    monkeypatch.setattr(volume, "_memory_bytes", lambda: 24 << 30)
+    with pytest.raises(BadInput, match=r"needs 768 GiB .* has 24 GiB") as refused:  # nothing of the map was allocated
+        convolve(np.broadcast_to(np.float32(1.0), (2048, 2048, 2048)), "177Lu", 20.0)
+    assert "photons reach through" in str(refused.value)
+    assert "e+" not in str(refused.value)
+    monkeypatch.setattr(volume, "_memory_bytes", lambda: 1 << 20)
     small = np.ones((10, 10, 10))
     assert convolve(small, "211At", 40.0, quality="alpha").total_Gy.shape == small.shape
 
@@ -284,6 +290,22 @@ def test_the_tile_that_is_named_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(tiled, whole, atol=1e-12 * float(whole.max()))
     single, double = (memory_needed_bytes((70, 70, 70), (90, 90, 90), 1, n) for n in (4, 8))
     assert 0.4 < single / double < 0.75
+
+
+def test_the_parts_that_are_named_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even the results fit: a part with the margin that is named gives the dose of the whole inside it."""
+    field = RNG.random((70, 70, 70))
+    whole = convolve(field, "211At", 10.0, quality="alpha").total_Gy
+    monkeypatch.setattr(volume, "_memory_bytes", lambda: 2 << 20)
+    with pytest.raises(BadInput, match="in parts of") as refused:
+        convolve(field, "211At", 10.0, quality="alpha")
+    found = re.search(r"parts of (\d+) x .* each with (\d+) more", str(refused.value))
+    assert found is not None
+    kept, margin = int(found[1]), int(found[2])
+    around = (slice(20 - margin, 20 + kept + margin),) * 3
+    part = convolve(np.ascontiguousarray(field[around]), "211At", 10.0, quality="alpha").total_Gy
+    np.testing.assert_allclose(part[(slice(margin, -margin),) * 3], whole[(slice(20, 20 + kept),) * 3],
+                               atol=1e-12 * float(whole.max()))
 
 
 def test_a_kernel_cut_by_the_grid_is_reported() -> None:

@@ -104,7 +104,7 @@ def test_qualities_and_progeny_add_up() -> None:
     (("177Lu", 3.0, 0), "odd"),
     (("177Lu", 3.0, (3, 3)), "three as"),
     (("177Lu", 3.0, 3.0), "whole number"),
-    (("177Lu", 3.0, 1001), "needs 7.47 GiB; at most 2 GiB"),
+    (("177Lu", 3.0, 1001), "needs 7.5 GiB; at most 2 GiB"),
     (("177Lu", 3.0, 3, "all"), "'none' or 'equilibrium'"),
     (("177Lu", 3.0, 3, "none", "gamma"), "No radiation quality 'gamma'"),
 ])

@@ -17,9 +17,9 @@ from nichedose.dose.cells import CellPart, CellShape
 from nichedose.dose.clusters import cross_s_Gy, shapes_of
 from nichedose.dose.convolve import KernelKey, Plane, dose_with_surroundings, inside_dose
 from nichedose.dose.kernels import Daughters, charged_qualities
-from nichedose.dose.numbers import real_array
+from nichedose.dose.numbers import one_length, real_array
 from nichedose.dose.result import Quality, SectionGeometry
-from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H
+from nichedose.dose.section import LONGEST_PROGENY_HALF_LIFE_H, check_geometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -272,20 +272,13 @@ def _checked(positions: ArrayLike, surface: ArrayLike, internal: ArrayLike, targ
 
 
 def _layer_um(geometry: SectionGeometry, layer_um: float | None) -> float:
-    if geometry.along_z not in ("section", "slab") or geometry.surroundings not in ("isolated", "mirror", "uniform"):
-        raise BadInput(f"geometry: along_z = '{geometry.along_z}', surroundings = '{geometry.surroundings}'; allowed "
-                       "are section or slab, and isolated, mirror or uniform.")
-    for name, size in (("thickness_um", geometry.thickness_um), ("lesion_diameter_um", geometry.lesion_diameter_um)):
-        if not (np.isfinite(size) and size > 0.0):
-            raise BadInput(f"geometry.{name} = {size}; it must be above 0 um.")
+    check_geometry(geometry)
     if layer_um is None:
         if geometry.along_z == "slab":
             raise BadInput("layer_um is missing: with along_z = 'slab' state the thickness of tissue whose cells one "
                            "layer shows; it sets how many cells there are per volume.")
         return float(geometry.thickness_um)
-    if not (np.isfinite(layer_um) and layer_um > 0.0):
-        raise BadInput(f"layer_um = {layer_um}; it must be above 0 um.")
-    return float(layer_um)
+    return one_length("layer_um", layer_um)
 
 
 def _refuse_large(period: tuple[int, ...]) -> None:

@@ -19,7 +19,7 @@ from nichedose.dose.cells import (
     part_volume_um3,
 )
 from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
-from nichedose.dose.numbers import real_array
+from nichedose.dose.numbers import one_length, real_array
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
@@ -145,12 +145,11 @@ def cubic_cluster_um(cell_radius_um: float) -> Array:
     lattice, 2 and 2 sqrt(2) radii away. That lattice is our reading of the paper's numbers of neighbours; its doses to
     the centre and to both shells come out (see the theory page).
     """
-    if not (np.isfinite(cell_radius_um) and cell_radius_um > 0.0):
-        raise BadInput(f"cell_radius_um = {cell_radius_um}; it must be above 0.")
+    radius = one_length("cell_radius_um", cell_radius_um)
     steps = np.array(list(itertools.product((-1, 0, 1), repeat=3)), dtype=float)
     near = steps[np.abs(steps).sum(axis=1) <= 2.0]
     order = np.argsort(np.abs(near).sum(axis=1), kind="stable")
-    return np.asarray(2.0 * float(cell_radius_um) * near[order])
+    return np.asarray(2.0 * radius * near[order])
 
 
 def cross_s_Gy(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.dose.kernels import RadialKernel
+from nichedose.dose.numbers import one_number
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.library.phantoms import Tissue
@@ -76,12 +77,12 @@ def marrow_activity_from_blood(
         raise BadInput("Give either haematocrit or ratio (concentration in marrow over that in blood).")
     if haematocrit is not None:
         low, high = _HAEMATOCRIT
-        if not low <= haematocrit <= high:
+        if not low <= one_number("haematocrit", haematocrit, "a fraction") <= high:
             raise BadInput(f"haematocrit = {haematocrit:g}; it must lie between {low:g} and {high:g}, as a fraction.")
         ratio = _BLOOD_SHARE / (1.0 - haematocrit)
     assert ratio is not None
     for name, value in (("blood_MBq_h_per_mL", blood_MBq_h_per_mL), ("marrow_mass_g", marrow_mass_g), ("ratio", ratio)):
-        if not (np.isfinite(value) and value >= 0.0):
+        if not 0.0 <= one_number(name, value, "0 or above") < np.inf:
             raise BadInput(f"{name} = {value:g}; it must be finite and not negative.")
     return blood_MBq_h_per_mL * ratio * marrow_mass_g
 
@@ -92,8 +93,8 @@ def marrow_activity_from_image(region_MBq_h: float, share_of_active_marrow: floa
     >>> round(marrow_activity_from_image(0.3, 0.123), 2)  # all lumbar vertebrae
     2.44
     """
-    if not (np.isfinite(region_MBq_h) and region_MBq_h >= 0.0):
+    if not 0.0 <= one_number("region_MBq_h", region_MBq_h, "MBq.h") < np.inf:
         raise BadInput(f"region_MBq_h = {region_MBq_h:g}; it must be finite and not negative.")
-    if not 0.0 < share_of_active_marrow <= 1.0:
+    if not 0.0 < one_number("share_of_active_marrow", share_of_active_marrow, "above 0 and up to 1") <= 1.0:
         raise BadInput(f"share_of_active_marrow = {share_of_active_marrow:g}; it must lie above 0 and up to 1.")
     return region_MBq_h / share_of_active_marrow

@@ -66,7 +66,7 @@ class HitStatistics:
         small: the linear factor is put into the distribution before it is summed.
         """
         for name, value in (("per_Gy", per_Gy), ("per_Gy2", per_Gy2)):
-            if not (np.isfinite(value) and value >= 0.0):
+            if not 0.0 <= one_number(name, value, "0 or above") < np.inf:
                 raise BadInput(f"{name} = {value}; it must be finite, 0 or above.")
         step = float(self.specific_energy_Gy[1])
         log_linear = sum(_log_survival(e, step, per_Gy) for e in self._events)

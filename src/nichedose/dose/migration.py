@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
+from nichedose.dose.numbers import check_kind, one_length, real_array
 from nichedose.dose.yukawa import spread_yukawa
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields import Grid, voxel_mesh
@@ -252,15 +253,18 @@ def _or_one(amount: float) -> float:
 
 
 def _check_maps(grid: Grid | float, mask: BoolArray, tia_by_state: Mapping[str, Array]) -> None:
+    check_kind("mask", mask, np.ndarray)
+    check_kind("tia_by_state", tia_by_state, Mapping)
     shape = grid.shape if isinstance(grid, Grid) else mask.shape
     if mask.shape != shape or mask.ndim != (2 if isinstance(grid, Grid) else 3) or not mask.any():
         raise BadInput(f"mask has shape {mask.shape}; it must hold tissue, and be (ny, nx) as the grid or, with a "
                        "spacing in place of the grid, (nz, ny, nx).")
-    if not isinstance(grid, Grid) and not (np.isfinite(grid) and grid > 0.0):
-        raise BadInput(f"The spacing is {grid} um; it must be above 0.")
+    if not isinstance(grid, Grid):
+        one_length("grid (the spacing)", grid)
     if not tia_by_state:
         raise BadInput("tia_by_state is empty; give the parent's time-integrated activity in at least one state.")
-    for state, tia in tia_by_state.items():
+    for state, given in tia_by_state.items():
+        tia = real_array(f"tia_by_state['{state}']", given)
         if tia.shape != shape or not (tia.min() >= 0.0 and tia.max() < np.inf):
             raise BadInput(f"tia_by_state['{state}'] must have the shape {shape} and finite values of 0 or more.")
 
@@ -271,12 +275,14 @@ def _check(
 ) -> None:
     if method not in ("solve", "yukawa", "auto"):
         raise BadInput(f"method = '{method}'.{near_miss(str(method), ('solve', 'yukawa', 'auto'))}")
+    check_kind("retention", retention, Mapping)
     for state in states:
         if state not in retention:
             raise BadInput(f"retention lacks the state '{state}'.{near_miss(state, retention)}")
     for state, share in retention.items():
         _check_shares(state, share, born)
     if not isinstance(mobility, Mobility):
+        check_kind("mobility", mobility, Mapping)
         lacking = [member for member in born if member not in mobility]
         if lacking:
             raise BadInput(f"mobility lacks {', '.join(lacking)}; give one Mobility for all, or one per progeny.")
@@ -284,7 +290,7 @@ def _check(
     for moves in each:
         for name, value in (("diffusivity_um2_per_s", moves.diffusivity_um2_per_s),
                             ("clearance_per_s", moves.clearance_per_s)):
-            array = np.asarray(value, dtype=float)
+            array = real_array(f"mobility.{name}", value)
             if array.shape not in ((), mask.shape):
                 raise BadInput(f"mobility.{name} has shape {array.shape}; give a number or a map of "
                                f"shape {mask.shape}.")
@@ -301,5 +307,6 @@ def _check_shares(state: str, share: float | Mapping[str, float], born: list[str
         if lacking:
             raise BadInput(f"retention['{state}'] lacks {', '.join(lacking)}; give one number, or one per progeny.")
     values = list(share.values()) if isinstance(share, Mapping) else [share]
-    if not all(isinstance(value, (int, float, np.floating)) and 0.0 <= value <= 1.0 for value in values):
+    numbers = all(isinstance(value, (int, float, np.floating)) and not isinstance(value, bool) for value in values)
+    if not (numbers and all(0.0 <= value <= 1.0 for value in values)):
         raise BadInput(f"retention['{state}'] = {share}; shares lie between 0 and 1.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.fields.grid import Array
 
-__all__ = ["MOST_OBLONG", "check_lengths", "check_oblong", "one_number", "real_array"]
+__all__ = ["MOST_OBLONG", "check_kind", "check_lengths", "check_oblong", "one_length", "one_number", "real_array",
+           "whole_number"]
 
 MOST_OBLONG = 64.0  # longest over shortest voxel side; shells follow the shortest, so time grows with the cube of it
 _SHORTEST_UM, _LONGEST_UM = 1e-3, 1e13  # first shell of the kernels; nothing is beyond
@@ -26,13 +28,34 @@ def one_number(name: str, value: Any, unit: str) -> float:
 
 
 def real_array(name: str, values: ArrayLike, dtype: DTypeLike | None = np.float64) -> Array:
-    """``values`` as real numbers; text, objects and complex numbers are refused by name."""
+    """``values`` as real numbers; text, truth values, objects and complex numbers are refused by name."""
     try:
+        kind = np.asarray(values).dtype.kind
+        if kind in "USb":  # NumPy would read "20" as 20 and True as 1
+            raise TypeError("got truth values" if kind == "b" else "got text")
         with warnings.catch_warnings(), np.errstate(over="ignore"):  # too large for the type: infinite
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return np.ascontiguousarray(values, dtype=dtype) if np.ndim(values) else np.asarray(values, dtype=dtype)
     except (TypeError, ValueError, np.exceptions.ComplexWarning) as error:
         raise BadInput(f"{name} must hold real numbers: {error}.") from None
+
+
+def one_length(name: str, value: Any) -> float:
+    """``value`` as a length in um above 0, or `BadInput`."""
+    if not 0.0 < one_number(name, value, "um") < math.inf:
+        raise BadInput(f"{name} = {value}; it must be above 0 um.")
+    return float(value)
+
+
+def check_kind(name: str, value: Any, kind: type) -> None:
+    """Refuse what is no ``kind``."""
+    if not isinstance(value, kind):
+        raise BadInput(f"{name} is of type {type(value).__name__}; it must be {kind.__name__}.")
+
+
+def whole_number(value: Any, least: int, most: float = math.inf) -> bool:
+    """Is ``value`` a whole number from ``least`` to ``most``? True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(least <= value <= most)
 
 
 def check_lengths(name: str, lengths_um: ArrayLike) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nichedose.dose.kernels import Daughters, charged_qualities, energy_MeV_per_decay, radial_kernel
 from nichedose.dose.marrow import marrow_fraction
+from nichedose.dose.numbers import one_number
 from nichedose.dose.organ_table import OrganFractions, load_fractions
 from nichedose.dose.result import Quality
 from nichedose.dose.spheres import absorbed_MeV_in_sphere
@@ -57,7 +58,7 @@ def organ_masses_g(phantom: str = "adult_male", masses_g: Mapping[str, float] | 
         if name not in (*known, "body"):
             hint = near_miss(name, [*known, "body"])
             raise BadInput(f"{phantom} has no organ '{name}' whose mass can be given.{hint}")
-        if not (np.isfinite(value) and value > 0.0):
+        if not 0.0 < one_number(f"Mass of '{name}'", value, "g") < np.inf:
             raise BadInput(f"Mass of '{name}': {value} g; it must be finite and above 0.")
     special = {SKELETON: data.skeleton_mass_g.central, MARROW: data.marrow_mass_g.central}
     masses = {name: float(given.get(name, special[name] if name in special else data.mass_g(name) or 0.0))

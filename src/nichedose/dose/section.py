@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from nichedose.dose.cells import nucleus_s_values
+from nichedose.dose.cells import check_radii, nucleus_s_values
 from nichedose.dose.convolve import (
     GY_PER_MEV_MBQ_H_PER_L,
     KernelKey,
@@ -20,6 +20,7 @@ from nichedose.dose.convolve import (
 from nichedose.dose.geometry import sphere_volume_um3
 from nichedose.dose.history import compress_history, mean_history
 from nichedose.dose.kernels import Daughters, charged_qualities, energy_MeV_per_decay, radial_kernel
+from nichedose.dose.numbers import check_kind, one_length, real_array, whole_number
 from nichedose.dose.result import DoseMap, DoseRateHistory, Quality, SectionGeometry
 from nichedose.dose.units import DECAYS_PER_MBQ_H, UM3_PER_L
 from nichedose.errors import BadInput, near_miss
@@ -27,7 +28,7 @@ from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.nuclide import Source, canonical_name
 from nichedose.values import Flag
 
-__all__ = ["LONGEST_PROGENY_HALF_LIFE_H", "CellLabel", "nuclei", "section_dose", "section_keys"]
+__all__ = ["LONGEST_PROGENY_HALF_LIFE_H", "CellLabel", "check_geometry", "nuclei", "section_dose", "section_keys"]
 
 # Progeny that live longer than a year do not decay in place within a treatment (207Bi after 211At); assumed.
 LONGEST_PROGENY_HALF_LIFE_H = 8766.0
@@ -70,10 +71,15 @@ def section_dose(
     Raises `BadInput` for an unknown nuclide, wrong shapes, NaN or negative values, and sizes not above zero.
     """
     nuclide = canonical_name(nuclide, decay_data)
+    for name, value, kind in (("grid", grid, Grid), ("mask", mask, np.ndarray), ("cells", cells, Mapping)):
+        check_kind(name, value, kind)
+    check_radii(cell_radius_um, nucleus_radius_um)
+    times_h, tia_MBq_h_per_L = real_array("times_h", times_h), real_array("tia_MBq_h_per_L", tia_MBq_h_per_L)
+    activity_MBq_per_L = real_array("activity_MBq_per_L", activity_MBq_per_L)
     _check(grid, mask, tia_MBq_h_per_L, cells, times_h, activity_MBq_per_L)
-    _check_geometry(geometry)
-    if pairs is not None and not (isinstance(pairs, int) and pairs >= 0):
-        raise BadInput(f"pairs = {pairs}; give a whole number, 0 or above, or None to let the error decide.")
+    check_geometry(geometry)
+    if pairs is not None and not whole_number(pairs, 0):
+        raise BadInput(f"pairs = {pairs!r}; give a whole number, 0 or above, or None to let the error decide.")
     plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(mask, dtype=np.bool_).tobytes(), geometry)
     keys = section_keys(nuclide, daughters, decay_data, photons)
     tia = np.where(mask, tia_MBq_h_per_L, 0.0)
@@ -84,14 +90,13 @@ def section_dose(
     energies = energy_MeV_per_decay(nuclide, daughters, LONGEST_PROGENY_HALF_LIFE_H, decay_data)
     charged = [i for i, key in enumerate(keys) if key.quality != "photon"]
     escaped, entered = _edge(tia, own[charged], total[charged], sum(energies[keys[i].quality] for i in charged))
-    times = np.ascontiguousarray(times_h, dtype=float)
     return DoseMap(
         grid=grid,
         mask=mask,
         by_quality=by_quality,
         nucleus_by_quality=nuclei(keys, by_quality, tia, cells, mask, cell_radius_um, nucleus_radius_um),
-        history=_history(plane, keys, times, activity_MBq_per_L, tia, total.sum(axis=0), pairs) if history
-        else mean_history(times, activity_MBq_per_L, plane.mask),
+        history=_history(plane, keys, times_h, activity_MBq_per_L, tia, total.sum(axis=0), pairs) if history
+        else mean_history(times_h, activity_MBq_per_L, plane.mask),
         escaped_fraction=escaped,
         entered_fraction=entered,
         photon_energy_fraction=energies["photon"] / sum(energies.values()),
@@ -199,12 +204,12 @@ def _check(
             raise BadInput(f"{name} holds NaN, infinite or negative values.")
 
 
-def _check_geometry(geometry: SectionGeometry) -> None:
+def check_geometry(geometry: SectionGeometry) -> None:
+    """Raise `BadInput` for words that are not known and for sizes not above 0."""
+    check_kind("geometry", geometry, SectionGeometry)
     for name, value, allowed in (("along_z", geometry.along_z, ("slab", "section")),
                                  ("surroundings", geometry.surroundings, ("uniform", "mirror", "isolated"))):
         if value not in allowed:
             raise BadInput(f"geometry.{name} = '{value}'.{near_miss(str(value), allowed)}")
-    sizes = {"thickness_um": geometry.thickness_um, "lesion_diameter_um": geometry.lesion_diameter_um}
-    for name, size in sizes.items():
-        if not (np.isfinite(size) and size > 0.0):
-            raise BadInput(f"geometry.{name} = {size}; it must be above 0 um.")
+    one_length("geometry.thickness_um", geometry.thickness_um)
+    one_length("geometry.lesion_diameter_um", geometry.lesion_diameter_um)

@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, energy_MeV_per_decay
-from nichedose.dose.numbers import check_oblong, one_number, real_array
+from nichedose.dose.numbers import check_oblong, one_number, real_array, whole_number
 from nichedose.dose.result import Quality
 from nichedose.dose.spectral import (
     convolve_mirrored,
@@ -106,8 +106,8 @@ def convolve(
     tiles = _tiles(tile, surroundings, coarsen)
     if xp is not None and (surroundings == "mirror" or tiles is not None or coarsen != 1):
         raise BadInput("xp goes with isolated surroundings, without tile and with coarsen=1 only.")
-    if not (isinstance(workers, int) and workers >= 1):
-        raise BadInput(f"workers = {workers}; give a whole number of threads, 1 or more.")
+    if not whole_number(workers, 1):
+        raise BadInput(f"workers = {workers!r}; give a whole number of threads, 1 or more.")
     name = canonical_name(nuclide, decay_data)
     wanted = emitted_qualities(name, daughters, quality, decay_data=decay_data)
     energies = energy_MeV_per_decay(name, daughters, decay_data=decay_data)
@@ -287,14 +287,34 @@ def _refuse_what_does_not_fit(shape: Shape, itemsize: int, plans: list[_Plan], t
     need = _need_bytes(shape, itemsize, plans, tiles)
     if room is None or need <= _SPARE * room:
         return
-    reach = max(max(plan.half) for plan in plans)
-    fits = [n for n in _TILES
-            if n < max(shape) and _need_bytes(shape, itemsize, plans, (n, n, n)) <= _SPARE * room]
-    way_out = f"tile={fits[0]} to work in tiles" if fits else "the map in parts, fewer qualities at once"
+    halved = ", dtype=float32 to halve it" if itemsize > 4 else ""
     raise BadInput(
-        f"Convolving {' x '.join(map(str, shape))} voxels needs {need / 2**30:.2g} GiB beside the map; this machine "
-        f"has {room / 2**30:.2g} GiB. Give {way_out} (the kernel reaches {reach} voxels), dtype=float32 to halve it, "
-        "or wider voxels.")
+        f"Convolving {' x '.join(map(str, shape))} voxels needs {_gib(need)} beside the map; this machine has "
+        f"{_gib(room)}. Give {_way_out(shape, itemsize, plans, _SPARE * room)}{halved}, or wider voxels.")
+
+
+def _way_out(shape: Shape, itemsize: int, plans: list[_Plan], room: float) -> str:
+    """Tiles that fit; or else parts of the map that do, each with a margin. Photons reach through the whole map."""
+    charged = [plan for plan in plans if plan.key.quality != "photon"]
+    without = " with quality=CHARGED (photons reach through the whole map)" if len(charged) < len(plans) else ""
+    for chosen, also in ((plans, ""), (charged, without)):
+        fits = [n for n in _TILES
+                if chosen and n < max(shape) and _need_bytes(shape, itemsize, chosen, (n, n, n)) <= room]
+        if fits:
+            return f"tile={fits[0]} to work in tiles{also}"
+    reach = max((max(plan.half) for plan in charged), default=0)
+    for n in _TILES:  # what is kept of each part
+        side = n + 2 * reach
+        if charged and _need_bytes((side,) * 3, itemsize, charged, (side,) * 3) <= room:
+            return (f"the map in parts of {n} x {n} x {n} voxels, each with {reach} more on every side (drop the dose "
+                    f"of these){without}")
+    return "fewer qualities"
+
+
+def _gib(size_bytes: float) -> str:
+    """Digits that a user reads at a glance, never an exponent."""
+    gib = size_bytes / 2**30
+    return f"{1024.0 * gib:.0f} MiB" if gib < 1.0 else f"{gib:.1f} GiB" if gib < 10.0 else f"{gib:.0f} GiB"
 
 
 def _need_bytes(shape: Shape, itemsize: int, plans: list[_Plan], tiles: Shape | None) -> int:
@@ -351,8 +371,8 @@ def _field(tia_map: Real, precision: np.dtype[Any]) -> Real:
 
 
 def _tiles(tile: int | Shape | None, surroundings: str, coarsen: int | Literal["auto"]) -> Shape | None:
-    if not (coarsen == "auto" or (isinstance(coarsen, int) and 1 <= coarsen <= 16)):
-        raise BadInput(f"coarsen = {coarsen}; it must be 'auto' or a whole number from 1 to 16.")
+    if not (coarsen == "auto" or whole_number(coarsen, 1, 16)):
+        raise BadInput(f"coarsen = {coarsen!r}; it must be 'auto' or a whole number from 1 to 16.")
     if tile is None:
         return None
     sizes = np.broadcast_to(np.asarray(tile), (3,)) if np.size(tile) in (1, 3) else np.zeros(3)

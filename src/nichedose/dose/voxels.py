@@ -106,7 +106,7 @@ def _shape(shape: int | tuple[int, int, int]) -> tuple[int, int, int]:
         raise BadInput(f"shape = {shape}; every number must be odd and above 0, so that one voxel is in the centre.")
     size_gib = nz * ny * nx * 8 / 2**30
     if size_gib > _LARGEST_GIB:
-        raise BadInput(f"shape = {shape} needs {size_gib:.3g} GiB; at most {_LARGEST_GIB:g} GiB are made. Take a "
+        raise BadInput(f"shape = {shape} needs {size_gib:.1f} GiB; at most {_LARGEST_GIB:g} GiB are made. Take a "
                        "smaller shape: far voxels get photons alone, and point_kernel gives these.")
     return nz, ny, nx
 
