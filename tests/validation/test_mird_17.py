@@ -7,7 +7,7 @@ of ICRP Publication 107 (ENSDF has them too); whether its decay data or its cut-
 (5, 5, 5) its values for 99mTc and 131I all lie above ours, most at 3 mm; a Monte Carlo with EGSnrc physics in soft
 tissue (`test_voxels_monte_carlo.py`), a plain walk of photons (`test_photons_walked.py`) and, for 131I, Lanconelli et
 al. 2012 (`test_lanconelli_2012.py`) agree with ours within 1, 2 and 2.3 %. The tails of 32P and 90Y are bremsstrahlung,
-in which sources differ by half and ours by up to 2; they are not compared.
+of which the pamphlet has twice as much as ours and, for 90Y, as Lanconelli et al.; they are not compared.
 """
 
 from __future__ import annotations
