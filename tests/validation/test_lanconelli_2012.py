@@ -1,8 +1,8 @@
 """Voxel S values of Lanconelli et al. (Phys. Med. Biol. 2012; 57: 517-533), Monte Carlo in soft tissue.
 
-131I and 90Y as kept in github.com/MGHPhysicsResearch/MIRDCalculation (VoxelSValues). The density of their tissue was not
-at hand: 1.04 g/mL is assumed as for MIRD Pamphlet 17, and the range of 90Y bears it out (water of 1.00 is 22 % too high
-three voxels off). Voxels beside the source: 1.5 %. From two on photons alone reach in 131I: 2.5 %, at the corner
+131I and 90Y as kept in github.com/MGHPhysicsResearch/MIRDCalculation (VoxelSValues). The density of their tissue was
+not at hand: 1.04 g/mL is assumed as for MIRD Pamphlet 17, and the range of 90Y bears it out (water of 1.00 is 22 % too
+high three voxels off). Voxels beside the source: 1.5 %. From two on photons alone reach in 131I: 2.5 %, at the corner
 (5, 5, 5) too, where the pamphlet lies 11 % (3 mm) and 2 % (6 mm) higher. There 90Y has bremsstrahlung: 12 %, and the
 pamphlet twice as much as either of us.
 """
@@ -44,7 +44,7 @@ def test_beside_and_far_from_the_source(nuclide: str, side_mm: float) -> None:
 
 @pytest.mark.parametrize(("side_mm", "reference"), [(3.0, 8.99e-1), (6.0, 1.25e-1)])
 def test_131i_from_itself(side_mm: float, reference: float) -> None:
-    """2.5 %: theirs lie 2.2 and 1.7 % lower, less than half of what conversion electrons give; MIRD 17 agrees with ours."""
+    """2.5 %: theirs lie 2.2 and 1.7 % lower, less than half of what conversion electrons give."""
     s = voxel_s_values("131I", side_mm, 1, density_g_per_mL=_TISSUE_G_PER_ML)[0, 0, 0] * 1e9
     assert float(s) == pytest.approx(reference, rel=0.025)
 
