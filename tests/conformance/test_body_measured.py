@@ -207,7 +207,15 @@ def test_data_that_were_not_corrected_as_declared_are_pointed_out(tmp_path: Path
     assert "better if they were not decay-corrected" in caution
 
 
-def test_blood_given_for_plasma_is_pointed_out_where_the_data_can_tell() -> None:
+def test_blood_given_for_plasma_alone_is_pointed_out(tmp_path: Path) -> None:
+    """Two points leave room for both; a kidney and plasma that are known well do not."""
+    rows = ["plasma,1,214,MBq/L,false,0.05", "plasma,24,3.91,MBq/L,false,0.05"]
+    [caution] = fitted(tmp_path, rows).cautions
+    assert "fit as well if 'plasma' was whole blood" in caution and "called 'blood'" in caution
+    assert fitted(tmp_path, [r.replace("plasma", "blood") for r in rows]).cautions == ()
+
+
+def test_blood_above_plasma_is_refused() -> None:
     """Both given, and exchanged: whole blood cannot hold more than plasma when cells stay empty."""
     entry = parse_case(CASE.format(tables=SPECT.format(path="x.csv")))
     plasma, blood = (MeasuredActivity(p, (1.0, 4.0), v, unit="MBq/L", decay_corrected=False, relative_sd=0.05)

@@ -36,6 +36,7 @@ __all__ = ["LESION", "MODEL_SD", "Measured", "PatientFit", "fit_case", "measured
 LESION = "lesion"  # the section's own, beside all others
 MODEL_SD = 0.1  # what the model misses at a point; assumed
 LEAST_REST = 0.01  # of the tumour burden that is left beside the section's lesion
+AS_BLOOD = "'plasma' was whole blood"
 TELLING = 6.0  # of -2 log(posterior): a reading that fits better by more is pointed out
 
 
@@ -232,6 +233,10 @@ def _cautions(found: BodyFit, entries: Sequence[Measured]) -> tuple[str, ...]:
             if best - other > TELLING:
                 said.append(f"{entry.name}: the data fit clearly better if {reading} "
                             f"(-2 log posterior {other:.1f} instead of {best:.1f}). Check the table.")
+            elif reading == AS_BLOOD and other - best < TELLING:
+                said.append(f"{entry.name}: the data fit as well if {reading} (-2 log posterior {other:.1f} and "
+                            f"{best:.1f}), so they cannot tell the two apart. Make sure that plasma was counted; "
+                            "whole blood is called 'blood'.")
     return tuple(said)
 
 
@@ -243,7 +248,7 @@ def _other_readings(entry: Measured) -> list[tuple[str, tuple[MeasuredActivity, 
         now = "were not decay-corrected" if corrected[0] else "were decay-corrected"
         found.append((f"they {now}", tuple(dataclasses.replace(m, decay_corrected=not corrected[0]) for m in series)))
     if "plasma" in entry.places and "blood" not in entry.places:
-        found.append(("'plasma' was whole blood", tuple(
+        found.append((AS_BLOOD, tuple(
             dataclasses.replace(m, place="blood") if m.place == "plasma" else m for m in series)))
     return found
 
