@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from body_cases import LU177, PHYSIOLOGY, ligand, model
-from body_fit_study import PLACES, replicate
+from body_fit_study import PLACES, patient_with_lesion, replicate
 from nichedose.body import (
     BodyModel,
     Injection,
     MeasuredActivity,
     Patient,
     Regimen,
+    TargetChange,
     Tumour,
     anatomy,
     body_model,
@@ -94,17 +95,44 @@ def test_the_mode_and_its_covariance_are_those_of_a_scan() -> None:
     assert found.effective_share > 0.95
 
 
-def test_slopes_are_those_of_central_differences_with_richardson() -> None:
-    problem = misfit(series("kidney"), series("lesion"), names=(KIDNEY, SITES), model_sd=0.1)
-    at = np.array([0.3, -0.2])
+COURSES = {
+    "at once": BOLUS,
+    "infused, amino acids, target falls": Regimen(
+        (Injection(57.0, 7400.0, duration_h=0.25),), amino_acids_h=((0.0, 4.0),),
+        target_changes=(TargetChange(48.0, 0.7),)),
+    "cold before": Regimen((Injection(100.0), Injection(57.0, 7400.0, 1.0))),  # tags: by differences
+}
 
-    def central(h: float) -> np.ndarray:
-        steps = h * np.eye(2)
+
+def central(problem: Misfit, at: np.ndarray) -> np.ndarray:
+    """Slopes by central differences, extrapolated (Richardson)."""
+    def differences(h: float) -> np.ndarray:
+        steps = h * np.eye(at.size)
         return (problem.many(at + steps) - problem.many(at - steps)).T / (2.0 * h)
 
-    exact = (4.0 * central(0.01) - central(0.02)) / 3.0
-    # forward differences of 1e-4 leave 1e-4 of the curvature
-    assert problem.slope(at) == pytest.approx(exact, abs=2e-4 * np.abs(exact).max())
+    return (4.0 * differences(0.01) - differences(0.02)) / 3.0
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_slopes_of_all_parameters_are_those_of_central_differences(course: str) -> None:
+    """The adjoint to 1e-7, what the extrapolation leaves; forward differences of 1e-4 leave 1e-4 of the curvature."""
+    places = (("kidney", "MBq"), ("lesion", "kBq/mL"), ("blood", "MBq/L"), ("plasma", "MBq/L"))
+    measured = tuple(MeasuredActivity(p, TIMES, (3.0, 2.0, 1.0), unit=u, decay_corrected=False) for p, u in places)
+    rates = rate_map(patient_with_lesion)
+    problem = Misfit((Observation(patient_with_lesion, measured, COURSES[course], LU177),), (rates,), rates.names, 0.1)
+    at = 0.7 * np.random.default_rng(0).standard_normal(len(rates.names))
+    misfit, slope = problem.with_slope(at)
+    expected = central(problem, at)
+    largest = np.abs(expected).max()
+    assert misfit == pytest.approx(problem.one(at), abs=1e-10)
+    assert slope == pytest.approx(expected, abs=(2e-4 if course == "cold before" else 1e-7) * largest)
+    assert problem.with_differences(at)[1] == pytest.approx(expected, abs=2e-4 * largest)
+
+
+def test_slopes_of_a_part_of_the_parameters_are_in_their_order() -> None:
+    problem = misfit(series("kidney"), series("lesion"), names=(SITES, KIDNEY), model_sd=0.1)
+    at = np.array([-0.2, 0.3])
+    assert problem.slope(at) == pytest.approx(central(problem, at), abs=1e-7 * np.abs(problem.slope(at)).max())
 
 
 def test_data_without_weight_leave_the_prior() -> None:

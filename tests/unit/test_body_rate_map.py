@@ -11,7 +11,8 @@ from scipy.special import ndtr, ndtri
 
 from body_cases import model
 from nichedose.body import BodyModel, Patient, anatomy, body_ligand, body_model
-from nichedose.body.rate_map import quantile_of_score, rate_map
+from nichedose.body.rate_map import RateMap, rate_map
+from nichedose.body.score_quantile import quantile_of_score, slope_of_score
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
 from nichedose.values import Draw, Value
@@ -67,6 +68,29 @@ def test_a_function_that_the_recording_loses_is_found_out() -> None:
     assert high.plasma_volume_L / low.plasma_volume_L == pytest.approx(math.exp(2.0 - 0.5), rel=1e-12)
 
 
+def volume_slopes(rates: RateMap, score: np.ndarray) -> np.ndarray:
+    """Of the plasma volume by every score, taken back along the tape."""
+    found = rates.at(score)
+    assert found is not None
+    bars = np.zeros((len(rates.numbers), 1))
+    bars[rates.numbers["plasma_volume_L", ""]] = 1.0
+    return rates.pulled(found[1], score, bars)[:, 0]
+
+
+def central_volume_slopes(rates: RateMap, score: np.ndarray, h: float = 1e-3) -> np.ndarray:
+    def volumes(step: float) -> np.ndarray:
+        return np.array([m.plasma_volume_L for m in rates.models(score + step * np.eye(score.size))])
+
+    once, twice = ((volumes(s) - volumes(-s)) / (2.0 * s) for s in (h, 2.0 * h))
+    return (4.0 * once - twice) / 3.0
+
+
+def test_no_slopes_where_the_recording_does_not_hold() -> None:
+    assert rate_map(lambda draw: scaled(math.exp(draw("x", SPREAD)))).at(np.zeros(1)) is None
+    turns = rate_map(lambda draw: scaled(x if (x := draw("x", SPREAD)) < 1.5 else 10.0 - 0.1 * x))
+    assert turns.at(np.array([0.3])) is not None and turns.at(np.array([2.0])) is None
+
+
 def test_all_operations_are_recorded() -> None:
     def build(draw: Draw) -> BodyModel:
         x, y = draw("x", SPREAD), draw("y", SPREAD)
@@ -75,6 +99,7 @@ def test_all_operations_are_recorded() -> None:
     rates = rate_map(build)
     assert rates.is_recorded
     scores = np.array([[0.4, -0.7], [-1.2, 0.1]])
+    assert volume_slopes(rates, scores[0]) == pytest.approx(central_volume_slopes(rates, scores[0]), rel=1e-8)
     assert [m.plasma_volume_L for m in rates.models(scores)] == pytest.approx(
         [rates.built(s).plasma_volume_L for s in scores], rel=1e-13)
 
@@ -88,3 +113,6 @@ def test_quantiles_of_scores_are_those_of_the_value(value: Value) -> None:
     scores = np.array([-2.5, -0.3, 0.0, 1.7])
     assert quantile_of_score(value, scores, ndtr, ndtri) == pytest.approx(
         [value.quantile(float(ndtr(s))) for s in scores], rel=1e-12)
+    slopes = [(value.quantile(float(ndtr(s + 1e-5))) - value.quantile(float(ndtr(s - 1e-5)))) / 2e-5 for s in scores]
+    if value.value is None:
+        assert [slope_of_score(value, float(s)) for s in scores] == pytest.approx(slopes, rel=1e-6)

@@ -5,6 +5,7 @@ Engines, sensitivities and exchange formats read this one description.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,10 +54,18 @@ class Network:
     transfers: tuple[Transfer, ...]
     bindings: tuple[Binding, ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        """Once for all look-ups: a network has some hundred parts."""
+        return hash((self.states, self.transfers, self.bindings))
+
     def index(self, name: str) -> int:
         return self.names.index(name)
 
-    @property
+    @functools.cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(state.name for state in self.states)
 

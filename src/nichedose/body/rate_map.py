@@ -1,11 +1,12 @@
 """The rates of a model as functions of its parameters' scores: recorded once, then replayed for thousands of draws.
 
-Building one model costs more than solving it. So its arithmetic is recorded on one run and replayed on arrays: NumPy's
-for populations, JAX's for derivatives. Comparisons are recorded as guards; a draw that breaks one is built afresh.
+Building one model costs more than solving it. So its arithmetic is recorded on one run and replayed on arrays, and
+taken back for derivatives. Comparisons are recorded as guards; a draw that breaks one is built afresh.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +17,12 @@ from scipy.special import ndtr, ndtri
 
 from nichedose.body.model import BodyModel
 from nichedose.body.score_draw import ScoreDraw
+from nichedose.body.score_quantile import quantile_of_score, slope_of_score
+from nichedose.body.tape import LEAF, OPERATIONS, TapeLists
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.values import Draw, Value
 
-__all__ = ["RateMap", "quantile_of_score", "rate_map"]
+__all__ = ["RateMap", "rate_map"]
 
 TABLES = ("rates", "sites", "volume_L", "under_amino_acids")
 NUMBERS = ("plasma_volume_L", "free_fraction", "haematocrit", "blood_cell_ratio")
@@ -130,23 +133,6 @@ class _RecordingDraw(Draw):
         return self.tape.leaves[key]
 
 
-def quantile_of_score(value: Value, score: Any, phi: Callable[[Any], Any], inverse: Callable[[Any], Any]) -> Any:
-    """`Value.quantile` at the normal probability of ``score``, an array of any namespace with its ``phi``."""
-    if value.value is not None:
-        return value.value + 0.0 * score
-    if value.median is not None and value.geometric_sd is not None:
-        return value.median * value.geometric_sd**score
-    if value.mean is not None and value.sd is not None:
-        if value.sd == 0.0:
-            return value.mean + 0.0 * score
-        cut = float(ndtr(-value.mean / value.sd))
-        return value.mean + value.sd * inverse(cut + phi(score) * (1.0 - 2.0 * cut))
-    assert value.low is not None and value.high is not None
-    if value.log:
-        return value.low * (value.high / value.low) ** phi(score)
-    return value.low + phi(score) * (value.high - value.low)
-
-
 @dataclass(frozen=True)
 class RateMap:
     """``priors`` are all uncertain parameters of ``build``, in the order in which it asked.
@@ -198,9 +184,51 @@ class RateMap:
                 tape.append(_OPERATIONS[step.operation](_at(tape, step.left), _at(tape, step.right)))
         return tape
 
-    def output(self, tape: Sequence[Any]) -> dict[tuple[str, str], Any]:
-        """Numbers of the model by (field, key) from a replayed tape; key '' for single numbers."""
-        return {name: _at(tape, o) for name, o in zip(_outputs(self.template), self.outputs, strict=True)}
+    def at(self, scores: Array) -> tuple[BodyModel, Array] | None:
+        """The model of one row of scores with its tape, or None where no recording holds."""
+        if not self.is_recorded:
+            return None
+        tape = self.replay([float(quantile_of_score(v, x, ndtr, ndtri))
+                            for v, x in zip(self.priors.values(), scores.tolist(), strict=True)])
+        if not self._guarded(tape, 1)[0]:
+            return None
+        numbers = [float(_at(tape, o)) for o in self.outputs]
+        return self._filled(_outputs(self.template), numbers), np.array(tape, dtype=float)
+
+    def pulled(self, tape: Array, scores: Array, bars: Array) -> Array:
+        """(parameters, m) derivatives by the scores, from ``bars`` (numbers, m) by the model's `numbers`."""
+        from nichedose.body._pull_tape import pull_tape  # numba loads when it is needed
+
+        on_tape = np.zeros((tape.size, bars.shape[1]))
+        for o, bar in zip(self.outputs, bars, strict=True):
+            if isinstance(o, int):
+                on_tape[o] += bar
+        pull_tape(self.lists, tape, on_tape)
+        leaves = on_tape[self.lists.operation == LEAF]
+        slopes = [slope_of_score(v, x) for v, x in zip(self.priors.values(), scores.tolist(), strict=True)]
+        return np.asarray(leaves * np.array(slopes)[:, None])
+
+    @functools.cached_property
+    def numbers(self) -> Mapping[tuple[str, str], int]:
+        """The place of each number of a model by (field, key); key '' for single numbers."""
+        return {name: i for i, name in enumerate(_outputs(self.template))}
+
+    @functools.cached_property
+    def lists(self) -> TapeLists:
+        """The tape as arrays."""
+        steps = [s or _Step("", -1, -1) for s in self.steps]
+
+        def place(o: Operand) -> int:
+            return o if isinstance(o, int) else -1
+
+        def constant(o: Operand) -> float:
+            return 0.0 if isinstance(o, int) else o
+
+        return TapeLists(
+            np.array([OPERATIONS.index(s.operation) if s.operation else LEAF for s in steps], dtype=np.int64),
+            np.array([place(s.left) for s in steps], dtype=np.int64),
+            np.array([place(s.right) for s in steps], dtype=np.int64),
+            np.array([constant(s.left) for s in steps]), np.array([constant(s.right) for s in steps]))
 
     def _guarded(self, tape: Sequence[Any], n: int) -> BoolArray:
         holds = np.ones(n, dtype=bool)

@@ -167,7 +167,8 @@ def _entries(lists: Program, rates: Array) -> Array:
     """Stored entries of the linear part, (groups, entries, lanes); entries that only fill in are left out."""
     used = 1 + int(max(lists.transfer_in.max(), lists.transfer_out.max()))
     a = np.zeros((rates.shape[0], used, rates.shape[2]))
-    for k, (out, into) in enumerate(zip(lists.transfer_out, lists.transfer_in, strict=True)):
-        a[:, out] -= rates[:, k]
-        a[:, into] += rates[:, k]
+    moved = rates[:, :lists.transfer_in.size]
+    for group, mine in zip(a, moved, strict=True):
+        np.subtract.at(group, lists.transfer_out, mine)
+        np.add.at(group, lists.transfer_in, mine)
     return a
