@@ -321,6 +321,9 @@ class Sampling(_Part):
         default=None, ge=2, le=4096,
         description="draws repeated on the fine grid to measure the coarse grid's error; 16 from 128 draws on, when "
         "absent")
+    body_posterior: Literal["weighted", "nuts"] = Field(
+        default="weighted", description="how the posterior of measured activity is drawn: weighted draws around the "
+        "most probable body, or Hamiltonian Monte Carlo (minutes; needs the extra bayes)")
 
 
 class Output(_Part):

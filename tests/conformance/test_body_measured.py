@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nichedose.body import MeasuredActivity, Observation, fit_observations
+from nichedose.body import BodyFit, MeasuredActivity, Observation, fit_observations
 from nichedose.body.observation import log_model
 from nichedose.body.rate_map import rate_map
 from nichedose.body.score_draw import ScoreDraw
@@ -22,6 +22,7 @@ from nichedose.cli import app
 from nichedose.errors import BadInput
 from nichedose.io import read_measured_activity
 from nichedose.library import load_library
+from nichedose.study import patient_fit
 from nichedose.study.body_findings import body_report
 from nichedose.study.measured_findings import measured_part
 from nichedose.study.patient_fit import PatientFit, fit_case, measured_entries
@@ -185,6 +186,23 @@ def test_lines_may_stand_in_any_order(tmp_path: Path) -> None:
     other = read_measured_activity(write(tmp_path, GOOD[::-1]), tmp_path / "case.toml")
     by_place = {m.place: m for m in other[0]}
     assert all(dataclasses.replace(by_place[m.place]) == m for m in one[1][0])
+
+
+def test_the_case_chooses_how_the_posterior_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk itself is tested in tests/unit/test_body_sample.py."""
+    asked = []
+
+    def walked(found: BodyFit, *, seed: int) -> BodyFit:
+        asked.append(seed)
+        good = {"r_hat": 1.004, "effective_draws": 312.0, "divergent": 0.0, "accepted": 0.8}
+        return dataclasses.replace(found, samples=found.draw_scores(64), diagnostics=good)
+
+    monkeypatch.setattr(patient_fit, "sample_posterior", walked)
+    case = write(tmp_path)
+    case = case.model_copy(update={"sampling": case.sampling.model_copy(update={"body_posterior": "nuts", "seed": 7})})
+    found = fit_case(case, LIBRARY, read_measured_activity(case, tmp_path / "case.toml"))
+    assert found is not None and found.found.samples is not None and asked == [7]
+    assert any("NUTS" in text and "312 effective draws" in text for text in measured_part(found).text)
 
 
 def test_a_form_of_which_nothing_was_measured_stays_at_the_medians(tmp_path: Path) -> None:

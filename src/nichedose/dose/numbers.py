@@ -22,6 +22,8 @@ _SHORTEST_UM, _LONGEST_UM = 1e-3, 1e13  # first shell of the kernels; nothing is
 
 def one_number(name: str, value: Any, unit: str) -> float:
     """``value`` as a float; text, None and arrays are refused by name."""
+    if isinstance(value, float):
+        return float(value)
     if isinstance(value, Sequence) or value is None or np.ndim(value) != 0:
         raise BadInput(f"{name} = {value!r}; give one number, {unit}.")
     return float(real_array(name, value))

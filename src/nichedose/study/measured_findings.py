@@ -119,6 +119,10 @@ def _texts(fit: PatientFit, points: Sequence[PointRow]) -> list[str]:
     if far:
         texts.append("Far from the model, more than 3 standard deviations: "
                      + ", ".join(f"{p.place} at {p.time_h:g} h" for p in far) + ".")
+    if fit.found.diagnostics:
+        texts.append("Intervals by Hamiltonian Monte Carlo (NUTS): R-hat at most {r_hat:.3f}, at least "
+                     "{effective_draws:.0f} effective draws, {divergent:.1%} of the trajectories diverge.".format(
+                         **fit.found.diagnostics))
     if fit.found.effective_share < LEAST_SHARE:
         texts.append(f"Only {100 * fit.found.effective_share:.0f} % of the weighted draws count: intervals are rough.")
     return texts

@@ -19,6 +19,7 @@ from nichedose.body import (
     anatomy,
     body_model,
     fit_observations,
+    sample_posterior,
 )
 from nichedose.body.score_draw import ScoreDraw
 from nichedose.body.tracer import TracerDraw
@@ -92,8 +93,9 @@ def fit_case(case: Case, library: Library, tables: Sequence[tuple[MeasuredActivi
     has_lesion = any(m.place == LESION for table in tables for m in table)
     entries = measured_entries(case, library, tables)
     found = fit_observations([e.observation for e in entries], model_sd=MODEL_SD)
+    walked = case.sampling.body_posterior == "nuts"
     return PatientFit(
-        found=found,
+        found=sample_posterior(found, seed=case.sampling.seed) if walked else found,
         entries=entries,
         build_of=lambda form: _body_of(case, library, form, has_lesion, None),
         cautions=(*_cautions(found, entries), *_without_candidate(case, library, entries)),
