@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from body_case_files import body_case, body_case_text
 from typer.testing import CliRunner
 
 from nichedose.case import Administration, MeasuredUptake, parse_case
@@ -28,30 +29,11 @@ from nichedose.values import Draw
 
 LIBRARY = load_library()
 PSMA = LIBRARY.forms["PSMA-617"]
-CASE = """
-title = "A course"
-tumour = "prostate"
-[[sections]]
-path = "not read"
-[lesion]
-diameter = "15 mm"
-[patient]
-{patient}
-[[candidates]]
-agent = "{agent}"
-{candidate}
-[output]
-folder = "out"
-"""
-
-
-def case(patient: str = "", agent: str = "177Lu-PSMA-617", candidate: str = ""):
-    return parse_case(CASE.format(patient=patient, agent=agent, candidate=candidate))
 
 
 def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
-    path.write_text(CASE.format(patient="gfr_mL_per_min = 60.0", agent="177Lu-PSMA-617", candidate="cycles = 2"))
+    path.write_text(body_case_text("gfr_mL_per_min = 60.0", candidate="cycles = 2"))
     args = ["body", str(path), "--page", str(tmp_path / "p.html"), "--organs", str(tmp_path / "o.csv"),
             "--curves", str(tmp_path / "c.csv")]
     done = CliRunner().invoke(app, args)
@@ -69,7 +51,7 @@ def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
 
 def test_the_machine_gets_one_document(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
-    path.write_text(CASE.format(patient="", agent="177Lu-DOTATATE", candidate="cycles = 1"))
+    path.write_text(body_case_text("", "177Lu-DOTATATE", candidate="cycles = 1"))
     done = CliRunner().invoke(app, ["body", str(path), "--json"])
     found = json.loads(done.stdout)["candidates"]["177Lu-DOTATATE"]
     assert found["limiting_organ"] in ("kidney", "marrow")
@@ -78,7 +60,7 @@ def test_the_machine_gets_one_document(tmp_path: Path) -> None:
 
 
 def test_the_tolerated_activity_brings_one_organ_to_its_limit() -> None:
-    found = body_report(case(candidate="cycles = 1")).findings.numbers["candidates"]["177Lu-PSMA-617"]
+    found = body_report(body_case(candidate="cycles = 1")).findings.numbers["candidates"]["177Lu-PSMA-617"]
     assert found["tolerated_activity_MBq"] > found["prescribed_MBq"]
     kidney = found["organs"]["kidney"]
     assert kidney["Gy_per_GBq"] == pytest.approx(kidney["published_Gy_per_GBq"])
@@ -173,7 +155,7 @@ def test_a_case_patient_takes_what_is_measured() -> None:
 ])
 def test_patients_outside_life(patient: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        case(patient)
+        body_case(patient)
 
 
 @pytest.mark.parametrize(("patient", "agent", "message"), [
@@ -185,7 +167,7 @@ def test_patients_outside_life(patient: str, message: str) -> None:
 ])
 def test_bodies_that_cannot_be(patient: str, agent: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        body_report(case(patient, agent))
+        body_report(body_case(patient, agent))
 
 
 UPTAKE = {"form": "PSMA-617", "time": "24 h", "decay_corrected": True}
@@ -204,7 +186,7 @@ def test_uptake_that_is_not_what_it_should_be(changes, message: str) -> None:
 
 
 def test_uptake_above_the_injected_activity_is_refused() -> None:
-    text = CASE.format(patient="", agent="177Lu-PSMA-617", candidate="") + """
+    text = body_case_text() + """
 [[measured_uptake]]
 form = "PSMA-617"
 time = "24 h"

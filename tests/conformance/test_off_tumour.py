@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from body_case_files import body_case, body_case_text
 from typer.testing import CliRunner
 
-from nichedose.case import Case, parse_case
+from nichedose.case import Case
 from nichedose.case import Patient as CasePatient
 from nichedose.cli import app
 from nichedose.errors import BadInput
@@ -19,29 +20,8 @@ from nichedose.study.setup import resolve
 from nichedose.study.whole_body import ALL_LESIONS, organ_exposures, organ_ratios
 
 LIBRARY = load_library()
-CASE = """
-title = "A course"
-tumour = "prostate"
-[[sections]]
-path = "not read"
-[lesion]
-diameter = "15 mm"
-[patient]
-{patient}
-{candidates}
-[output]
-folder = "out"
-"""
 SCENARIOS = [(form, name, organ) for form, entry in load_bodies().kinetics.items()
              for name, organs in entry.comorbidity.items() for organ in organs]
-
-
-def text(patient: str, *agents: str) -> str:
-    return CASE.format(patient=patient, candidates="".join(f'[[candidates]]\nagent = "{a}"\n' for a in agents))
-
-
-def case(patient: str, *agents: str) -> Case:
-    return parse_case(text(patient, *agents))
 
 
 def warned(found: Case) -> dict[str, dict[str, object]]:
@@ -67,7 +47,7 @@ def test_every_scenario_raises_its_organ_and_leaves_the_lesions_less(form: str, 
 
 
 def test_a_scenario_touches_only_the_forms_that_have_it() -> None:
-    found = case('comorbidities = ["lung fibrosis"]', "177Lu-PSMA-617", "177Lu-FAP-2286")
+    found = body_case('comorbidities = ["lung fibrosis"]', "177Lu-PSMA-617", "177Lu-FAP-2286")
     setup = resolve(found, LIBRARY, ())
     psma, fap = (organ_ratios(c.form, found.patient, "177Lu", 60.0) for c in setup.candidates)
     assert psma == pytest.approx(dict.fromkeys(psma, 1.0))
@@ -75,31 +55,31 @@ def test_a_scenario_touches_only_the_forms_that_have_it() -> None:
 
 
 def test_measured_organ_targets_belong_to_a_target() -> None:
-    found = case('organ_targets = { PSMA = { kidney = "48 nmol/L" } }', "177Lu-PSMA-617", "177Lu-DOTATATE")
+    found = body_case('organ_targets = { PSMA = { kidney = "48 nmol/L" } }', "177Lu-PSMA-617", "177Lu-DOTATATE")
     psma, dotatate = (organ_ratios(LIBRARY.forms[f], found.patient, "177Lu", 60.0) for f in ("PSMA-617", "DOTATATE"))
     assert psma["kidney"] > 1.3
     assert dotatate["kidney"] == pytest.approx(1.0)
-    alone = case('organ_targets = { kidney = "48 nmol/L" }', "177Lu-PSMA-617")
+    alone = body_case('organ_targets = { kidney = "48 nmol/L" }', "177Lu-PSMA-617")
     assert organ_ratios(LIBRARY.forms["PSMA-617"], alone.patient, "177Lu", 60.0) == pytest.approx(psma)
 
 
 def test_the_warning_names_organs_that_no_limit_watches() -> None:
-    found = warned(case("", "177Lu-RM2", "177Lu-PSMA-617", "177Lu-FAP-2286", "131I-omburtamab"))
+    found = warned(body_case("", "177Lu-RM2", "177Lu-PSMA-617", "177Lu-FAP-2286", "131I-omburtamab"))
     assert not found["177Lu-RM2"]["pancreas"].watched
     assert set(found["177Lu-PSMA-617"]) == {"lacrimal glands"}  # kidneys and salivary glands have a limit
     assert found["177Lu-FAP-2286"] == found["131I-omburtamab"] == {}
 
 
 def test_the_warning_follows_the_comorbidity_even_where_a_limit_watches() -> None:
-    ill = warned(case('comorbidities = ["lung fibrosis"]', "177Lu-FAP-2286"))["177Lu-FAP-2286"]["lungs"]
+    ill = warned(body_case('comorbidities = ["lung fibrosis"]', "177Lu-FAP-2286"))["177Lu-FAP-2286"]["lungs"]
     assert ill.rise > 5.0 and "no limit watches it" in ill.text and "FAP in lungs" in ill.text
-    raised = warned(case('organ_targets = { kidney = "80 nmol/L" }', "177Lu-PSMA-617"))["177Lu-PSMA-617"]["kidney"]
+    raised = warned(body_case('organ_targets = { kidney = "80 nmol/L" }', "177Lu-PSMA-617"))["177Lu-PSMA-617"]["kidney"]
     assert raised.watched and "its limit counts it" in raised.text
 
 
 def test_the_body_command_warns(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
-    path.write_text(text('comorbidities = ["lung fibrosis"]', "177Lu-FAP-2286"))
+    path.write_text(body_case_text('comorbidities = ["lung fibrosis"]', "177Lu-FAP-2286"))
     done = CliRunner().invoke(app, ["body", str(path), "--json"])
     [lungs] = json.loads(done.stdout)["candidates"]["177Lu-FAP-2286"]["off_tumour"]
     assert lungs["organ"] == "lungs" and lungs["rise"] > NOTED_RISE
@@ -118,4 +98,4 @@ def test_the_body_command_warns(tmp_path: Path) -> None:
 ])
 def test_targets_that_nobody_can_use(patient: str, agents: tuple[str, ...], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        resolve(case(patient, *agents), LIBRARY, ())
+        resolve(body_case(patient, *agents), LIBRARY, ())
