@@ -132,7 +132,8 @@ class Administration(_Part):
     predose_lead: TimeH = Field(default=1.0, description="how long before")
     amino_acids: bool | None = Field(default=None, description="as is usual with the form when absent")
     target_by_cycle: tuple[float, ...] = Field(
-        default=(), description="tumour target in each cycle over that in the first; constant when absent")
+        default=(), description="tumour target in each cycle over that in the first; absent: the measured fall for "
+        "PSMA, else constant")
 
 
 class MeasuredUptake(_Part):

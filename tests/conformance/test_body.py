@@ -130,6 +130,17 @@ def test_administration_becomes_a_regimen() -> None:
     assert plain.amino_acids_h == ((0.0, 4.0),)
 
 
+def test_targets_fall_over_cycles_where_that_was_measured() -> None:
+    def factors(form: str, number: int, **how: tuple[float, ...]) -> list[float]:
+        course = regimen_of(LIBRARY.forms[form], Administration(**how), activity_MBq=1.0, ligand_nmol=1.0,
+                            number=number, interval_h=1e3)
+        return [c.factor for c in course.target_changes]
+
+    assert factors("PSMA-617", 5) == [1.0, 0.73, 0.50, 0.44, 0.44]
+    assert factors("PSMA-617", 1) == factors("DOTATATE", 4) == []
+    assert factors("PSMA-617", 2, target_by_cycle=(1.0, 1.2)) == [1.0, 1.2]
+
+
 def test_self_dose_is_the_electrons_and_a_part_of_the_photons() -> None:
     electrons = 0.148 * 1.602e-13 * 3.6e9 / 0.31
     assert self_dose_Gy_per_MBq_h("177Lu", 310.0) == pytest.approx(electrons, rel=0.06)

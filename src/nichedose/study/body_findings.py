@@ -128,6 +128,8 @@ ASSUMPTIONS = (
     "Published organ doses per activity are the anchor; the model scales them to this patient. Organs without one show "
     "the model's own dose: S values of a stylised adult with the patient's organ masses, all progeny in place; for "
     "lesions, muscle and fat a water sphere of their volume.",
+    "Over cycles of PSMA ligands the tumours' target falls as uptake of 177Lu-PSMA-I&T did (0.73, 0.50 and 0.44 of the "
+    "first in cycles 2, 3 and later), unless the case's target_by_cycle says otherwise. Other targets stay.",
     "Released label is taken to leave by the kidneys like a small chelate.",
 )
 

@@ -28,6 +28,7 @@ from nichedose.case import Patient as CasePatient
 from nichedose.dose import sphere_s_value
 from nichedose.dose.units import DECAYS_PER_MBQ_H
 from nichedose.errors import BadInput, near_miss
+from nichedose.library import load_library
 from nichedose.library.bodies import BodyLibrary, load_bodies
 from nichedose.library.body_schema import BodyKinetics
 from nichedose.library.schema import DoseCoefficient, LabelledForm
@@ -37,10 +38,11 @@ from nichedose.values import Draw, Value
 __all__ = [
     "ALL_LESIONS", "OrganExposure", "body_plasma", "case_patient", "check_organs", "form_in_patient", "has_body",
     "ligand_of", "organ_exposures", "organ_ratios", "reference_patient", "regimen_of", "self_dose_Gy_per_MBq_h",
-    "simulate_form",
+    "simulate_form", "target_decline",
 ]
 
 ALL_LESIONS = "all lesions"
+DECLINES = ("PSMA",)  # targets whose fall over cycles was measured
 DEFAULT_INFUSION_H = 0.25
 AMINO_ACIDS_H = (-0.5, 4.0)  # from half an hour before, over four hours, as in the label of 177Lu-DOTATATE
 HALF_LIVES_FOLLOWED = 10.0
@@ -134,14 +136,15 @@ def ligand_of(form: LabelledForm, given: CasePatient, draw: Draw) -> BodyLigand:
 def regimen_of(
     form: LabelledForm, how: Administration, *, activity_MBq: float, ligand_nmol: float, number: int, interval_h: float
 ) -> Regimen:
-    """The course as it is given."""
+    """The course as it is given; without ``target_by_cycle`` tumours' targets fall as they were measured to."""
     kinetics = load_bodies().of_form(form.name)
     acids = how.amino_acids if how.amino_acids is not None else kinetics.regimen_has_amino_acids
     lead = max(how.predose_lead if how.predose is not None else 0.0, -AMINO_ACIDS_H[0] if acids else 0.0)
     plain = cycles(
         activity_MBq, ligand_nmol, number=number, interval_h=interval_h,
         duration_h=how.infusion if how.infusion is not None else DEFAULT_INFUSION_H,
-        split=how.split, split_interval_h=how.split_interval, target_factors=how.target_by_cycle)
+        split=how.split, split_interval_h=how.split_interval,
+        target_factors=how.target_by_cycle or target_decline(form, number))
     given = [dataclasses.replace(i, start_h=i.start_h + lead) for i in plain.injections]
     before = [] if how.predose is None else [
         Injection(how.predose, 0.0, i.start_h - how.predose_lead) for i in given]
@@ -151,6 +154,18 @@ def regimen_of(
         amino_acids_h=spans if acids else (),
         target_changes=tuple(dataclasses.replace(c, start_h=c.start_h + lead) for c in plain.target_changes),
     )
+
+
+def target_decline(form: LabelledForm, number: int) -> tuple[float, ...]:
+    """Tumour target in each of ``number`` cycles over that in the first, where it was measured; else empty.
+
+    Of PSMA by the uptake of 177Lu-PSMA-I&T (library/data/answer.toml), which holds cells and selection too.
+    """
+    if number == 1 or form.target not in DECLINES:
+        return ()
+    answer = load_library().answer
+    later = [v.central for v in (answer.uptake_cycle_2, answer.uptake_cycle_3, answer.uptake_cycle_4)]
+    return tuple(1.0 if cycle == 0 else later[min(cycle, len(later)) - 1] for cycle in range(number))
 
 
 def simulate_form(
