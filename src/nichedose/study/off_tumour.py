@@ -40,7 +40,8 @@ class OffTumour:
             abs(self.rise - 1.0) > 0.05) else ""
         limit = ("its limit counts it" if self.watched else
                  "no limit watches it: it counts for nothing at equal toxicity")
-        return (f"On-target, off-tumour: {self.target} in {self.organ}: {self.Gy_per_GBq:.2g} Gy/GBq, "
+        dose = float(f"{self.Gy_per_GBq:.2g}")  # two digits, without a power of ten where it can be had
+        return (f"On-target, off-tumour: {self.target} in {self.organ}: {dose:g} Gy/GBq, "
                 f"{100.0 * self.share_of_lesions:.0f} % of what the lesions get{rise}; {limit}.")
 
 
