@@ -1,9 +1,9 @@
 """Do 90 % intervals of the whole-body fit hold the truth? Prints rows of docs/theory/body_fit.md.
 
-    python benchmarks/body_fit.py [POINTS [REPLICATES [SHIFT [SEED]]]]     SHIFT of the truth in prior standard deviations
+    python benchmarks/body_fit.py [POINTS [REPLICATES [SHIFT [SEED]]]]
 
-Intervals of the share are exact binomial ones (Clopper and Pearson). The study itself is `tests/body_fit_study.py`;
-about 0.4 s a replicate on one core.
+SHIFT of the truth in prior standard deviations. Intervals of the share are exact binomial ones (Clopper and Pearson).
+The study itself is `tests/body_fit_study.py`; about 0.4 s a replicate on one core.
 """
 
 from __future__ import annotations
