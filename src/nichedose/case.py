@@ -218,6 +218,7 @@ class Combination(_Part):
     offsets: tuple[StartTimeH, ...] | None = Field(
         default=None, description="delay of each agent within a cycle; none when absent")
     label: str | None = None
+    partners: tuple[CandidatePartner, ...] = Field(default=(), description="beside all of the agents")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

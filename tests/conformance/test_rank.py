@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from plan_cases import demo_case, run
 
-from nichedose.case import Combination
+from nichedose.case import Candidate, CandidatePartner, Combination
 from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, parse_condition, parse_limit
 from nichedose.errors import BadInput, NotComputed
 from nichedose.io import load_results, write_results
 from nichedose.library import load_library
 from nichedose.report import findings_text, render_findings
+from nichedose.study.combinations import as_given, combinations_of, cycle_responses
 from nichedose.study.optimise import course_case
-from nichedose.study.partners import cycle_responses, with_partners
+from nichedose.study.partners import with_partners
 from nichedose.study.phases import evaluate_at
 from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
@@ -128,8 +129,8 @@ def test_partners_that_act_in_some_cycles_are_followed_by_rank(tmp_path: Path) -
     assert "First place rests on" in found.answer and "Without partner drugs 177Lu-PSMA-617 is first" in found.answer
     setup = prepare(with_partners(only, asked), path)
     candidate = setup.candidates[1]
-    groups = cycle_responses(setup, candidate)
-    assert len(groups) > 1 and sorted(n for cycles in groups.values() for n in cycles) == list(range(candidate.cycles))
+    met = cycle_responses(setup, candidate)
+    assert len(met) == candidate.cycles and len(set(met)) > 1
     kills = []
     for index in range(2):
         draw = Draw(seed=case.sampling.seed, index=index)
@@ -138,12 +139,59 @@ def test_partners_that_act_in_some_cycles_are_followed_by_rank(tmp_path: Path) -
     assert median[candidate.name] == pytest.approx(float(np.median(kills)), rel=1e-4)  # cycles share damage of 1e-5
 
 
+def test_partners_beside_a_combination_act_at_its_own_times(tmp_path: Path) -> None:
+    """Androgen blockade raises PSMA in weeks and lowers it after months: which cycle meets which is the course's."""
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=160.0)
+    far = PAIR.model_copy(update={"cycles": 2, "interval": 2688.0, "offsets": (0.0, 24.0)})
+    few = case.model_copy(update={"candidates": case.candidates[:1], "combinations": (far,)})
+    asked = ("androgen blockade 2 wk before",)
+    setup = prepare(with_partners(few, asked), path)
+    plain, blocked = combinations_of(setup)
+    psma = next(c for c in setup.candidates if c.name == "225Ac-PSMA-617")
+    fap = next(c for c in setup.candidates if c.name == "225Ac-FAP-2286")
+    assert cycle_responses(setup, psma, plain) == (psma.name, psma.name)
+    first, second = cycle_responses(setup, psma, blocked)
+    assert len({psma.name, first, second}) == 3  # up in the first cycle, down in the second
+    assert len(set(cycle_responses(setup, fap, blocked))) == 2  # the tissue is the same for both agents
+    draw = Draw(seed=1, index=0)
+    world = World(setup, draw, tissue_maps(setup, draw, 160.0), pairs=DRAW_PAIRS)
+    lesion = lesion_response(world, setup.evaluable)
+    dose = {n: lesion[n].mean_dose_Gy_per_MBq for n in (psma.name, first, second)}
+    assert dose[second] < dose[psma.name] < dose[first]
+    given = as_given(blocked, psma)
+    assert dose[second] == pytest.approx(world.dose(given, cycle=1).mean_dose_Gy_per_MBq, rel=1e-12)
+
+    found = rank_case(few, path, RankQuestion(mode="as_prescribed", partners=asked))
+    names = {c["name"] for c in found.numbers["candidates"]}
+    assert {far.name, f"{far.name} + androgen blockade 2 wk before"} <= names
+    [table] = next(p for p in found.parts if p.title == "Partner drugs").tables
+    assert any(row[0] == f"{far.name} + androgen blockade 2 wk before" and row[3] is not None for row in table.rows)
+
+
+def test_an_agent_of_a_combination_is_its_candidate_without_a_partner(tmp_path: Path) -> None:
+    case, path = demo_case(tmp_path, draws=0, workers=1, grid_spacing=160.0)
+    lead = {"name": "losartan", "lead": "2 wk"}
+    beside = Candidate.model_validate({"agent": "225Ac-PSMA-617", "label": "beside", "partners": [lead]})
+    setup = prepare(case.model_copy(update={"candidates": (beside, *case.candidates), "combinations": (
+        PAIR, PAIR.model_copy(update={"agents": ("beside", "225Ac-FAP-2286"), "label": "labelled"}))}), path)
+    plain, labelled = combinations_of(setup)
+    assert plain.agents[0] == "225Ac-PSMA-617" and plain.partners == ()
+    assert labelled.agents[0] == "beside" and [p.partner.name for p in labelled.partners] == ["losartan"]
+    with pytest.raises(BadInput, match="Did you mean 'losartan'"):
+        prepare(case.model_copy(update={"combinations": (PAIR.model_copy(update={
+            "partners": (CandidatePartner(name="losartam"),)}),)}), path)
+
+
 def test_partners_that_cannot_be_read_or_optimised(tmp_path: Path) -> None:
     case, path = demo_case(tmp_path, draws=0, workers=1, grid_spacing=160.0)
     with pytest.raises(BadInput, match="Did you mean 'losartan'"):
         prepare(with_partners(case, ["losartam 2 wk before"]), path)
     with pytest.raises(BadInput, match="unit"):
         with_partners(case, ["losartan 2 fortnights before"])
+    for text, words in (("losartan 2 wk befor", "'2 wk befor' is neither"), ("losartan before", "'before' is neither"),
+                        ("losartan 2 wk", "'losartan 2 wk before'"), ("PEGPH20 given", "'given' is neither")):
+        with pytest.raises(BadInput, match=words):
+            with_partners(case, [text])
     varied = with_partners(case, ["androgen blockade"]).candidates[len(case.candidates)]
     with pytest.raises(BadInput, match="acts in some cycles only"):
         course_case(case.model_copy(update={"candidates": (varied,)}), path, [varied.label or ""], cycles=(2, 2),

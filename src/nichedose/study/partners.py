@@ -7,26 +7,31 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from nichedose.case import Candidate, CandidatePartner, Case
+from nichedose.case import CandidatePartner, Case
 from nichedose.decide import DecisionTable
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.findings import Cell, FindingTable, Part
 from nichedose.library.partners import Partner
 from nichedose.quantities import parse_quantity
+from nichedose.study.combinations import ResolvedCombination, combinations_of
 from nichedose.study.setup import ResolvedCandidate, ResolvedPartner, Setup
 from nichedose.study.words import partner_text
 from nichedose.tissue.partner import partner_effects
 from nichedose.values import Draw
 
-__all__ = ["cycle_responses", "partner_part", "rests_on_partner", "with_partners", "without_effect"]
+__all__ = ["partner_part", "rests_on_partner", "with_partners", "without_effect"]
 
 _ASKED = re.compile(
     r"^(?P<name>.+?)(?:\s+(?P<time>[\d.]+\s*\w+)\s+(?P<side>before|after))?(?:\s+given\s+(?P<word>\w+))?$")
+# what must not be left over in a name
+_NO_NAME = re.compile(r"\s(?:[\d.]+\s*[a-z]+\b.*|before|after|given)$", re.IGNORECASE)
+
+Course = ResolvedCandidate | ResolvedCombination
 
 
 def with_partners(case: Case, asked: Sequence[str]) -> Case:
-    """The case with every candidate once more beside each partner asked for.
+    """The case with every candidate and combination once more beside each partner asked for.
 
     Texts are ``NAME``, ``NAME 2 wk before`` (or ``after``) the first administration, and ``... given
     hyaluronan_high`` for what is known of the tumour. Raises `BadInput` for what cannot be read.
@@ -34,21 +39,30 @@ def with_partners(case: Case, asked: Sequence[str]) -> Case:
     >>> _ASKED.match("losartan 2 wk before").groups()
     ('losartan', '2 wk', 'before', None)
     """
-    more: list[Candidate] = []
+    candidates, combinations = list(case.candidates), list(case.combinations)
     for text in dict.fromkeys(asked):
-        found = _ASKED.match(text.strip())
-        if found is None:
-            raise BadInput(f"--partner '{text}' cannot be read; write a name, 'losartan', with its time if it is not "
-                           "given with the first administration, 'losartan 2 wk before', and what is known of the "
-                           "tumour, 'PEGPH20 given hyaluronan_high'.")
-        hours = parse_quantity(found["time"], "h", minimum=0.0) if found["time"] else 0.0
-        partner = CandidatePartner.model_validate({
-            "name": found["name"], ("delay" if found["side"] == "after" else "lead"): f"{hours} h",
-            "stated": (found["word"],) if found["word"] else ()})
-        more += [c.model_copy(update={"partners": (*c.partners, partner),
-                                      "label": f"{c.label or c.agent} + {_when(found['name'], hours, found['side'])}"})
-                 for c in case.candidates]
-    return case.model_copy(update={"candidates": (*case.candidates, *more)})
+        partner, words = _read(text)
+        candidates += [c.model_copy(update={"partners": (*c.partners, partner),
+                                            "label": f"{c.label or c.agent} + {words}"}) for c in case.candidates]
+        combinations += [c.model_copy(update={"partners": (*c.partners, partner), "label": f"{c.name} + {words}"})
+                         for c in case.combinations]
+    return case.model_copy(update={"candidates": tuple(candidates), "combinations": tuple(combinations)})
+
+
+def _read(text: str) -> tuple[CandidatePartner, str]:
+    """A partner and its time from the command line, and how the two are told."""
+    found = _ASKED.match(text.strip())
+    left = None if found is None else _NO_NAME.search(found["name"])
+    if found is None or left is not None:
+        why = "" if left is None else f": '{left[0].strip()}' is neither part of a name nor a time before or after"
+        raise BadInput(f"--partner '{text}' cannot be read{why}. Write a name, 'losartan'; with its time, if it does "
+                       "not start with the first administration, 'losartan 2 wk before'; and with what is known of the "
+                       "tumour, 'PEGPH20 given hyaluronan_high'.")
+    hours = parse_quantity(found["time"], "h", minimum=0.0) if found["time"] else 0.0
+    partner = CandidatePartner.model_validate({
+        "name": found["name"], ("delay" if found["side"] == "after" else "lead"): f"{hours} h",
+        "stated": (found["word"],) if found["word"] else ()})
+    return partner, _when(found["name"], hours, found["side"])
 
 
 def _when(name: str, hours: float, side: str | None) -> str:
@@ -57,30 +71,14 @@ def _when(name: str, hours: float, side: str | None) -> str:
     return f"{name} {f'{hours / 168.0:g} wk' if hours % 168.0 == 0.0 else f'{hours / 24.0:g} d'} {side}"
 
 
-def cycle_responses(setup: Setup, candidate: ResolvedCandidate) -> dict[str, tuple[int, ...]]:
-    """Cycles that meet the same effects of partners, by the name of the response that they share.
-
-    The first keeps the candidate's own name. Times decide this, not draws.
-    """
-    draw = Draw(seed=setup.case.sampling.seed)
-    groups: dict[object, list[int]] = {}
-    for cycle in range(candidate.cycles):
-        effects = tuple(
-            e for p in candidate.partners for e in partner_effects(
-                p.partner, p.lead_h + cycle * candidate.interval_h, setup.case.tumour, draw, p.stated))
-        groups.setdefault(effects, []).append(cycle)
-    return {candidate.name if i == 0 else f"{candidate.name}, cycle {cycles[0] + 1}": tuple(cycles)
-            for i, cycles in enumerate(groups.values())}
-
-
 def without_effect(setup: Setup, log_kill: Mapping[str, Array]) -> dict[str, str]:
-    """Candidates whose partners change the log kill of the same agent alone in no draw, with the reason.
+    """Candidates and combinations whose partners change the log kill of the same course alone in no draw, and why.
 
     ``log_kill`` (n_draws,) by candidate. Ranked as a twin of that agent, such a one would share its probability of
     being best.
     """
     found = {}
-    for c in setup.evaluable:
+    for c in _courses(setup):
         plain = _plain(setup, c) if c.partners else None
         if plain is not None and c.name in log_kill and plain.name in log_kill and np.allclose(
                 log_kill[c.name], log_kill[plain.name], rtol=1e-9, atol=0.0, equal_nan=True):
@@ -90,7 +88,7 @@ def without_effect(setup: Setup, log_kill: Mapping[str, Array]) -> dict[str, str
 
 def rests_on_partner(setup: Setup, order: Sequence[str]) -> str:
     """What to say where the first of ``order`` has a partner drug: how its size is known, and who leads without."""
-    by_name = {c.name: c for c in setup.candidates}
+    by_name = {c.name: c for c in _courses(setup)}
     first = by_name.get(order[0]) if order else None
     if first is None or not first.partners:
         return ""
@@ -129,15 +127,22 @@ def evidence_of(partner: Partner) -> str:
     return worst if partner.quantified else f"{worst}: a scenario"
 
 
-def _pairs(setup: Setup) -> Iterator[tuple[ResolvedCandidate, ResolvedPartner]]:
-    return ((c, p) for c in setup.evaluable for p in c.partners)
+def _courses(setup: Setup) -> tuple[Course, ...]:
+    return (*setup.evaluable, *combinations_of(setup))
 
 
-def _acting_cycles(setup: Setup, candidate: ResolvedCandidate, partner: ResolvedPartner) -> list[int]:
-    """Cycles, from 1, in which the partner changes tissue or cells; a checkpoint acts in the immune course."""
+def _pairs(setup: Setup) -> Iterator[tuple[Course, ResolvedPartner]]:
+    return ((c, p) for c in _courses(setup) for p in c.partners)
+
+
+def _acting_cycles(setup: Setup, course: Course, partner: ResolvedPartner) -> list[int]:
+    """Cycles, from 1, in which the partner changes tissue or cells for one of the agents; a checkpoint acts in the
+    immune course."""
     draw = Draw(seed=setup.case.sampling.seed)
-    return [n + 1 for n in range(candidate.cycles) if any(e.field != "immune_blockade" for e in partner_effects(
-        partner.partner, partner.lead_h + n * candidate.interval_h, setup.case.tumour, draw, partner.stated))]
+    offsets = course.offsets_h if isinstance(course, ResolvedCombination) else (0.0,)
+    return [n + 1 for n in range(course.cycles) if any(
+        e.field != "immune_blockade" for offset in offsets for e in partner_effects(
+            partner.partner, partner.lead_h + n * course.interval_h + offset, setup.case.tumour, draw, partner.stated))]
 
 
 def _timing(partner: ResolvedPartner) -> str:
@@ -146,13 +151,18 @@ def _timing(partner: ResolvedPartner) -> str:
         f"{abs(days):.3g} d {'before' if days > 0.0 else 'after'} the first cycle")
 
 
-def _plain(setup: Setup, candidate: ResolvedCandidate) -> ResolvedCandidate | None:
-    """The same agent at the same times without a partner, where the case holds it."""
-    return next((c for c in setup.evaluable if not c.partners and c.agent == candidate.agent
-                 and (c.cycles, c.interval_h) == (candidate.cycles, candidate.interval_h)), None)
+def _plain(setup: Setup, course: Course) -> Course | None:
+    """The same agents at the same times without a partner, where the case holds them."""
+    return next((c for c in _courses(setup) if not c.partners and _given(c) == _given(course)), None)
 
 
-def _gain(setup: Setup, table: DecisionTable, candidate: ResolvedCandidate) -> tuple[Cell, Cell]:
+def _given(course: Course) -> tuple[object, ...]:
+    if isinstance(course, ResolvedCombination):
+        return course.agents, course.split, course.offsets_h, course.cycles, course.interval_h
+    return course.agent, course.cycles, course.interval_h
+
+
+def _gain(setup: Setup, table: DecisionTable, candidate: Course) -> tuple[Cell, Cell]:
     plain = _plain(setup, candidate)
     values: Mapping[str, Mapping[str, Array]] = table.values  # type: ignore[assignment]
     if plain is None or plain.name not in values or candidate.name not in values:

@@ -14,14 +14,14 @@ from nichedose.decide import organ_doses
 from nichedose.decide.candidate_course import CandidateCourse
 from nichedose.decide.response import AgentResponse, LesionResponse, OrganTerm
 from nichedose.effect import EffectParameters
-from nichedose.errors import BadInput, NotComputed
+from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.library import load_library
 from nichedose.library.schema import OrganLimit
 from nichedose.results import OrganDose
+from nichedose.study.combinations import combinations_of, cycle_responses, phases
 from nichedose.study.evaluate import NEGATIVE, POSITIVE, CandidateDose, log_survival_by_class
 from nichedose.study.measured_body import with_measured_body
-from nichedose.study.partners import cycle_responses
 from nichedose.study.plan import DRAW_PAIRS, check_lesion_size, draw_spacing_um, model_of_assay, read_sections
 from nichedose.study.pool import run_tasks
 from nichedose.study.setup import ResolvedCandidate, Setup, resolve
@@ -100,7 +100,7 @@ def respond(
 def left_out(setup: Setup) -> tuple[str, ...]:
     """What a case asks for and courses composed from one cycle cannot follow, in words."""
     found = []
-    if any(c.partners for c in setup.candidates):
+    if any(c.partners for c in setup.candidates) or any(c.partners for c in combinations_of(setup)):
         found.append("Partner drugs act in the cycles that fall in their time; organ limits do not know them.")
     if setup.case.effect.answer or setup.case.effect.reoxygenation:
         found.append("The tissue changes from cycle to cycle in this case; every cycle here is as the first. "
@@ -114,32 +114,14 @@ def candidate_courses(setup: Setup) -> tuple[CandidateCourse, ...]:
     """The case's candidates and combinations, of those agents that can be evaluated in these sections."""
     known = {c.name: c for c in setup.evaluable}
     asked = {c.label or c.agent for c in setup.case.candidates}
-    singles = [CandidateCourse(c.name, {c.name: 1.0}, c.cycles, c.interval_h, in_cycle=_in_cycle(setup, c))
+    singles = [CandidateCourse(c.name, {c.name: 1.0}, c.cycles, c.interval_h,
+                               in_cycle={c.name: cycle_responses(setup, c)})
                for c in known.values() if c.name in asked or c.agent.name in asked]
-    mixed = []
-    for combination in setup.case.combinations:
-        names = [_name_of(setup, agent) for agent in combination.agents]
-        if all(name in known for name in names):
-            if any(len(cycle_responses(setup, known[name])) > 1 for name in names):
-                raise BadInput(f"'combinations': {combination.name} holds a candidate whose partner drug acts in some "
-                               "cycles only; combine the agent without that partner.")
-            split = combination.split or (1.0 / len(names),) * len(names)
-            offsets = combination.offsets or (0.0,) * len(names)
-            mixed.append(CandidateCourse(combination.name, dict(zip(names, split, strict=True)), combination.cycles,
-                                         combination.interval, dict(zip(names, offsets, strict=True))))
+    mixed = [CandidateCourse(c.name, dict(zip(c.agents, c.split, strict=True)), c.cycles, c.interval_h,
+                             dict(zip(c.agents, c.offsets_h, strict=True)),
+                             {n: cycle_responses(setup, known[n], c) for n in c.agents})
+             for c in combinations_of(setup) if all(name in known for name in c.agents)]
     return (*singles, *mixed)
-
-
-def _in_cycle(setup: Setup, candidate: ResolvedCandidate) -> dict[str, tuple[str, ...]]:
-    by_cycle = {n: name for name, cycles in cycle_responses(setup, candidate).items() for n in cycles}
-    return {candidate.name: tuple(by_cycle[n] for n in range(candidate.cycles))}
-
-
-def _name_of(setup: Setup, agent: str) -> str:
-    """A combination names agents, or labels of candidates."""
-    by_name = {c.name: c.name for c in setup.candidates}
-    by_agent = {c.agent.name: c.name for c in setup.candidates}
-    return by_name.get(agent) or by_agent.get(agent) or agent
 
 
 def _one_response(setup: Setup, task: _Task) -> tuple[LesionResponse, dict[str, Value]]:
@@ -163,9 +145,9 @@ def lesion_response(
         if world.setup.case.effect.answer and c.cycles > 1:
             raise NotComputed(f"{c.name}: its cycles meet different tissue ('effect.answer') that depends on the dose, "
                               "and courses cannot be composed. Leave that out, or use `nichedose plan`.")
-        for name, cycles in cycle_responses(world.setup, c).items():
-            dose = world.dose(c, cycle=cycles[0])
-            found = _agent(world, c, dose, change(world.effect_of(c, cycles[0])), keep)
+        for name, (given, cycle) in phases(world.setup, c).items():
+            dose = world.dose(given, cycle=cycle)
+            found = _agent(world, c, dose, change(world.effect_of(given, cycle)), keep)
             agents[name] = dataclasses.replace(found, name=name)
             bearing[c.form.target] = _bearing(dose)
     return LesionResponse(agents, tumour[keep], bearing, world.effect.repair_rate_per_h,

@@ -18,7 +18,9 @@ from nichedose.study.whole_body import check_organs, form_in_patient, has_body, 
 from nichedose.tissue import SpotModel
 from nichedose.values import Draw
 
-__all__ = ["LesionUptake", "MeasuredBody", "ResolvedCandidate", "ResolvedPartner", "Setup", "resolve"]
+__all__ = [
+    "LesionUptake", "MeasuredBody", "ResolvedCandidate", "ResolvedPartner", "Setup", "resolve", "resolve_partner",
+]
 
 REFERENCE_WEIGHT_KG = 70.0  # for which organ doses per activity are published
 
@@ -161,6 +163,8 @@ def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setu
         if getattr(case.effect, trait) and lacking:
             raise BadInput(f"'effect.{trait}': no gene of its score was measured in {lacking[0]}; leave it out.")
     candidates = tuple(_resolve_candidate(c, library) for c in case.candidates)
+    for partner in (p for c in case.combinations for p in c.partners):
+        resolve_partner(partner, library)
     check_organs([c.form for c in candidates], case.patient)
     names = [c.name for c in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -182,11 +186,12 @@ def _resolve_candidate(candidate: Candidate, library: Library) -> ResolvedCandid
         cycles=candidate.cycles or agent.cycles,
         interval_h=candidate.interval or agent.interval_h,
         emits_alpha=library.radionuclides[canonical_name(agent.radionuclide)].limits == "alpha",
-        partners=tuple(_resolve_partner(p, library) for p in candidate.partners),
+        partners=tuple(resolve_partner(p, library) for p in candidate.partners),
     )
 
 
-def _resolve_partner(given: CandidatePartner, library: Library) -> ResolvedPartner:
+def resolve_partner(given: CandidatePartner, library: Library) -> ResolvedPartner:
+    """A partner looked up; raises `BadInput` for an unknown drug, or for something stated that it does not ask for."""
     partner = find_partner(library, given.name)
     strangers = sorted(set(given.stated) - ({partner.needs_stated} if partner.needs_stated else set()))
     if strangers:
