@@ -48,6 +48,9 @@ def test_findings_of_an_optimised_course(small: tuple[Case, Path]) -> None:
     assert "Organs" in findings_text(found) and "share of its limit" in render_findings(found)
     worst = max(share for share in found.numbers["passed"].values() if share == share)
     assert worst > 0.0 and f"in {100.0 * worst:.0f} % of the draws it takes" in found.answer
+    fewest = found.numbers["cycles"] == 1
+    assert fewest is ("The fewest cycles tried win" in found.answer)
+    assert any("mass of ligand" in a for a in found.assumptions)
 
 
 def test_thresholds_of_a_sweep(small: tuple[Case, Path]) -> None:

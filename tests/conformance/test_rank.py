@@ -20,7 +20,7 @@ from nichedose.study.partners import with_partners
 from nichedose.study.phases import evaluate_at
 from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
-from nichedose.study.responses import lesion_response, prepare
+from nichedose.study.responses import lesion_response, prepare, respond
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw
 
@@ -192,10 +192,21 @@ def test_partners_that_cannot_be_read_or_optimised(tmp_path: Path) -> None:
                         ("losartan 2 wk", "'losartan 2 wk before'"), ("PEGPH20 given", "'given' is neither")):
         with pytest.raises(BadInput, match=words):
             with_partners(case, [text])
+
+
+def test_a_partner_that_acts_in_some_cycles_is_optimised_at_fixed_times(tmp_path: Path) -> None:
+    """One agent at its limit: the same number as `rank` at equal toxicity, composed cycle by cycle (medians)."""
+    case, path = demo_case(tmp_path, draws=0, workers=1, grid_spacing=160.0)
     varied = with_partners(case, ["androgen blockade"]).candidates[len(case.candidates)]
-    with pytest.raises(BadInput, match="acts in some cycles only"):
-        course_case(case.model_copy(update={"candidates": (varied,)}), path, [varied.label or ""], cycles=(2, 2),
-                    interval_h=(1008.0, 1008.0))
+    only = case.model_copy(update={"candidates": (varied.model_copy(update={"cycles": 4, "interval": 1008.0}),)})
+    found = course_case(only, path, [varied.label or ""], cycles=(4, 4), interval_h=(1008.0, 1008.0))
+    answer = respond(prepare(only, path))
+    [course] = answer.courses
+    assert len(set(course.in_cycle[course.name])) == 2
+    plan = course_in_mode(answer.central, course, "equal_toxicity", equal_activity_MBq=1.0, equal_mean_dose_Gy=1.0)
+    assert found.numbers["value"] == pytest.approx(course_outcome(answer.central, plan).log_kill, rel=1e-6)
+    with pytest.raises(BadInput, match="Give one interval"):
+        course_case(only, path, [varied.label or ""], cycles=(4, 4), interval_h=(672.0, 1008.0))
 
 
 def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nichedose.decide.burden import scale_to_limits
-from nichedose.decide.course import Administration, regular_course
+from nichedose.decide.course import Administration, by_cycle, regular_course
 from nichedose.decide.modes import Mode
 from nichedose.decide.response import LesionResponse
 from nichedose.errors import BadInput, NotComputed
@@ -67,8 +66,7 @@ def course_in_mode(
 def _given(candidate: CandidateCourse, activities_MBq: Mapping[str, float]) -> tuple[Administration, ...]:
     """Cycles one after the other, each with the response that it meets."""
     course = regular_course(activities_MBq, candidate.cycles, candidate.interval_h, candidate.offsets_h)
-    each = len(activities_MBq)
-    return tuple(dataclasses.replace(a, agent=candidate.responses(a.agent)[i // each]) for i, a in enumerate(course))
+    return by_cycle(course, candidate.in_cycle)
 
 
 def _alone(

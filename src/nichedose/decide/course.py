@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from nichedose.decide.response import LesionResponse
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 
-__all__ = ["Administration", "CourseEffect", "course_effect", "course_mean_dose_Gy", "growth_log10", "regular_course"]
+__all__ = [
+    "Administration", "CourseEffect", "by_cycle", "course_effect", "course_mean_dose_Gy", "growth_log10",
+    "regular_course",
+]
 
 _LN10 = float(np.log(10.0))
 
@@ -80,6 +84,15 @@ def regular_course(
         for c in range(cycles)
         for name, activity in activities_MBq.items()
     )
+
+
+def by_cycle(
+    course: Sequence[Administration], in_cycle: Mapping[str, Sequence[str]]
+) -> tuple[Administration, ...]:
+    """A regular course with each agent named as the response that its cycle meets, where ``in_cycle`` tells one."""
+    agents = len({a.agent for a in course})
+    return tuple(dataclasses.replace(a, agent=in_cycle[a.agent][i // agents]) if a.agent in in_cycle else a
+                 for i, a in enumerate(course))
 
 
 def course_effect(lesion: LesionResponse, course: Sequence[Administration]) -> CourseEffect:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from nichedose.decide.burden import course_burdens, scale_to_limits
-from nichedose.decide.course import Administration, course_effect, growth_log10, regular_course
+from nichedose.decide.course import Administration, by_cycle, course_effect, growth_log10, regular_course
 from nichedose.decide.response import LesionResponse
 from nichedose.errors import BadInput, DidNotConverge, NotComputed
 from nichedose.fields.grid import Array
@@ -27,12 +27,17 @@ Gradient = Literal["exact", "difference"]
 @dataclass(frozen=True)
 class CourseSpace:
     """What may vary: the activity of each agent (0 to what its own limits leave), and, where ``low < high``, the
-    interval between cycles and the delay of each agent within a cycle (0 to ``longest_offset_h``), all in h."""
+    interval between cycles and the delay of each agent within a cycle (0 to ``longest_offset_h``), all in h.
+
+    ``in_cycle`` by agent: the response that each cycle meets, where a partner drug acts in some of them; times must be
+    fixed then, because a response belongs to its time.
+    """
 
     agents: tuple[str, ...]
     cycles: int
     interval_h: tuple[float, float]
     longest_offset_h: float = 0.0
+    in_cycle: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         low, high = self.interval_h
@@ -44,6 +49,10 @@ class CourseSpace:
         if not 0.0 <= self.longest_offset_h < low:
             raise BadInput(f"Cycles overlap impossibly: delays up to {self.longest_offset_h:g} h within cycles that "
                            f"may be {low:g} h apart.")
+        if self.in_cycle and (low < high or self.longest_offset_h > 0.0):
+            raise BadInput("Cycles that meet different tissue have fixed times: give one interval, and no delays.")
+        if any(name not in self.agents or len(of) != self.cycles for name, of in self.in_cycle.items()):
+            raise BadInput(f"in_cycle names a response for each of {self.cycles} cycles of the agents to optimise.")
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ class _Problem:
 
     def course(self, x: Array) -> tuple[Administration, ...]:
         activities, interval, offsets = self.parts(x)
-        return regular_course(activities, self.space.cycles, interval, offsets)
+        return by_cycle(regular_course(activities, self.space.cycles, interval, offsets), self.space.in_cycle)
 
     def start(self, split: Array, times: Array | None = None) -> Array:
         """A split, scaled to the limits."""

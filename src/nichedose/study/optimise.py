@@ -40,19 +40,23 @@ def course_case(
     """
     if not 1 <= cycles[0] <= cycles[1] <= 20:
         raise BadInput(f"cycles {cycles[0]} to {cycles[1]}: give 1 to 20, the smaller number first.")
-    wanted = case.model_copy(update={
-        "candidates": tuple(_candidate(case, name) for name in dict.fromkeys(agents)), "combinations": ()})
+    fixed = interval_h[0] == interval_h[1] and longest_offset_h == 0.0
+    times = {"cycles": cycles[1], "interval": interval_h[0]} if fixed else {}  # when partners meet the cycles
+    wanted = case.model_copy(update={"combinations": (), "candidates": tuple(
+        _candidate(case, name).model_copy(update=times) for name in dict.fromkeys(agents))})
     responses = respond(prepare(wanted, case_path, progress=progress), draws=draws, progress=progress)
-    names = _names(responses, agents)
+    names = _names(responses, agents, fixed)
+    met = {n: of for c in responses.courses for n, of in c.in_cycle.items() if len(set(of)) > 1}
     doubling_time_h = doubling_time_h or case.effect.clonogen_doubling_time
     lesions = responses.draws or (responses.central,)
     found: dict[int, OptimisedCourse] = {}
     for n in range(cycles[0], cycles[1] + 1):
-        space = CourseSpace(names, n, interval_h, longest_offset_h)
+        space = CourseSpace(names, n, interval_h, longest_offset_h, {a: of[:n] for a, of in met.items()})
         found[n] = optimise_course(lesions, space, limits=responses.central, doubling_time_h=doubling_time_h)
     best = max(found, key=lambda n: found[n].value)
-    alone = {name: optimise_course(lesions, CourseSpace((name,), best, interval_h), limits=responses.central,
-                                   doubling_time_h=doubling_time_h) for name in names} if len(names) > 1 else {}
+    alone = {name: optimise_course(
+        lesions, CourseSpace((name,), best, interval_h, in_cycle={a: of[:best] for a, of in met.items() if a == name}),
+        limits=responses.central, doubling_time_h=doubling_time_h) for name in names} if len(names) > 1 else {}
     return _findings(responses, found, best, alone, lesions, doubling_time_h)
 
 
@@ -64,7 +68,7 @@ def _candidate(case: Case, name: str) -> Candidate:
     return Candidate(agent=name)
 
 
-def _names(responses: Responses, agents: Sequence[str]) -> tuple[str, ...]:
+def _names(responses: Responses, agents: Sequence[str], fixed: bool) -> tuple[str, ...]:
     for c in responses.setup.candidates:
         reason = responses.setup.reason_not_evaluable(c)
         if reason is not None:
@@ -72,9 +76,9 @@ def _names(responses: Responses, agents: Sequence[str]) -> tuple[str, ...]:
     if not agents:
         raise BadInput("Name one agent or more to optimise.")
     for course in responses.courses:
-        if any(len(set(of)) > 1 for of in course.in_cycle.values()):
-            raise BadInput(f"{course.name} cannot be optimised: its partner drug acts in some cycles only, and the "
-                           "search moves the cycles. Leave the partner out, or compare by `nichedose rank`.")
+        if not fixed and any(len(set(of)) > 1 for of in course.in_cycle.values()):
+            raise BadInput(f"{course.name}: its partner drug acts in some cycles only, so the search cannot move them. "
+                           "Give one interval, '6 wk', and no delays, or leave the partner out.")
     return tuple(c.name for c in responses.setup.evaluable)
 
 
@@ -95,7 +99,7 @@ def _findings(
         gain = course.value - single.value
         answer += (f" That is {gain:.2g} more than {name} alone at its limit." if gain > 0.005 * abs(single.value) else
                    f" {name} alone at its limit does as well: a mixture gains nothing here.")
-    answer += _caution(passed)
+    answer += _fewest(found, best) + _caution(passed)
     if doubling_time_h is None:
         answer += " Without a doubling time nothing is lost by waiting, so intervals matter only through shared damage."
     rows: list[tuple[Cell, ...]] = [
@@ -123,7 +127,9 @@ def _findings(
         assumptions=(
             f"Log kill is the mean over {len(lesions)} joint draws on a {responses.spacing_um:g}-um grid, each capped "
             "at 10.",
-            "Every cycle is alike. Shares of organ limits are added over agents, each in its own limit's quantity.",
+            "All cycles have the same activities.",
+            "Shares of organ limits are added over agents, each in its own limit's quantity.",
+            "The mass of ligand in an administration stays as prescribed; `nichedose design` varies it.",
             "The activity that organ limits leave is a bound from conventions; it has not been tried.",
             *left_out(responses.setup),
         ),
@@ -132,6 +138,14 @@ def _findings(
                  "evaluations": course.evaluations, "passed": passed,
                  "alone": {n: c.value for n, c in alone.items()},
                  "by_cycles": {str(n): c.value for n, c in found.items()}})
+
+
+def _fewest(found: Mapping[int, OptimisedCourse], best: int) -> str:
+    """Why the smallest number of cycles wins: the limits count what a course adds up to."""
+    if len(found) == 1 or best > min(found):
+        return ""
+    return (" The fewest cycles tried win: organ limits count the whole course, and nothing here charges for the size "
+            "of one administration but the quadratic term of BED. What is tolerated at once needs a limit of its own.")
 
 
 def _caution(passed: Mapping[str, float]) -> str:

@@ -191,6 +191,7 @@ def _answer(d: Decision) -> str:
 
 def _ranking_part(table: DecisionTable, d: Decision) -> Part:
     rows = []
+    complete = all(c.evaluable_fraction == 1.0 for c in d.ranking.candidates)
     for c in d.ranking.candidates:
         v = table.values[c.name]
         low, high = c.interval or (float("nan"), float("nan"))
@@ -199,10 +200,11 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
             f"{c.rank}. {c.name}", c.median if d.objective != "organ_burden" else abs(c.median or 0.0),
             " to ".join(_bound(float(q), d.objective) for q in quantiles),
             f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})", c.expected_regret,
+            None if complete else f"{100 * (c.evaluable_fraction or 0):.0f} %",
             _median(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
             _median(v["organ_burden"]), None if _median(v["organ_burden"]) is None else
             "yes" if c.name in d.frontier else "no"))
-    head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret",
+    head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret", "draws evaluated",
             "MBq per cycle", "mean dose, Gy", "log kill, worst tenth", "share of limit", "not dominated")
     shown, filled = _filled(head, rows)
     out = [(name, reason) for name, reason in (*d.excluded.items(), *d.not_evaluable.items())]

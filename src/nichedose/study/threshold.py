@@ -12,6 +12,7 @@ import numpy as np
 
 from nichedose.case import Case, Mode
 from nichedose.decide import probability_interval
+from nichedose.decide.decision import LARGEST_LOG_KILL
 from nichedose.errors import BadInput, OutOfValidity, near_miss
 from nichedose.fields.grid import Array
 from nichedose.findings import FindingChart, Findings, FindingTable, Part
@@ -32,6 +33,7 @@ BARRIERS: tuple[Barrier, ...] = get_args(Barrier)
 SMALLEST_FACTOR = 0.01
 PROPORTIONAL = 0.8  # elasticity of uptake by target density below which uptake is said not to follow the target
 LEVELS = 7
+SAME_LINE = 0.01
 
 # what each barrier multiplies, and what that stands for
 _KEYS: Mapping[Barrier, tuple[str, bool]] = {
@@ -234,7 +236,8 @@ def _findings(
         Part("Where the ranking flips", (answer,), (FindingTable(
             ("candidate", "best now", "best at the end"),
             tuple((n, f"{100 * first[n]:.0f} %", f"{100 * winners[n]:.0f} %") for n in winners)),),
-             (_chart(f"Log kill, {mode.replace('_', ' ')}", "log kill", factors, central.log_kill),)),
+             (_chart(f"Log kill, {mode.replace('_', ' ')}", "log kill, 10 and more as 10", factors,
+                     {n: np.minimum(k, LARGEST_LOG_KILL) for n, k in central.log_kill.items()}),)),
     )
     used: dict[str, Value] = {}
     for s in (central, *draws):
@@ -280,4 +283,22 @@ def _chart(title: str, y_label: str, factors: Array, lines: Mapping[str, Array])
     back = slice(None, None, -1)  # axes rise to the right: the tissue as it is stands there
     return FindingChart(title, "By the factor on the barrier's quantity; the tissue as it is stands at 1.",
                         "factor", y_label, tuple(factors[back].tolist()),
-                        {n: tuple(v[back].tolist()) for n, v in lines.items()}, log_x=True)
+                        {n: tuple(v[back].tolist()) for n, v in together(lines).items()}, log_x=True)
+
+
+def together(lines: Mapping[str, Array]) -> dict[str, Array]:
+    """Lines that a chart could not tell apart (within 1 % of its height all along) as one, named after all of them.
+
+    >>> list(together({"a": np.array([0.0, 1.0]), "b": np.array([0.0, 1.001]), "c": np.array([1.0, 0.0])}))
+    ['a, b', 'c']
+    """
+    height = max((float(np.nanmax(np.abs(v))) for v in lines.values() if np.isfinite(v).any()), default=0.0)
+    found: list[tuple[list[str], Array]] = []
+    for name, line in lines.items():
+        same = next((names for names, of in found if np.allclose(of, line, rtol=0.0, atol=SAME_LINE * height,
+                                                                 equal_nan=True)), None)
+        if same is None:
+            found.append(([name], line))
+        else:
+            same.append(name)
+    return {", ".join(names): line for names, line in found}
