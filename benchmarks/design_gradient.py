@@ -19,7 +19,8 @@ from nichedose.decide import ascend
 from nichedose.demo import write_demo
 from nichedose.io import read_case
 from nichedose.study.design import DesignSpace, plasma_reference, search_ranges
-from nichedose.study.design_chain import PROPERTIES, LigandDesign, design_chain, design_gradient, design_value
+from nichedose.study.design_chain import design_chain, design_gradient, design_value
+from nichedose.study.design_ligand import PROPERTIES, LigandDesign
 from nichedose.study.responses import prepare
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw

@@ -88,6 +88,11 @@ class Value(BaseModel):
     def is_fixed(self) -> bool:
         return self.value is not None
 
+    def times(self, factor: float) -> Value:
+        """The distribution of ``factor`` (above 0) times the quantity."""
+        numbers = {n: getattr(self, n) for n in ("value", "median", "mean", "sd", "low", "high")}
+        return self.model_copy(update={n: x * factor for n, x in numbers.items() if x is not None})
+
     def quantile(self, u: float) -> float:
         """The value at cumulative probability ``u`` in (0, 1)."""
         if self.value is not None:

@@ -17,10 +17,13 @@ from nichedose.findings import Findings
 from nichedose.nuclide import half_life_h
 from nichedose.report import findings_text, render_findings
 from nichedose.study.design import DesignSpace, _one, _Task, design_case, net_kill, plasma_reference
-from nichedose.study.design_chain import PROPERTIES, LigandDesign, design_chain, design_gradient, design_value
+from nichedose.study.design_chain import design_chain, design_gradient, design_value
+from nichedose.study.design_ligand import PROPERTIES, LigandDesign, designed
+from nichedose.study.design_optimum import Optimum, optimum_sentence
 from nichedose.study.responses import prepare
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.study.world import World, tissue_maps
+from nichedose.transport import ligand_from_size, mouse_plasma_clearance_per_h
 from nichedose.values import Draw
 
 SPACE = DesignSpace((0.3, 1e4), (1.0, 150.0), (0.06,), ("64Cu", "177Lu"))
@@ -98,13 +101,17 @@ def world(case: tuple[Case, Path]) -> tuple[World, ResolvedCandidate, float]:
     return world, setup.candidates[0], plasma_reference(setup, setup.candidates[0], draw)
 
 
-@pytest.mark.parametrize("doubling_time_h", [None, 960.0])
+@pytest.mark.parametrize(("doubling_time_h", "plasma_held"), [(None, True), (3600.0, True), (None, False)])
 def test_gradient_of_the_log_kill_against_differences(
-    world: tuple[World, ResolvedCandidate, float], doubling_time_h: float | None
+    world: tuple[World, ResolvedCandidate, float], doubling_time_h: float | None, plasma_held: bool
 ) -> None:
-    """The whole chain, from affinity to log kill: fourth-order differences of forward runs, 1e-3 of the largest."""
-    chain = design_chain(*world, doubling_time_h)
+    """The whole chain, from affinity to log kill: fourth-order differences of forward runs, 1e-3 of the largest.
+
+    At 15 kDa plasma clears by size; growth must leave a net kill, or every derivative is nothing.
+    """
+    chain = design_chain(*world[:2], world[2] if plasma_held else None, doubling_time_h)
     value, gradient = design_gradient(chain, PLACE)
+    assert value > 0.01
     assert value == pytest.approx(design_value(chain, PLACE), rel=1e-6)
     for i in range(len(PROPERTIES)):
         def at(k: int, i: int = i) -> float:
@@ -112,6 +119,35 @@ def test_gradient_of_the_log_kill_against_differences(
 
         difference = (8.0 * (at(1) - at(-1)) - at(2) + at(-2)) / 0.12
         assert gradient[i] == pytest.approx(difference, abs=1e-3 * float(np.abs(gradient).max()))
+
+
+def test_size_changes_plasma_and_the_agent_keeps_its_own(world: tuple[World, ResolvedCandidate, float]) -> None:
+    """At its own mass the agent has its own curve; larger ones stay longer by the ratio of clearances."""
+    form, draw = world[1].form, Draw()
+    own, large = (designed(form, 3.0, mass, 0.06, draw) for mass in (form.molar_mass_kDa.central, 150.0))
+    same = [v.central for v in form.plasma.half_life_h]
+    assert [v.central for v in own.plasma.half_life_h] == pytest.approx(same)
+    radius = [ligand_from_size(m).hydrodynamic_radius_nm for m in (form.molar_mass_kDa.central, 150.0)]
+    slower = mouse_plasma_clearance_per_h(radius[0]) / mouse_plasma_clearance_per_h(radius[1])
+    assert [v.central for v in large.plasma.half_life_h] == pytest.approx([slower * t for t in same], rel=1e-9)
+    assert slower > 10.0
+
+
+def test_at_equal_activity_large_ligands_gain_what_they_stay_in_plasma(
+    world: tuple[World, ResolvedCandidate, float]
+) -> None:
+    """With plasma held, the longer stay is given back as less activity (median draw)."""
+    setup, candidate = world[0].setup, world[1]
+    middle = World(setup, Draw(), tissue_maps(setup, Draw(), 160.0), pairs=2)
+    held, free = (design_chain(middle, candidate, reference) for reference in
+                  (plasma_reference(setup, candidate, Draw()), None))
+    masses = (candidate.form.molar_mass_kDa.central, 12.0, 25.0, 50.0, 150.0)
+    at_plasma, at_activity = ([design_value(c, dataclasses.replace(PLACE, molar_mass_kDa=m)) for m in masses]
+                              for c in (held, free))
+    assert at_plasma[0] == pytest.approx(at_activity[0], rel=1e-4)  # 159.5 h is 177Lu's half-life to four digits
+    assert at_activity[-1] > 3.0 * at_plasma[-1]
+    assert at_plasma == sorted(at_plasma, reverse=True)
+    assert np.argmin(at_activity) == 2  # least near 25 kDa, as Schmidt & Wittrup 2009 report of uptake per injection
 
 
 def test_the_chain_agrees_with_the_full_history_of_dose_rate(world: tuple[World, ResolvedCandidate, float]) -> None:
@@ -128,6 +164,29 @@ def test_the_optimum_is_above_every_design_tried(found: Findings) -> None:
     assert best["log_kill"] >= 0.999 * max(d["log_kill"] for d in found.numbers["designs"])
     assert best["evaluations"] <= 60
     assert found.answer.startswith("For this tumour: ")
+    text = findings_text(found)
+    assert "At the lowest size: small ligands pass vessel walls faster" in text
+    assert "The best of the designs tried below reaches" in text  # why two numbers stand on one page
+    profiles = found.parts[0].charts
+    assert {c.title for c in profiles} >= {"Log kill by KD", "Log kill by size", "Log kill by half-life"}
+    assert all(max(c.lines["log kill"]) <= 1.002 * best["log_kill"] for c in profiles)  # the climb stops at 1e-3
+
+
+def test_an_end_of_the_search_is_told_as_such_and_not_as_a_bound() -> None:
+    low = LigandDesign(0.03, 1.0, 0.01, 1.0, 0.1)
+    high = LigandDesign(300.0, 150.0, 0.06, 1200.0, 10.0)
+    best = LigandDesign(2.0, 15.0, 0.06, 80.0, 1.0)
+    profile = {"affinity_nmol_per_L": ((0.03, 2.0, 300.0), (1.0, 2.0, 0.5)),
+               "molar_mass_kDa": ((1.0, 15.0, 150.0), (0.5, 2.0, 0.5)),
+               "internalisation_per_h": ((0.01, 0.06), (1.5, 2.0)),
+               "half_life_h": ((1.0, 80.0, 1200.0), (0.5, 2.0, 1.95)),
+               "ligand_mass_factor": ((0.1, 1.0, 10.0), (1.99, 2.0, 1.98))}
+    top = Optimum(best, 2.0, 9, 1.9, low, high, profile)
+    text = optimum_sentence(top, ["177Lu", "64Cu"])
+    assert text.startswith("For this tumour: nanobody-size (")
+    assert "d or more (177Lu)" in text  # the longest half-life searched still serves
+    assert "at the highest internalisation (0.06 1/h) searched: the true best may lie beyond" in text
+    assert top.flat["ligand_mass_factor"] == pytest.approx((0.1, 10.0))
 
 
 def test_an_optimum_that_derivatives_cannot_find_says_why(case: tuple[Case, Path]) -> None:

@@ -20,6 +20,7 @@ from nichedose.transport import (
     exchange_rates,
     interstitial_flow,
     ligand_from_size,
+    mouse_plasma_clearance_per_h,
     simulate_course,
 )
 
@@ -92,10 +93,10 @@ def _least_uptake() -> CheckRow:
     masses, found = np.geomspace(5.0, 120.0, 25), []
     for mass in masses:
         size = ligand_from_size(float(mass))
-        clearance = np.exp(-3.3 + 4.9 / (1.0 + np.exp((np.log(size.hydrodynamic_radius_nm) - 1.4) / 0.25)))
+        clearance = mouse_plasma_clearance_per_h(size.hydrodynamic_radius_nm)
         rate = exchange_rates(surface, size.permeability_um_per_s)[0]
         ligand = Ligand("x", 1.0, size.void_fraction, rate, rate, (Binding("target", 0.36, 0.36, 0.06),), 0.01)
-        batch = Batch("b", "x", Given(PlasmaCurve((1.0,), (float(clearance),))))
+        batch = Batch("b", "x", Given(PlasmaCurve((1.0,), (clearance,))))
         course = simulate_course(one, [Site("target", 150.0)], [ligand], [batch], end_h=48.0)
         found.append(sum(float(v[0, 0]) for k, v in course.at(48.0).items() if k != "target"))
     return CheckRow(

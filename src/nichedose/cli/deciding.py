@@ -208,6 +208,9 @@ def design(
     case_file: CaseFile,
     agent: Annotated[str, typer.Option(help="The candidate of the case whose ligand is varied.")],
     doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    hold: Annotated[
+        str, typer.Option(help="What all designs share: 'plasma' (its time-integrated activity) or 'activity'.")
+    ] = "plasma",
     draws: Annotated[int, typer.Option(min=0, max=256, help="Joint draws; each tries every design.")] = 4,
     seed: Seed = None,
     workers: Workers = None,
@@ -216,13 +219,16 @@ def design(
     as_json: Json = False,
 ) -> None:
     """Which ligand would suit this tissue: affinity, size, internalisation, and half-life of its label."""
-    from nichedose.study.design import design_case
+    from nichedose.study.design import HELD, design_case
 
+    held = next((h for h in HELD if h == hold), None)
+    if held is None:
+        raise BadInput(f"--hold '{hold}' is neither 'plasma' nor 'activity'.")
     case = _read(case_file, seed, workers)
     with progress_bars(quiet) as progress:
         found = design_case(
             case, case_file, agent, draws=draws,
-            doubling_time_h=_hours(doubling_time, minimum=1.0),
+            doubling_time_h=_hours(doubling_time, minimum=1.0), held=held,
             progress=progress)
     _show(found, page, as_json)
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -19,7 +20,8 @@ from nichedose.fields.grid import Array
 from nichedose.findings import FindingMap, Findings, FindingTable, Part
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import half_life_h
-from nichedose.study.design_chain import PROPERTIES, LigandDesign, design_chain, designed
+from nichedose.study.design_chain import design_chain
+from nichedose.study.design_ligand import NAME, PROPERTIES, LigandDesign, designed
 from nichedose.study.design_optimum import (
     MASS_FACTORS,
     SLOWEST,
@@ -43,9 +45,17 @@ __all__ = ["CLOCKS", "Design", "DesignSpace", "design_case", "net_kill", "plasma
 
 Progress = Callable[[str, int, int], None]
 # half-lives of real radionuclides, whose emissions are not used: only how fast the label decays
+Held = Literal["plasma", "activity"]
 CLOCKS = ("68Ga", "44Sc", "64Cu", "90Y", "177Lu", "225Ac", "89Sr")
 AFFINITIES = (1e-3, 1e4)
 SIZES_KDA = (0.3, 250.0)
+HELD: Mapping[Held, tuple[str, ...]] = {
+    "plasma": ("Activity is chosen so that plasma holds the same time-integrated activity as with the agent as "
+               "prescribed, a stand-in for equal dose to marrow.",
+               "Kidneys are not compared: how much of what is filtered stays in them is not known by size. A small "
+               "size that wins here may lose there."),
+    "activity": ("Every design is given the agent's prescribed activity, whatever plasma, marrow and kidneys get.",),
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class _Task:
     candidate: str
     space: DesignSpace
     doubling_time_h: float | None
+    held: Held = "plasma"
 
 
 class _Given(World):
@@ -106,13 +117,15 @@ class _Given(World):
 
 def design_case(
     case: Case, case_path: Path, agent: str, *, space: DesignSpace | None = None, draws: int = 4,
-    doubling_time_h: float | None = None, progress: Progress = lambda *_: None
+    doubling_time_h: float | None = None, held: Held = "plasma", progress: Progress = lambda *_: None
 ) -> Findings:
-    """Vary the ligand of ``agent`` in the sections of a case; emissions, plasma curve and target stay the agent's.
+    """Vary the ligand of ``agent`` in the sections of a case; emissions and target stay the agent's, and plasma clears
+    by size as the agent's does at its own.
 
-    Each design is given until plasma has held as much activity, integrated over time, as at the agent's prescribed
-    activity: what marrow gets stays the same, roughly. With a doubling time, growth until the last useful decay is
-    taken off; without one nothing is lost by slow decay, and long half-lives win.
+    With "plasma" ``held``, each design is given until plasma has held as much activity, integrated over time, as at the
+    agent's prescribed activity: what marrow gets stays the same, roughly. With "activity" it is given that activity.
+    With a doubling time, growth until the last useful decay is taken off; without one nothing is lost by slow decay,
+    and long half-lives win.
     Raises `BadInput` for an agent that is no candidate or cannot be evaluated, `OutOfValidity` for a design space
     outside the size law.
     """
@@ -128,7 +141,7 @@ def design_case(
     if reason is not None:
         raise BadInput(f"{candidate.name} cannot be evaluated: {reason}.")
     spacing = draw_spacing_um(case, tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing))
-    tasks = [_Task(i, spacing, candidate.name, chosen, doubling_time_h) for i in (None, *range(draws))]
+    tasks = [_Task(i, spacing, candidate.name, chosen, doubling_time_h, held) for i in (None, *range(draws))]
     kills: list[dict[Design, float]] = []
     tops: list[Optimum | str] = []
     used: dict[str, Value] = {}
@@ -139,26 +152,27 @@ def design_case(
         tops.append(top)
         used.update(drawn)
         progress("designs", done, len(tasks))
-    return _findings(setup, candidate, chosen, (kills, tops), used, doubling_time_h)
+    return _findings(setup, candidate, chosen, (kills, tops), used, doubling_time_h, held)
 
 
 def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], Optimum | str, dict[str, Value]]:
     draw = Draw(seed=setup.case.sampling.seed, index=task.index)
     maps = tissue_maps(setup, draw, task.spacing_um)
     candidate = next(c for c in setup.candidates if c.name == task.candidate)
-    reference = plasma_reference(setup, candidate, draw)
+    reference = plasma_reference(setup, candidate, draw) if task.held == "plasma" else None
     out: dict[Design, float] = {}
     space = task.space
     for affinity, mass, inside in itertools.product(
             space.affinities_nmol_per_L, space.molar_masses_kDa, space.internalisations_per_h):
-        form = _designed(candidate.form, space, affinity, mass, inside)
+        form = _designed(candidate.form, space, affinity, mass, inside, draw)
         labels = tuple(dataclasses.replace(candidate, name=n, form=form, radionuclide=n) for n in space.clocks)
         runs = World(dataclasses.replace(setup, candidates=labels), draw, maps, pairs=2).runs(labels[0])
         bearer = dataclasses.replace(candidate, form=form)
         whole = dataclasses.replace(setup, candidates=(bearer,))
         for clock in space.clocks:
             given = tuple(_relabelled(run, clock, candidate.radionuclide) for run in runs)
-            activity = reference / _plasma_integral(form, clock, setup, draw)
+            activity = candidate.activity_MBq if reference is None else (
+                reference / _plasma_integral(form, clock, setup, draw))
             lesion = lesion_response(_Given(whole, draw, maps, given), (bearer,))
             out[Design(affinity, mass, inside, clock)] = net_kill(
                 lesion, bearer.name, activity, candidate.cycles, task.doubling_time_h)
@@ -167,7 +181,8 @@ def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], Optimum | str,
         lambda: design_chain(World(setup, draw, maps, pairs=2), candidate, reference, task.doubling_time_h),
         LigandDesign(best.affinity_nmol_per_L, best.molar_mass_kDa, max(best.internalisation_per_h, SLOWEST),
                      half_life_h(best.clock)), search_ranges(space), flat=task.index is None)
-    return out, top, dict(draw.used)
+    own = {f"form.{NAME}.plasma.half_life_h[{i}]": v for i, v in enumerate(candidate.form.plasma.half_life_h)}
+    return out, top, draw.used | own  # the library's half-lives, not those of the last design
 
 
 def search_ranges(space: DesignSpace) -> dict[str, tuple[float, float]]:
@@ -203,15 +218,16 @@ def net_kill(
 
 
 def _designed(
-    form: LabelledForm, space: DesignSpace, affinity: float, mass: float, internalisation: float
+    form: LabelledForm, space: DesignSpace, affinity: float, mass: float, internalisation: float, draw: Draw
 ) -> LabelledForm:
     nuclides = tuple(dict.fromkeys((*form.radionuclides, *space.clocks)))
-    return designed(form, affinity, mass, internalisation).model_copy(update={"radionuclides": nuclides})
+    return designed(form, affinity, mass, internalisation, draw).model_copy(update={"radionuclides": nuclides})
 
 
 def plasma_reference(setup: Setup, candidate: ResolvedCandidate, draw: Draw) -> float:
     """Time integral of the label in plasma at the agent's prescribed activity, which every design may use."""
-    form = designed(candidate.form, 1.0, 1.0, 0.0)
+    own = draw(f"form.{candidate.form.name}.molar_mass_kDa", candidate.form.molar_mass_kDa)
+    form = designed(candidate.form, 1.0, own, 0.0, draw)
     return _plasma_integral(form, candidate.radionuclide, setup, draw) * candidate.activity_MBq
 
 
@@ -235,7 +251,7 @@ def _relabelled(run: FormRun, clock: str, emitter: str) -> FormRun:
 def _findings(
     setup: Setup, candidate: ResolvedCandidate, space: DesignSpace,
     found: tuple[Sequence[Mapping[Design, float]], Sequence[Optimum | str]], used: Mapping[str, Value],
-    doubling_time_h: float | None
+    doubling_time_h: float | None, held: Held
 ) -> Findings:
     kills, tops = found
     designs = list(kills[0])
@@ -250,7 +266,8 @@ def _findings(
             f"{_span([d.affinity_nmol_per_L for d in close])} nmol/L, "
             f"{_span([d.molar_mass_kDa for d in close])} kDa, internalisation "
             f"{_span([d.internalisation_per_h for d in close])} per h, half-life "
-            f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d.{_edges(best, space)}")
+            f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d (medians over the draws, ligand injected as with "
+            f"{candidate.name}).{_edges(best, space)}")
     between = optimum_sentence(tops[0], sorted(setup.library.radionuclides, key=half_life_h))
     top = FindingTable(
         ("KD, nmol/L", "size, kDa", "internalisation, 1/h", "half-life, d", "log kill, median", "best in draws, %"),
@@ -261,16 +278,17 @@ def _findings(
     return Findings(
         title=f"Design of a ligand after {candidate.name}: {setup.case.title}",
         answer=grid if isinstance(tops[0], str) else between,
-        parts=(optimum_part(tops[0], tops[1:]), Part("Designs tried", (grid,), (top,)), Part("Maps", (
-            "Cells hold the log kill; strength of colour is its share of the best of all designs.",), (), (), maps)),
+        parts=(optimum_part(tops[0], tops[1:], float(table[0].max()), top_kill),
+               Part("Designs tried", (grid,), (top,)),
+               Part("Maps", ("Cells hold the log kill; strength of colour is its share of the best of all designs.",),
+                    maps=maps)),
         values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=sources_of(setup),
         assumptions=(
-            f"Emissions, target, injected amount and the plasma curve are those of {candidate.name}; only binding, "
-            "size in tissue (permeability, diffusion, accessible volume by the size law), internalisation and half-"
-            "life change. A larger ligand would also stay longer in plasma, which is not followed: compare sizes with "
-            "care.",
-            "Activity is chosen so that plasma holds the same time-integrated activity as with the agent as "
-            "prescribed. Kidney and other organs are not compared.",
+            f"Emissions, target and injected amount are those of {candidate.name}; binding, size in tissue "
+            "(permeability, diffusion, accessible volume by the size law), internalisation and half-life change.",
+            f"Plasma: the curve of {candidate.name}, run faster or slower by the ratio of a mouse's clearances at the "
+            "two sizes (Schmidt and Wittrup 2009). An antibody that FcRn returns to plasma stays longer still.",
+            *HELD[held],
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
             f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, up to the time at which the "
             "cells would grow faster than they are killed.",

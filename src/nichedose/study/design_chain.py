@@ -27,6 +27,7 @@ from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array
 from nichedose.library.schema import LabelledForm
 from nichedose.study.cells_within import CellsWithin, repair_of
+from nichedose.study.design_ligand import PROPERTIES, LigandDesign, designed
 from nichedose.study.evaluate import CLONOGENIC, NEGATIVE, POSITIVE, cell_labels, section_geometry
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, plasma_input, tissue_and_ligand
 from nichedose.study.setup import ResolvedCandidate
@@ -41,36 +42,13 @@ from nichedose.transport import (
     differentiate,
     simulate,
 )
-from nichedose.values import Value
 
-__all__ = ["PROPERTIES", "DesignChain", "LigandDesign", "design_chain", "design_gradient", "design_value", "designed"]
+__all__ = ["DesignChain", "design_chain", "design_gradient", "design_value"]
 
-NAME = "designed"
-PROPERTIES = ("affinity_nmol_per_L", "molar_mass_kDa", "internalisation_per_h", "half_life_h", "ligand_mass_factor")
 STATES = ("free", "bound", "internalised")
 Integrals = Mapping[str, Mapping[str, Array]]  # by label and state
 _LN10 = math.log(10.0)
 _STEP = 1e-4  # of the logarithm of a property, in closed forms and in the decay rate
-
-
-@dataclass(frozen=True)
-class LigandDesign:
-    """What may be chosen of a ligand and its label; ``ligand_mass_factor`` multiplies the injected amount."""
-
-    affinity_nmol_per_L: float
-    molar_mass_kDa: float
-    internalisation_per_h: float
-    half_life_h: float
-    ligand_mass_factor: float = 1.0
-
-    @property
-    def logs(self) -> Array:
-        """Natural logarithms in the order of `PROPERTIES`."""
-        return np.log([getattr(self, name) for name in PROPERTIES])
-
-    @classmethod
-    def of_logs(cls, logs: Array) -> LigandDesign:
-        return cls(*(float(v) for v in np.exp(logs)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +66,8 @@ class _Place:
 class DesignChain:
     """All that does not change with the design, in one draw.
 
-    ``reference`` is the time-integrated activity in plasma that every design may use, on the scale of the plasma curve.
+    ``reference`` is the time-integrated activity in plasma that every design may use, on the scale of the plasma curve;
+    None where every design is given the candidate's activity.
     """
 
     world: World
@@ -96,7 +75,7 @@ class DesignChain:
     places: tuple[_Place, ...]
     repair: tuple[tuple[float, ...], tuple[float, ...]]
     doubling_time_h: float | None
-    reference: float
+    reference: float | None
     permeability_factor: float
 
 
@@ -110,18 +89,8 @@ class _Label:
     activity_MBq: float
 
 
-def designed(form: LabelledForm, affinity: float, mass: float, internalisation: float) -> LabelledForm:
-    """``form`` with its binding and size replaced by exact numbers."""
-    def fixed(value: float) -> Value:
-        return Value(value=value, evidence="definition", note="varied")
-
-    return form.model_copy(update={
-        "name": NAME, "molar_mass_kDa": fixed(mass), "dissociation_constant_nmol_per_L": fixed(affinity),
-        "internalisation_per_h": fixed(internalisation)})
-
-
 def design_chain(
-    world: World, candidate: ResolvedCandidate, reference: float, doubling_time_h: float | None = None
+    world: World, candidate: ResolvedCandidate, reference: float | None, doubling_time_h: float | None = None
 ) -> DesignChain:
     """Gather what the designs of ``candidate`` share. Raises `NotComputed` for options that this chain cannot follow.
     """
@@ -171,19 +140,23 @@ def design_value(chain: DesignChain, design: LigandDesign) -> float:
 def design_gradient(chain: DesignChain, design: LigandDesign) -> tuple[float, Array]:
     """Log kill of the course and its derivatives by the logarithms of `PROPERTIES`, (5,).
 
-    Binding, size and amount act through the adjoint of the transport run; what a property does to the rates and to
-    vessel walls is a closed form. The decay rate acts through labels that decay a little faster and slower in the same
-    run. The protraction factor follows from time integrals (`effect.protraction_form`).
+    Binding, size and amount act through the adjoint of the transport run; what a property does to the rates, to vessel
+    walls and to plasma is a closed form. The decay rate acts through labels that decay a little faster and slower in
+    the same run. The protraction factor follows from time integrals (`effect.protraction_form`).
     """
     form, injected, plasma = _given(chain, design)
     decay = math.log(2.0) / design.half_life_h
     labels = [_label(chain, decay * math.exp(shift), plasma, injected) for shift in (0.0, _STEP, -_STEP)]
     decays = {f"{k}:{m}": float(label.decay_per_h + d) for k, label in enumerate(labels)
               for m, d in enumerate(label.offsets_per_h)}
+    by_size = [_given(chain, dataclasses.replace(design, molar_mass_kDa=design.molar_mass_kDa * math.exp(step)))[2]
+               for step in (_STEP, -_STEP)]
     seen: list[Integrals] = []
     gradients: list[TransportGradient] = []
     owed: list[Array] = []
     values: list[float] = []
+
+    given_activity: list[float] = []  # log kill where size changes the activity alone
 
     def section(i: int, integrals: Integrals | None) -> tuple[float, Integrals]:
         """The run of section ``i`` inside that of the section before: the kill needs them all."""
@@ -193,6 +166,7 @@ def design_gradient(chain: DesignChain, design: LigandDesign) -> tuple[float, Ar
             at = [[_stack(maps, k, injected) for maps in seen] for k in range(3)]
             value, found = _kill(chain, labels[0], at[0], derivatives=True)
             values.extend([value, *(_kill(chain, labels[k], at[k])[0] for k in (1, 2))])
+            given_activity.extend(_kill(chain, _label(chain, decay, p, injected), at[0])[0] for p in by_size)
             owed.extend(found)
         else:
             gradients.append(differentiate(
@@ -208,6 +182,9 @@ def design_gradient(chain: DesignChain, design: LigandDesign) -> tuple[float, Ar
     by_input = np.array([
         sum(_through(chain, place, design, name, gradient)
             for place, gradient in zip(chain.places, gradients, strict=True)) for name in PROPERTIES[:3]])
+    rates = np.subtract(by_size[0].rates_per_h, by_size[1].rates_per_h) / (2.0 * _STEP)
+    by_input[PROPERTIES.index("molar_mass_kDa")] += sum(float(g.plasma_rates @ rates) for g in gradients) + (
+        given_activity[0] - given_activity[1]) / (2.0 * _STEP)
     by_half_life = -(values[1] - values[2]) / (2.0 * _STEP)
     used = sum(float((o * _stack(maps, 0, injected)).sum()) for o, maps in zip(owed, seen, strict=True))
     by_mass = sum(g.log_plasma for g in gradients) - used
@@ -217,7 +194,7 @@ def design_gradient(chain: DesignChain, design: LigandDesign) -> tuple[float, Ar
 def _given(chain: DesignChain, design: LigandDesign) -> tuple[LabelledForm, float, PlasmaCurve]:
     """The ligand, how much of it is injected (nmol), and its plasma curve."""
     form = designed(chain.candidate.form, design.affinity_nmol_per_L, design.molar_mass_kDa,
-                    design.internalisation_per_h)
+                    design.internalisation_per_h, chain.world.draw)
     draw = chain.world.draw
     injected = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * design.ligand_mass_factor
     return form, injected, plasma_input(form, injected, (), chain.world.setup.case.patient, draw)
@@ -227,8 +204,8 @@ def _label(chain: DesignChain, decay_per_h: float, plasma: PlasmaCurve, injected
     offsets = label_offsets(decay_per_h, chain.repair[0])
     in_plasma = sum(a / (k + decay_per_h) for a, k in
                     zip(plasma.amplitudes_nmol_per_L, plasma.rates_per_h, strict=True)) / injected
-    return _Label(decay_per_h, offsets, protraction_form(decay_per_h, *chain.repair, offsets),
-                  chain.reference / in_plasma)
+    activity = chain.candidate.activity_MBq if chain.reference is None else chain.reference / in_plasma
+    return _Label(decay_per_h, offsets, protraction_form(decay_per_h, *chain.repair, offsets), activity)
 
 
 def _inputs(chain: DesignChain, place: _Place, form: LabelledForm) -> tuple[TissueTransport, LigandKinetics]:

@@ -252,7 +252,7 @@ def form_in_patient(
     def scaled(c: DoseCoefficient) -> DoseCoefficient:
         if c.radionuclide != radionuclide or c.organ not in ratios:
             return c
-        return c.model_copy(update={"Gy_per_GBq": _times(c.Gy_per_GBq, ratios[c.organ])})
+        return c.model_copy(update={"Gy_per_GBq": c.Gy_per_GBq.times(ratios[c.organ])})
 
     return form.model_copy(update={"dose_coefficients": tuple(scaled(c) for c in form.dose_coefficients)})
 
@@ -279,10 +279,3 @@ def _burden(form: LabelledForm, kinetics: BodyKinetics, volume_mL: float, target
 
 def _predicted_gfr(patient: Patient) -> float:
     return anatomy(dataclasses.replace(patient, gfr_mL_per_min=None, tumours=()), load_bodies().physiology).gfr_L_per_h
-
-
-def _times(value: Value, factor: float) -> Value:
-    """A distribution of ``factor`` times the quantity."""
-    changes = {name: getattr(value, name) * factor for name in ("value", "median", "mean", "sd", "low", "high")
-               if getattr(value, name) is not None}
-    return value.model_copy(update=changes)

@@ -23,7 +23,13 @@ from nichedose.transport.jax_engine import (
     transport_inputs,
 )
 from nichedose.transport.network import Batch, Binding, Change, Ligand, Site
-from nichedose.transport.size import SizeProperties, ligand_from_radius, ligand_from_size, matrix_hindrance
+from nichedose.transport.size import (
+    SizeProperties,
+    ligand_from_radius,
+    ligand_from_size,
+    matrix_hindrance,
+    mouse_plasma_clearance_per_h,
+)
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
 from nichedose.transport.supply import Given, Sampled, Supply
 
@@ -33,6 +39,7 @@ __all__ = [
     "SizeProperties", "Supply", "TissueTransport", "TransportGradient", "TransportInputs", "TransportSolution",
     "around_resolved_vessels", "around_vessels", "chip_tissue", "differentiate", "estimate_cost", "exchange_rate",
     "exchange_rates", "interstitial_flow", "jax_label_integrals", "ligand_from_radius", "ligand_from_size", "log_times",
-    "matrix_hindrance", "normal_tissue_edge", "simulate", "simulate_course", "simulate_jax", "transport_inputs",
+    "matrix_hindrance", "mouse_plasma_clearance_per_h", "normal_tissue_edge", "simulate", "simulate_course",
+    "simulate_jax", "transport_inputs",
     "trapping_per_h",
 ]
