@@ -90,7 +90,7 @@ def case_patient(form: LabelledForm, given: CasePatient, draw: Draw) -> Patient:
     )
     gfr = given.gfr_mL_per_min
     if gfr is None and reference.gfr_mL_per_min is not None:
-        gfr = reference.gfr_mL_per_min * _predicted_gfr(size) / _predicted_gfr(reference)
+        gfr = reference.gfr_mL_per_min * _predicted_gfr(size, draw) / _predicted_gfr(reference, draw)
     [burden] = reference.tumours
     if given.tumour_volume_mL is not None:
         burden = dataclasses.replace(burden, volume_mL=given.tumour_volume_mL)
@@ -277,5 +277,6 @@ def _burden(form: LabelledForm, kinetics: BodyKinetics, volume_mL: float, target
     )
 
 
-def _predicted_gfr(patient: Patient) -> float:
-    return anatomy(dataclasses.replace(patient, gfr_mL_per_min=None, tumours=()), load_bodies().physiology).gfr_L_per_h
+def _predicted_gfr(patient: Patient, draw: Draw) -> float:
+    unmeasured = dataclasses.replace(patient, gfr_mL_per_min=None, tumours=())
+    return anatomy(unmeasured, load_bodies().physiology, draw).gfr_L_per_h

@@ -119,7 +119,7 @@ def mouse_plasma_clearance_per_h(hydrodynamic_radius_nm: float) -> float:
     2009;8:2861, the fit as it stands in a public implementation. Raises ``BadInput``.
 
     >>> [round(mouse_plasma_clearance_per_h(r), 2) for r in (0.9, 2.2, 4.8)]
-    [4.91, 3.37, 0.2]
+    [4.89, 3.35, 0.19]
     """
     if not (math.isfinite(hydrodynamic_radius_nm) and hydrodynamic_radius_nm > 0.0):
         raise BadInput(f"A hydrodynamic radius must be above 0 nm; got {hydrodynamic_radius_nm}.")
