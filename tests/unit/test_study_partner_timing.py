@@ -27,6 +27,7 @@ def test_priming_first_gains_and_blocking_first_loses(inflamed: Findings) -> Non
 def test_the_page_shows_the_arm_that_the_model_misses(inflamed: Findings) -> None:
     [table] = inflamed.parts[1].tables
     assert [row[-1] for row in table.rows] == ["NO", "yes"]
+    assert "What these arms cannot tell" in inflamed.parts[1].text[1]
     assert any("cannot eliminate" in text for text in inflamed.assumptions)
     assert all(v.value.note or v.value.source for v in inflamed.values_used if v.value.evidence == "assumed")
 

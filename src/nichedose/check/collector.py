@@ -14,7 +14,7 @@ ROOMS: tuple[str, ...] = (
     "nuclide", "nuclide_sources", "fields", "tissue", "tissue_input", "tissue_profile", "transport", "transport_flow",
     "transport_course", "transport_closure", "transport_gradient", "dose", "dose_kernels", "dose_photons",
     "dose_cells", "dose_volume", "organs", "body", "mouse", "culture", "body_population", "effect",
-    "effect_forms", "decide", "decide_courses",
+    "effect_forms", "decide", "decide_courses", "decide_questions",
 )
 
 

@@ -58,7 +58,8 @@ def partner_timing(
                     "median gain, d", days,
                     {_named(n): tuple(float(np.median(t[d] - t[0.0])) for d in days) for n, t in times.items()}),)),
             Part("What stands behind it", text=(
-                "Two numbers are fitted to the single arms; the combination was held out.",),
+                "Two numbers, kill by effectors and sensitivity of the tumour, are fitted to the single arms; the "
+                "combination was held out.", _unidentified(found)),
                 tables=(_held_out(data.experiment, found),)),
         ),
         values_used=tuple(ValueUse(f"immune.{key}", value) for key, value in iter_values(data)),
@@ -123,6 +124,14 @@ def _table(name: str, times: Mapping[float, Array], better: Mapping[float, float
                          f"{100 * better[d]:.0f} %"))
     return FindingTable(("blockade after the dose, d", "days to the endpoint (5 to 95 %)", "gain over both at once, d",
                          "better in"), tuple(rows), title=_named(name))
+
+
+def _unidentified(found: Mapping[str, ImmuneCalibration]) -> str:
+    """How little the single arms say of everything else."""
+    narrowed = [v for c in found.values() for v in c.narrowed.values()]
+    return ("What these arms cannot tell: antigen, suppression, regulation, turnover and the dose to lymphocytes keep "
+            f"{min(narrowed):.2f} to {max(narrowed):.2f} of the spread that was assumed for them. Counts of effectors "
+            "over time, an arm with another dose and one with another order would separate them.")
 
 
 def _signed(days: float) -> str:

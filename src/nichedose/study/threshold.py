@@ -25,7 +25,7 @@ from nichedose.study.sources import sources_of
 from nichedose.study.world import World, tissue_maps
 from nichedose.values import Draw, Value, ValueUse
 
-__all__ = ["BARRIERS", "Barrier", "ScaledDraw", "threshold_case"]
+__all__ = ["BARRIERS", "Barrier", "ScaledDraw", "crossing", "elasticity", "flip", "threshold_case"]
 
 Progress = Callable[[str, int, int], None]
 Barrier = Literal["fibrosis", "perfusion", "pressure", "hypoxia"]
@@ -146,10 +146,16 @@ def uptake_elasticity(dose: CandidateDose, target: str) -> float:
         density = section.tissue.targets[target].total_nmol_per_L[mask]
         uptake = section.tia_MBq_h_per_L[mask]
         keep = (cells > 0.0) & (density > 0.0) & (uptake > 0.0)
-        densities.append(np.log(density[keep]))
-        uptakes.append(np.log(uptake[keep]))
+        densities.append(density[keep])
+        uptakes.append(uptake[keep])
         weights.append(cells[keep])
-    x, y, w = (np.concatenate(v) for v in (densities, uptakes, weights))
+    return elasticity(*(np.concatenate(v) for v in (densities, uptakes, weights)))
+
+
+def elasticity(density: Array, uptake: Array, weight: Array) -> float:
+    """The weighted slope of log ``uptake`` by log ``density``, all (n,) and above 0; NaN below three points or without
+    spread."""
+    x, y, w = np.log(density), np.log(uptake), weight
     if x.size < 3:
         return float("nan")
     w = w / w.sum()
