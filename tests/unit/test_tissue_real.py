@@ -46,6 +46,7 @@ def test_pancreas_tumour_fraction_follows_the_label(shared: Path) -> None:
     model, labels = read(shared / "data" / "st_pdac_moncada" / "pdac_a_st1.h5ad")
     assert auc(model.fraction("tumour"), labels == "Cancer") > 0.75
     assert "GRPR" in model.unknown_targets
+    assert model.targets["ATP-synthase"].shape_known  # the file says ATP5B
 
 
 @pytest.mark.parametrize(("section", "least"), [("A1", 0.60), ("B1", 0.90), ("C1", 0.70)])

@@ -133,6 +133,11 @@ def test_a_folder_loads_whole(shared: Path, name: str, kind: str, rows: list[int
     assert len({a.sample for a in assays}) == len(assays) and all(a.scale_evidence for a in assays)
 
 
+def test_a_folder_of_sections_is_told_from_a_section(shared: Path) -> None:
+    with pytest.raises(BadInput, match=r"holds 5 of what can be read \(counts/A1.tsv.gz, .*read_sections"):
+        read_tissue(section(shared, "st_breast_her2"))
+
+
 @pytest.mark.parametrize(("name", "question"), [
     ("mouse_emt6_cd3_pointpatterns", "x and y have no unit"),
     ("cycif_scimap", "how large a pixel is"),

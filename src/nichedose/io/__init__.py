@@ -7,7 +7,8 @@ from nichedose.io.output import prepare_output
 from nichedose.io.profile_folder import ProfiledSection, write_profile
 from nichedose.io.reference import CellReference, read_normal_tissue, read_reference
 from nichedose.io.results_folder import Results, load_results, write_results
-from nichedose.io.sections import distinct_sections, read_sections, section_paths
+from nichedose.io.section_paths import section_paths
+from nichedose.io.sections import distinct_sections, read_sections
 from nichedose.io.tissue_files import READERS, read_tissue
 from nichedose.io.to_anndata import assay_to_anndata
 

@@ -11,6 +11,7 @@ import numpy as np
 from nichedose.errors import BadInput, near_miss
 from nichedose.io.reader import CoordinateUnit, Reader, ReadOptions
 from nichedose.io.readers import READERS
+from nichedose.io.section_paths import section_paths
 from nichedose.library import load_library
 from nichedose.tissue.assay import SpatialAssay
 
@@ -85,6 +86,12 @@ def reader_for(place: Path, kind: str) -> Reader:
         return claimed[0]
     if claimed:
         raise BadInput(f"{place}: could be {' or '.join(r.kind for r in claimed)}; say which with kind.")
+    inside = section_paths(place) if place.is_dir() else ()
+    if inside:
+        shown = ", ".join(str(p.relative_to(place)) for p in inside[:6]) + (", ..." if len(inside) > 6 else "")
+        raise BadInput(f"{place}: a folder that holds {len(inside)} of what can be read ({shown}). Give one of "
+                       "them, or take all: read_sections in Python, --sample all on the command line, sample = \"all\" "
+                       "in a case.")
     known = "\n".join(f"  {r.kind}: {r.describes}" for r in READERS)
     what = f"a folder that holds {_listing(place)}" if place.is_dir() else "a file"
     raise BadInput(f"{place}: not recognised ({what}); it is not one of\n{known}\nPoint to the right file or folder, "
