@@ -102,7 +102,8 @@ class SectionResult:
     prescribed where that mode is not evaluable): ``dose`` (candidate, y, x) Gy, ``dose_by_quality``
     (candidate, quality, y, x) Gy, ``survival_log10`` (candidate, y, x) of tumour cells, ``time_integrated_activity``
     (candidate, y, x) MBq.h/L; and histograms ``dose_volume`` (candidate, dose_bin) and ``survival_histogram``
-    (candidate, log10_survival_bin).
+    (candidate, log10_survival_bin). ``tissue_quantiles`` holds every tissue field over the draws, before any partner
+    drug: (quantile, y, x) on the grid of the draws, and its mean over the tissue (quantile); empty with too few draws.
     """
 
     sample: str
@@ -110,6 +111,7 @@ class SectionResult:
     candidates: xr.Dataset
     gene_coverage: Mapping[str, Any]
     scale_evidence: str
+    tissue_quantiles: xr.Dataset = field(default_factory=xr.Dataset)
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,11 @@ def section(name: str, n: int, agents: Sequence[tuple[str, str, str]], seed: int
         _maps(rng, n, mask, nests, agents),
         coverage,
         "100 um between neighbouring spots, from the array positions",
+        xr.Dataset(
+            {"oxygen": (("quantile", "y", "x"), np.stack([0.5 * oxygen, oxygen, 2.0 * oxygen]), {"units": "mmHg"}),
+             "oxygen_mean": ("quantile", oxygen[mask].mean() * np.array([0.5, 1.0, 2.0]), {"units": "mmHg"})},
+            coords={"quantile": ("quantile", [0.05, 0.5, 0.95], {"units": "1"}), "y": coords["y"], "x": coords["x"]},
+        ),
     )
 
 

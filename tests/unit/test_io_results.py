@@ -66,6 +66,7 @@ def test_round_trip(tmp_path: Path, result: PlanResult, assay: SpatialAssay) -> 
     assert list(back.tissue) == ["section_A", "section_B"]
     for name, section in zip(back.tissue, result.sections, strict=True):
         xr.testing.assert_equal(back.tissue[name], section.tissue)
+        xr.testing.assert_equal(back.tissue_quantiles[name], section.tissue_quantiles)
         xr.testing.assert_equal(back.candidates[name], section.candidates)
         for dataset in (back.tissue[name], back.candidates[name]):
             assert all("units" in v.attrs for v in dataset.data_vars.values())
@@ -76,6 +77,13 @@ def test_round_trip(tmp_path: Path, result: PlanResult, assay: SpatialAssay) -> 
     assert back.provenance["seed"] == 1 and back.provenance["case_toml"] == result.case_toml
     assert back.provenance["inputs"] == {"section/matrix.h5": "0f" * 32}  # what the study recorded stands
     assert back.provenance["deciding_inputs"][-1] == {"key": "never", "share": None}
+
+
+def test_results_without_quantiles_of_fields_read_back(tmp_path: Path, result: PlanResult, assay: SpatialAssay) -> None:
+    """A plan with too few draws has none; nor had results of earlier versions."""
+    bare = replace(result, sections=tuple(replace(s, tissue_quantiles=xr.Dataset()) for s in result.sections))
+    back = load_results(write(tmp_path / "run", bare, assay))
+    assert back.tissue_quantiles == {} and list(back.tissue) == ["section_A", "section_B"]
 
 
 def test_tables(tmp_path: Path, result: PlanResult, assay: SpatialAssay) -> None:

@@ -1,4 +1,4 @@
-"""The arrays of a result in one zarr store: ``sections/<sample>/{tissue,candidates}`` and ``draws``.
+"""The arrays of a result in one zarr store: ``sections/<sample>/{tissue,tissue_quantiles,candidates}`` and ``draws``.
 
 Metadata of all groups are gathered at the root, so that any group opens with one read.
 """
@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from nichedose.results import SCHEMA_VERSION, PlanResult
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["file_names", "jsonable", "read_store", "write_store"]
+__all__ = ["StoredArrays", "file_names", "jsonable", "read_store", "write_store"]
 
 
 def jsonable(value: Any) -> Any:
@@ -64,6 +65,8 @@ def write_store(path: Path, result: PlanResult) -> None:
             extra = {"sample": section.sample, "scale_evidence": section.scale_evidence,
                      "gene_coverage": json.dumps(jsonable(section.gene_coverage), sort_keys=True)}
             _write(section.tissue, path, f"sections/{name}/tissue", extra)
+            if section.tissue_quantiles:
+                _write(section.tissue_quantiles, path, f"sections/{name}/tissue_quantiles", {"sample": section.sample})
             _write(section.candidates, path, f"sections/{name}/candidates", {"sample": section.sample})
         _write(_with_key_units(result.draws), path, "draws", {})
         zarr.consolidate_metadata(path, zarr_format=3)
@@ -77,15 +80,31 @@ def _with_key_units(draws: xr.Dataset) -> xr.Dataset:
     return draws.assign_coords(key_units=("key", units, {"units": "1", "long_name": "unit of each input"}))
 
 
-def read_store(path: Path) -> tuple[dict[str, Any], dict[str, xr.Dataset], dict[str, xr.Dataset], xr.Dataset]:
-    """Root attributes, tissue and candidates by section, and draws; all in memory."""
+@dataclass(frozen=True)
+class StoredArrays:
+    """What a store holds, in memory: root attributes, datasets by section, and the draws."""
+
+    attributes: dict[str, Any]
+    tissue: dict[str, xr.Dataset]
+    tissue_quantiles: dict[str, xr.Dataset]
+    candidates: dict[str, xr.Dataset]
+    draws: xr.Dataset
+
+
+def read_store(path: Path) -> StoredArrays:
+    """Everything in a store; ``tissue_quantiles`` of the sections that have them."""
     import zarr
 
     with _quiet():
-        attributes: dict[str, Any] = zarr.open_group(path, mode="r").attrs.asdict()
-        tissue = {name: _read(path, f"sections/{name}/tissue") for name in attributes["sections"]}
-        candidates = {name: _read(path, f"sections/{name}/candidates") for name in attributes["sections"]}
-        return attributes, tissue, candidates, _read(path, "draws")
+        root = zarr.open_group(path, mode="r")
+        attributes: dict[str, Any] = root.attrs.asdict()
+        names = attributes["sections"]
+        return StoredArrays(
+            attributes,
+            {n: _read(path, f"sections/{n}/tissue") for n in names},
+            {n: _read(path, g) for n in names if (g := f"sections/{n}/tissue_quantiles") in root},
+            {n: _read(path, f"sections/{n}/candidates") for n in names},
+            _read(path, "draws"))
 
 
 def _write(dataset: xr.Dataset, path: Path, group: str, extra: Mapping[str, Any]) -> None:

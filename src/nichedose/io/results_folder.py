@@ -29,11 +29,12 @@ _PACKAGES = ("nichedose", "numpy", "scipy", "pandas", "xarray", "zarr", "anndata
 
 @dataclass(frozen=True)
 class Results:
-    """A results folder in memory; ``tissue`` and ``candidates`` by section name."""
+    """A results folder in memory; ``tissue``, ``tissue_quantiles`` and ``candidates`` by section name."""
 
     folder: Path
     attributes: Mapping[str, Any]
     tissue: Mapping[str, xr.Dataset]
+    tissue_quantiles: Mapping[str, xr.Dataset]
     candidates: Mapping[str, xr.Dataset]
     draws: xr.Dataset
     ranking: pd.DataFrame
@@ -91,7 +92,7 @@ def load_results(folder: str | Path) -> Results:
     if found != SCHEMA_VERSION:
         raise BadInput(f"{place}: results of schema version {found}; this version of nichedose reads {SCHEMA_VERSION}.")
     try:
-        attributes, tissue, candidates, draws = read_store(place / "results.zarr")
+        stored = read_store(place / "results.zarr")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The 'float_precision' argument is deprecated")  # pandas 3.1
             ranking, organs, values = (
@@ -99,7 +100,8 @@ def load_results(folder: str | Path) -> Results:
                 for name in ("ranking", "organs", "values"))
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{place}: results are not complete ({error}).") from error
-    return Results(place, attributes, tissue, candidates, draws, ranking, organs, values, provenance)
+    return Results(place, stored.attributes, stored.tissue, stored.tissue_quantiles, stored.candidates, stored.draws,
+                   ranking, organs, values, provenance)
 
 
 def _provenance(result: PlanResult, assays: Sequence[SpatialAssay], files: list[str]) -> dict[str, Any]:

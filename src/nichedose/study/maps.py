@@ -27,6 +27,7 @@ def section_results(
     assays: Sequence[SpatialAssay],
     maps: Sequence[TissueMap],
     central: Sequence[CentralCandidate],
+    quantiles: Sequence[xr.Dataset],
 ) -> tuple[SectionResult, ...]:
     """One `SectionResult` per section."""
     return tuple(
@@ -36,8 +37,10 @@ def section_results(
             candidates=_candidates(tissue, central, position),
             gene_coverage=model.gene_coverage,
             scale_evidence=assay.scale_evidence,
+            tissue_quantiles=over_draws,
         )
-        for position, (assay, tissue, model) in enumerate(zip(assays, maps, setup.sections, strict=True))
+        for position, (assay, tissue, model, over_draws) in enumerate(
+            zip(assays, maps, setup.sections, quantiles, strict=True))
     )
 
 

@@ -18,6 +18,7 @@ from nichedose.results import PlanResult
 from nichedose.study.assemble import assemble
 from nichedose.study.central import CentralCandidate, central_candidate
 from nichedose.study.evaluate import Metrics
+from nichedose.study.field_quantiles import MOST_DRAWS, SectionFields, drawn_fields, field_quantiles
 from nichedose.study.measured_body import with_measured_body
 from nichedose.study.pool import run_tasks
 from nichedose.study.provenance import provenance
@@ -62,6 +63,7 @@ class _DrawTask:
     index: int | None
     spacing_um: float
     pairs: int | None
+    fields: bool = False
 
 
 def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress = lambda *_: None) -> PlanRun:
@@ -89,12 +91,15 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
         progress("candidates", done, len(forms))
 
     spacing = draw_spacing_um(case, maps)
-    tasks = [_DrawTask(index, spacing, DRAW_PAIRS) for index in (None, *range(case.sampling.draws))] if forms else []
-    tasks += [_DrawTask(i, case.sampling.grid_spacing, None) for i in range(full_draws(case, spacing))] if forms else []
+    tasks = [_DrawTask(index, spacing, DRAW_PAIRS, fields=True) for index in (None, *range(case.sampling.draws))]
+    tasks += [_DrawTask(i, case.sampling.grid_spacing, None) for i in range(full_draws(case, spacing))]
+    tasks = tasks if forms else []
     progress("draws", 0, len(tasks))
     draws: list[Mapping[str, Mapping[Mode, Metrics]]] = []
-    for done, outcome in enumerate(run_tasks(_one_draw, setup, tasks, workers=case.sampling.workers), start=1):
+    fields: list[tuple[SectionFields, ...]] = []
+    for done, (outcome, kept) in enumerate(run_tasks(_one_draw, setup, tasks, workers=case.sampling.workers), start=1):
         draws.append(outcome)
+        fields += [kept] if kept else []
         progress("draws", done, len(tasks))
 
     columns = tuple(
@@ -109,6 +114,7 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
         coarse=draws[0] if draws else {},
         draws=draws[1 : case.sampling.draws + 1],
         full=draws[case.sampling.draws + 1 :],
+        tissue_quantiles=field_quantiles(setup.sections, fields, spacing),
         draw_spacing_um=spacing,
         used=used,
         case_text=case_text,
@@ -180,11 +186,15 @@ def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandid
     return done, dict(draw.used)
 
 
-def _one_draw(setup: Setup, task: _DrawTask) -> Mapping[str, Mapping[Mode, Metrics]]:
-    """All candidates in one world, on the grid of the task."""
+def _one_draw(
+    setup: Setup, task: _DrawTask
+) -> tuple[Mapping[str, Mapping[Mode, Metrics]], tuple[SectionFields, ...]]:
+    """All candidates in one world, on the grid of the task, and the fields of that world where they are kept."""
     draw = setup.draw(task.index)
-    world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=task.pairs)
-    return {c.name: world.evaluate(c) for c in setup.evaluable}
+    maps = tissue_maps(setup, draw, task.spacing_um)
+    world = World(setup, draw, maps, pairs=task.pairs)
+    kept = task.fields and task.index is not None and task.index < MOST_DRAWS
+    return {c.name: world.evaluate(c) for c in setup.evaluable}, drawn_fields(maps) if kept else ()
 
 
 def _spot_columns(

@@ -15,7 +15,7 @@ from nichedose.values import Flag
 if TYPE_CHECKING:  # xarray takes a third of a second to import; only `to_dataset` needs it
     import xarray as xr
 
-__all__ = ["FieldSpread", "TargetError", "TargetField", "TissueMap"]
+__all__ = ["FieldSpread", "TargetError", "TargetField", "TissueMap", "field_unit"]
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,12 @@ class TissueMap:
         for name, found in self.spread.items():
             for part in ("q05", "q95", "sd"):
                 data[f"{name}_{part}"] = (dims, getattr(found, part), {
-                    "units": _unit(name), "long_name": f"{name}, {part} of {found.draws} draws"})
+                    "units": field_unit(name), "long_name": f"{name}, {part} of {found.draws} draws"})
         return xr.Dataset(data, coords=coords, attrs={"sample": self.sample})
 
 
-def _unit(name: str) -> str:
+def field_unit(name: str) -> str:
+    """Unit of a field by its name in `TissueMap.named_fields`."""
     kinds = {"cell_density": "1/mm3", "vessel": "1/cm", "matrix": "1", "oxygen": "mmHg", "hydraulic": "um2/mmHg/s",
              "target": "nmol/L"}
     return next(unit for kind, unit in kinds.items() if name.startswith(kind))
