@@ -114,6 +114,8 @@ def test_anndata_goes_on_and_reads_back(tmp_path: Path, result: PlanResult, assa
     np.testing.assert_array_equal(again.xy_um, assay.xy_um)
     assert (again.genes, again.barcodes, again.pitch_um, again.lattice) == (
         assay.genes, assay.barcodes, 100.0, "hexagonal")
+    many = assay_to_anndata(assay, {f"score_{i}": np.full(50, float(i)) for i in range(150)})  # a warning is an error
+    assert many.obs["nichedose_score_149"].iloc[3] == 149.0 and list(many.obs_names) == list(assay.barcodes)
     with pytest.raises(BadInput, match="column 'x' has shape"):
         assay_to_anndata(assay, {"x": np.ones(3)})
 

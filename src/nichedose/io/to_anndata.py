@@ -46,6 +46,8 @@ def assay_to_anndata(assay: SpatialAssay, columns: Mapping[str, Array] | None = 
     Each column is prefixed with ``nichedose_``; its unit, read from the end of its name, stands in
     ``uns["nichedose"]["units"]``. `read_tissue` reads the file back with the same positions.
     """
+    import pandas as pd
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # anndata's notes on its own future are not the user's concern
         data = _original(assay)
@@ -54,13 +56,17 @@ def assay_to_anndata(assay: SpatialAssay, columns: Mapping[str, Array] | None = 
         else:
             data.obsm["nichedose_um"] = np.asarray(assay.xy_um, dtype=float)
     units: dict[str, str] = {}
+    added: dict[str, Array] = {}
     for name, values in (columns or {}).items():
         if np.shape(values) != (assay.n_spots,):
             raise BadInput(f"{assay.sample}: column '{name}' has shape {np.shape(values)}; there are {assay.n_spots} "
                            "spots.")
         column = _PREFIX + _safe(name).removeprefix(_PREFIX)
-        data.obs[column] = np.asarray(values, dtype=float)
+        added[column] = np.asarray(values, dtype=float)
         units[column] = unit_of_column(column)
+    # at once: a frame that grows by a hundred single columns is fragmented, and pandas warns
+    kept = data.obs.drop(columns=list(added), errors="ignore")
+    data.obs = pd.concat([kept, pd.DataFrame(added, index=kept.index)], axis=1)
     data.uns["nichedose"] = {
         "version": version("nichedose"), "units": units, "sample": assay.sample, "kind": assay.kind,
         "scale_evidence": assay.scale_evidence, "pitch_um": float(assay.pitch_um),
