@@ -1,6 +1,6 @@
 """Do 90 % intervals of target fields hold the truth? 200 sections at full, 0.3 and 0.1 depth, and with a wrong prior.
 
-    python benchmarks/target_calibration.py [REPLICATES [CONDITION]]     condition 0 to 3, all without
+    python benchmarks/target_calibration.py [REPLICATES [FIRST_SEED [CONDITION]]]     condition 0 to 3, all without
     python benchmarks/target_calibration.py --figure FIGURE.svg TABLE.md [TABLE.md ...]     of what was printed
 
 Prints, for each target, the share of sections in which the interval held the truth, with its exact 95 % binomial
@@ -34,11 +34,11 @@ def shown(held: list[bool]) -> str:
     return f"{100 * k / n:.0f} % ({100 * low:.0f}-{100 * high:.0f})"
 
 
-def main(replicates: int, conditions: tuple[tuple[float, float], ...]) -> None:
+def main(replicates: int, first_seed: int, conditions: tuple[tuple[float, float], ...]) -> None:
     print("| depth | true density over prior | target | section mean | voxel | voxel over mean | in all voxels |")
     print("|---|---|---|---|---|---|---|")
     for depth, factor in conditions:
-        for name, held in study(replicates, depth, prior_factor=factor).items():
+        for name, held in study(replicates, depth, prior_factor=factor, first_seed=first_seed).items():
             cells = " | ".join(shown(x) for x in (held.mean, held.voxel, held.relative))
             print(f"| {depth:g} | {factor:g} | {name} | {cells} | {100 * np.mean(held.everywhere):.0f} % |", flush=True)
 
@@ -70,5 +70,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--figure"]:
         figure(Path(sys.argv[2]), [Path(p) for p in sys.argv[3:]])
     else:
-        chosen = CONDITIONS if len(sys.argv) < 3 else (CONDITIONS[int(sys.argv[2])],)
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, chosen)
+        given = [int(v) for v in sys.argv[1:]]
+        replicates, first = [*given[:2], *(200, 0)[len(given[:2]):]]
+        main(replicates, first, CONDITIONS if len(given) < 3 else (CONDITIONS[given[2]],))

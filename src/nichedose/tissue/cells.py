@@ -13,10 +13,11 @@ from nichedose.library.schema import CellType, Target
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import marker_score, regress_composition
 from nichedose.tissue.genes import gene_table
+from nichedose.tissue.model_spots import model_spots
 from nichedose.tissue.proteins import ProteinReading, read_proteins
 from nichedose.tissue.shrink import neighbour_graph
 from nichedose.tissue.signatures import GeneList
-from nichedose.tissue.spots import CellSites, SpotModel, model_spots
+from nichedose.tissue.spots import CellSites, SpotModel
 from nichedose.values import Flag
 
 __all__ = ["bin_edge_um", "bins_of", "model_cells"]

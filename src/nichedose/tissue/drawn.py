@@ -6,9 +6,11 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy.special import gammaincinv, ndtr
 
 from nichedose.fields.grid import Array
 from nichedose.library.schema import TissueParameters
+from nichedose.tissue.common_error import COUNT_PITCHES
 from nichedose.tissue.lattice import section_grid
 from nichedose.tissue.random_field import gaussian_field
 from nichedose.tissue.spots import SpotModel, SpotTarget
@@ -19,7 +21,6 @@ __all__ = ["counting_factor", "draw_spots"]
 SMOOTH_SHARE = 0.5  # assumed: half of the variance of the content's error is shared by neighbours, half is not
 CONTENT_PITCHES = 2.0  # assumed: how far it is shared
 WAVES = 128  # of a smooth field at the spots; its variance scatters by sqrt(2/128) = 13 % between draws
-COUNT_PITCHES = 1.0  # neighbours a pitch away share most of what they were shrunk towards, those two away little
 
 
 def draw_spots(model: SpotModel, parameters: TissueParameters, draw: Draw) -> SpotModel:
@@ -43,7 +44,8 @@ def draw_spots(model: SpotModel, parameters: TissueParameters, draw: Draw) -> Sp
     matrix = model.matrix
     if errors.matrix is not None:
         scatter = _scatter(draw, f"tissue.matrix_counts.{model.sample}", errors.matrix)
-        matrix = np.minimum(matrix * change * scatter, 1.0)
+        scale = _scatter(draw, f"tissue.matrix_scale.{model.sample}", np.array([errors.matrix_scale]))
+        matrix = np.minimum(matrix * change * scatter * scale, 1.0)
     targets = {
         name: spots if spots.relative is None
         else dataclasses.replace(spots, relative=spots.relative * change / (spots.relative * change).mean())
@@ -68,23 +70,23 @@ def _content_factor(model: SpotModel, draw: Draw, log_sd: float) -> Array:
 def smooth_at_spots(model: SpotModel, pitches: float, generator: np.random.Generator) -> Array:
     """A Gaussian field (mean 0, variance 1) of a length of some ``pitches`` at the spots (n_spots,)."""
     grid = section_grid(model, model.pitch_um)
-    smooth = gaussian_field(grid, pitches * model.pitch_um, generator, WAVES)
+    smooth = gaussian_field(grid, pitches * model.pitch_um, generator, WAVES, averaged=False)
     row, column = (((model.xy_um[:, axis] - origin) / grid.spacing_um + 0.5).astype(np.intp)
                    for axis, origin in ((1, grid.origin_um[0]), (0, grid.origin_um[1])))
     return np.asarray(smooth[row, column])
 
 
 def counting_factor(model: SpotModel, spots: SpotTarget, draw: Draw, key: str) -> Array:
-    """One factor per spot (n_spots,) with mean 1, of the standard deviation that the counts leave: partly each spot's
-    own, partly shared by neighbours, who inform one another."""
+    """One factor per spot (n_spots,) from the gamma law of mean 1 that the counts leave: partly each spot's own, partly
+    shared by neighbours. A normal variable that is both is turned into the quantile of that law."""
     generator = draw.generator(key)
     if generator is None or spots.relative_sd is None:
         return np.ones(1)
-    variance = np.log1p(spots.relative_sd**2)
+    shape = 1.0 / spots.relative_sd**2
     shared = np.zeros(1) if spots.shared_sd is None else (spots.shared_sd / spots.relative_sd) ** 2
-    own = generator.standard_normal(len(variance))
+    own = generator.standard_normal(len(shape))
     z = np.sqrt(shared) * smooth_at_spots(model, COUNT_PITCHES, generator) + np.sqrt(1.0 - shared) * own
-    return np.asarray(np.exp(np.sqrt(variance) * z - 0.5 * variance))
+    return np.asarray(gammaincinv(shape, ndtr(z)) / shape)
 
 
 def _composition(model: SpotModel, log_sd: Array | None, rna_geometric_sd: float, draw: Draw) -> Array:

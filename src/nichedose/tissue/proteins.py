@@ -13,7 +13,8 @@ from nichedose.library.markers import lineage_of_marker, lineage_of_phenotype
 from nichedose.library.schema import CellType, Target
 from nichedose.tissue.assay import Proteins, SpatialAssay
 from nichedose.tissue.genes import Coverage
-from nichedose.tissue.spots import MIN_POSITIVE_SPOTS, GeneCoverage, SpotTarget
+from nichedose.tissue.spot_targets import MIN_POSITIVE_SPOTS
+from nichedose.tissue.spots import GeneCoverage, SpotTarget
 from nichedose.values import Flag
 
 __all__ = ["OTHER", "ProteinReading", "read_proteins"]

@@ -10,8 +10,9 @@ from nichedose.library.schema import CellType, Target
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.cells import model_cells
 from nichedose.tissue.lattice import grid_to_points, grid_to_spots, tissue_mask
+from nichedose.tissue.model_spots import model_spots
 from nichedose.tissue.signatures import GeneList
-from nichedose.tissue.spots import SpotModel, model_spots
+from nichedose.tissue.spots import SpotModel
 
 __all__ = ["grid_to_rows", "model_section"]
 
