@@ -1,17 +1,18 @@
-"""Draws of a transport run: in two processes against one after the other, by `nichedose.study.pool`.
+"""Draws of a transport run on two cores: in threads and in processes, against one after the other.
 
-    python benchmarks/transport_draws.py [--size 128] [--draws 16] [--workers 2]
+    python benchmarks/transport_draws.py [--size 128] [--draws 16] [--workers 2] [--processes]
 
-Every draw is its own section and ligand. Told: wall time of the loop in one process; of the pool, with its start (new
-processes import the package and load the compiled kernels) and without; what each draw sends back.
+Every draw is its own section and ligand. Compiled steps let go of Python's lock, so that threads run side by side.
+``--processes`` adds the pool of `nichedose.study.pool`, whose new processes import the package and load the compiled
+kernels first: told with that start and without.
 """
 
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,30 +31,39 @@ def draw(size: int, seed: int) -> Array:
     return total(run(section(size, seed=seed), ligand, decay_per_h={"177Lu": LABELS["177Lu"]}), "177Lu")
 
 
+def in_processes(size: int, draws: int, workers: int, alone: list[Array], one: float) -> None:
+    start = time.perf_counter()
+    ends, together = [], []
+    for found in run_tasks(draw, size, range(draws), workers=workers):
+        ends.append(time.perf_counter() - start)
+        together.append(found)
+    same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    # once all processes are warm: the draws that follow the first of each
+    steady = one / draws * (draws - workers) / (ends[-1] - ends[workers - 1])
+    print(f"{workers} processes {ends[-1]:.2f} s ({one / ends[-1]:.2f} x), of which {ends[0]:.2f} s to the first draw; "
+          f"without the start {steady:.2f} x; same bits: {same}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=128, help="voxels per side")
     parser.add_argument("--draws", type=int, default=16)
     parser.add_argument("--workers", type=int, default=2)
-    arguments = parser.parse_args()
-    draw(arguments.size, 0)  # compiled or loaded
+    parser.add_argument("--processes", action="store_true", help="the pool of processes too")
+    given = parser.parse_args()
+    draw(given.size, 0)  # compiled or loaded
     start = time.perf_counter()
-    alone = list(run_tasks(draw, arguments.size, range(arguments.draws), workers=1))
+    alone = [draw(given.size, seed) for seed in range(given.draws)]
     one = time.perf_counter() - start
     start = time.perf_counter()
-    ends, together = [], []
-    for found in run_tasks(draw, arguments.size, range(arguments.draws), workers=arguments.workers):
-        ends.append(time.perf_counter() - start)
-        together.append(found)
+    with ThreadPoolExecutor(given.workers) as pool:
+        together = list(pool.map(lambda seed: draw(given.size, seed), range(given.draws)))
+    two = time.perf_counter() - start
     same = all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
-    first, whole = ends[0], ends[-1]
-    # once all processes are warm: the draws that follow the first of each
-    rest = arguments.draws - arguments.workers
-    steady = one / arguments.draws * rest / (whole - ends[arguments.workers - 1])
-    size = len(pickle.dumps(alone[0])) / 1024
-    print(f"{arguments.draws} draws of {arguments.size} x {arguments.size}: one process {one:.2f} s, "
-          f"{arguments.workers} processes {whole:.2f} s ({one / whole:.2f} x), of which {first:.2f} s to the first "
-          f"draw; without the start {steady:.2f} x; same bits: {same}; {size:.0f} KiB each")
+    print(f"{given.draws} draws of {given.size} x {given.size}: one after the other {one:.2f} s; {given.workers} "
+          f"threads {two:.2f} s ({one / two:.2f} x); same bits: {same}")
+    if given.processes:
+        in_processes(given.size, given.draws, given.workers, alone, one)
 
 
 if __name__ == "__main__":

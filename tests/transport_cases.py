@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from nichedose.body import PlasmaCurve
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.transport import LigandKinetics, TissueTransport, TransportSolution, simulate
+from nichedose.transport.gradient import Integrals
 
 LABELS = {"177Lu": np.log(2.0) / 159.5, "211At": np.log(2.0) / 7.214, "stable": 0.0}
 SMALL = PlasmaCurve((300.0, 40.0), (3.0, 0.15))
@@ -20,6 +21,34 @@ SLOW = PlasmaCurve((60.0, 40.0), (0.08, 0.008))
 PEPTIDE = LigandKinetics(0.6, 0.6, 0.06, 0.008, 200.0, 0.2, 0.4)
 TIGHT = replace(PEPTIDE, association_L_per_nmol_per_h=60.0, dissociation_per_h=6.0)
 ANTIBODY = LigandKinetics(0.36, 0.36, 0.06, 0.008, 10.0, 0.003, 0.25)
+
+# a small ragged section on which back-ends and derivatives are compared
+N, END_H = 12, 480.0
+USED = {name: LABELS[name] for name in ("177Lu", "211At")}
+RAGGED = np.ones((N, N), bool)
+RAGGED[:3, :2], RAGGED[5:7, 4:9], RAGGED[-1, 3:] = False, False, False
+CASES: dict[str, tuple[LigandKinetics, PlasmaCurve, float]] = {
+    "peptide": (PEPTIDE, SMALL, 2.0),
+    "tight": (TIGHT, SMALL, 2.0),
+    "antibody": (ANTIBODY, SLOW, 0.07),
+}
+WEIGHT = np.random.default_rng(7).random((N, N)) * RAGGED
+
+
+def value_of(maps: Any, log1p: Any = np.log1p) -> Any:
+    """An objective of label integrals: not linear, different in every voxel, label and state."""
+    return sum((WEIGHT * log1p((k + m + 1) * field)).sum()
+               for k, states in enumerate(maps.values()) for m, field in enumerate(states.values()))
+
+
+def objective(maps: Integrals) -> tuple[float, Integrals]:
+    """`value_of` and its derivative."""
+    slopes = {
+        label: {state: WEIGHT * (k + m + 1) / (1.0 + (k + m + 1) * field)
+                for m, (state, field) in enumerate(states.items())}
+        for k, (label, states) in enumerate(maps.items())
+    }
+    return float(value_of(maps)), slopes
 
 
 def section(

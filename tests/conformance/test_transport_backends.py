@@ -11,21 +11,11 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from nichedose.body import PlasmaCurve
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.transport import LigandKinetics, TissueTransport, TransportSolution, simulate, simulate_jax
-from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, independent_rhs, section, total
+from nichedose.transport import TissueTransport, TransportSolution, simulate, simulate_jax
+from transport_cases import CASES, END_H, PEPTIDE, RAGGED, SMALL, USED, N, independent_rhs, section, total
 
-N, END_H = 12, 480.0  # one shape throughout: JAX compiles once
-USED = {name: LABELS[name] for name in ("177Lu", "211At")}
-RAGGED = np.ones((N, N), bool)
-RAGGED[:3, :2], RAGGED[5:7, 4:9], RAGGED[-1, 3:] = False, False, False
-CASES: dict[str, tuple[LigandKinetics, PlasmaCurve, float]] = {
-    "peptide": (PEPTIDE, SMALL, 2.0),
-    "tight": (TIGHT, SMALL, 2.0),
-    "antibody": (ANTIBODY, SLOW, 0.07),
-}
 Backend = Callable[..., TransportSolution]
 
 

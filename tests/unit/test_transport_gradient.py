@@ -18,31 +18,11 @@ from nichedose.transport._checkerboard import unpack
 from nichedose.transport._equations import coefficients
 from nichedose.transport._march import March, Stages, march, plasma_stages
 from nichedose.transport.gradient import Integrals
-from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, run, section
+from transport_cases import CASES as SHARED
+from transport_cases import END_H, LABELS, PEPTIDE, RAGGED, SMALL, USED, N, objective, run, section
 
-N, END_H = 12, 480.0
-USED = {name: LABELS[name] for name in ("177Lu", "211At")}
-RAGGED = np.ones((N, N), bool)
-RAGGED[:3, :2], RAGGED[5:7, 4:9], RAGGED[-1, 3:] = False, False, False
 # kint = krel = 0 and no diffusion are corners of the elimination
-CASES: dict[str, tuple[LigandKinetics, PlasmaCurve, float]] = {
-    "peptide": (PEPTIDE, SMALL, 2.0),
-    "tight": (TIGHT, SMALL, 2.0),
-    "antibody": (ANTIBODY, SLOW, 0.07),
-    "antagonist": (replace(PEPTIDE, internalisation_per_h=0.0, release_per_h=0.0), SMALL, 2.0),
-}
-WEIGHT = np.random.default_rng(7).random((N, N)) * RAGGED
-
-
-def objective(maps: Integrals) -> tuple[float, Integrals]:
-    """Not linear, different in every voxel, label and state."""
-    value, slope = 0.0, {}
-    for k, (label, states) in enumerate(maps.items()):
-        slope[label] = {}
-        for m, (state, field) in enumerate(states.items()):
-            value += float((WEIGHT * np.log1p((k + m + 1) * field)).sum())
-            slope[label][state] = WEIGHT * (k + m + 1) / (1.0 + (k + m + 1) * field)
-    return value, slope
+CASES = SHARED | {"antagonist": (replace(PEPTIDE, internalisation_per_h=0.0, release_per_h=0.0), SMALL, 2.0)}
 
 
 def at_the_same_steps(

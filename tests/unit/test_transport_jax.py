@@ -22,17 +22,25 @@ from nichedose.transport import (
     simulate_jax,
     transport_inputs,
 )
-from nichedose.transport.gradient import Integrals
 from nichedose.transport.jax_engine import KEPT_PER_STEP, _stretch
-from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, run, section
+from transport_cases import (
+    CASES,
+    END_H,
+    PEPTIDE,
+    RAGGED,
+    SMALL,
+    TIGHT,
+    USED,
+    WEIGHT,
+    N,
+    objective,
+    run,
+    section,
+    value_of,
+)
 
 jax = pytest.importorskip("jax", reason="extra 'jax' is not installed")
-N, END_H, STEPS = 12, 480.0, 32
-USED = {name: LABELS[name] for name in ("177Lu", "211At")}
-RAGGED = np.ones((N, N), bool)
-RAGGED[:3, :2], RAGGED[5:7, 4:9], RAGGED[-1, 3:] = False, False, False
-CASES = {"peptide": (PEPTIDE, SMALL, 2.0), "tight": (TIGHT, SMALL, 2.0), "antibody": (ANTIBODY, SLOW, 0.07)}
-WEIGHT = np.random.default_rng(7).random((N, N)) * RAGGED
+STEPS = 32
 TIGHTLY = 1e-11  # residual of the implicit solves where derivatives are compared to 1e-6
 
 
@@ -40,21 +48,6 @@ TIGHTLY = 1e-11  # residual of the implicit solves where derivatives are compare
 def double_precision() -> Iterator[None]:
     with in_double_precision():
         yield
-
-
-def value_of(maps: Any, log1p: Any) -> Any:
-    """Not linear, different in every voxel, label and state."""
-    return sum((WEIGHT * log1p((k + m + 1) * field)).sum()
-               for k, states in enumerate(maps.values()) for m, field in enumerate(states.values()))
-
-
-def objective(maps: Integrals) -> tuple[float, Integrals]:
-    slopes = {
-        label: {state: WEIGHT * (k + m + 1) / (1.0 + (k + m + 1) * field)
-                for m, (state, field) in enumerate(states.items())}
-        for k, (label, states) in enumerate(maps.items())
-    }
-    return float(value_of(maps, np.log1p)), slopes
 
 
 def plan(times_h: Array, **options: Any) -> FixedSteps:

@@ -25,7 +25,9 @@ def crop(tissue: TissueTransport, box: Box) -> TissueTransport:
 
 
 def expand(field: Array, shape: tuple[int, int], box: Box) -> Array:
-    """(..., box) -> (..., ny, nx), zero outside the box."""
+    """(..., box) -> (..., ny, nx), zero outside the box; the field itself where the box is the whole."""
+    if field.shape[-2:] == shape:
+        return field
     out = np.zeros((*field.shape[:-2], *shape))
     out[(..., *box)] = field
     return out

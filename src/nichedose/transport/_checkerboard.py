@@ -65,14 +65,15 @@ def pack(field: NDArray[Any], dtype: type = np.float64, out: NDArray[Any] | None
     return packed
 
 
-def unpack(packed: NDArray[Any], shape: tuple[int, ...]) -> Array:
-    """(..., 2, rows, nh + 2) -> (..., ny, nx) or (..., nz, ny, nx)."""
+def unpack(packed: NDArray[Any], shape: tuple[int, ...], out: Array | None = None) -> Array:
+    """(..., 2, rows, nh + 2) -> (..., ny, nx) or (..., nz, ny, nx), contiguous."""
     front = packed.shape[:-3]
-    out = np.empty((*front, *((1, *shape) if len(shape) == 2 else shape)))
+    found = np.empty((*front, *shape)) if out is None else out
+    natural = found.reshape(*front, 1, *shape) if len(shape) == 2 else found
     inner = _inner(packed, shape)
     for colour, there, here in _halves(shape):
-        out[(..., *here)] = inner[(..., colour, *there)]
-    return out.reshape(*front, *shape)
+        natural[(..., *here)] = inner[(..., colour, *there)]
+    return found
 
 
 @dataclass(frozen=True)

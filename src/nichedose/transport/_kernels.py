@@ -24,36 +24,39 @@ STRIP = 256  # cells of all stages that fit in the innermost cache
 
 
 @jit
-def mix(terms: Array, weights: Array, count: int, out: Array) -> None:
-    """out = sum over the first ``count`` terms (6, cells) of weights x terms."""
+def mix(terms: Array, weights: Array, count: int, lo: int, hi: int, out: Array) -> None:
+    """out = sum over the first ``count`` terms (6, cells) of weights x terms, for the cells ``lo`` to ``hi``."""
     w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
     t0, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
     if count <= 1:
-        for i in range(out.size):
+        for i in range(lo, hi):
             out[i] = w0 * t0[i]
     elif count == 2:
-        for i in range(out.size):
+        for i in range(lo, hi):
             out[i] = w0 * t0[i] + w1 * t1[i]
     elif count == 3:
-        for i in range(out.size):
+        for i in range(lo, hi):
             out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i]
     elif count == 4:
-        for i in range(out.size):
+        for i in range(lo, hi):
             out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i]
     elif count == 5:
-        for i in range(out.size):
+        for i in range(lo, hi):
             out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i]
     else:
-        for i in range(out.size):
+        for i in range(lo, hi):
             out[i] = w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i] + w5 * t5[i]
 
 
 @jit
-def combine(base: Array, share: float, terms: Array, weights: Array, out: Array) -> None:
-    """out += share x base + sum over the six stages of weights x terms."""
+def combine(base: Array, share: float, terms: Array, weights: Array, lo: int, hi: int, out: Array) -> None:
+    """out += share x base + sum over the six stages of weights x terms (6, cells), for the cells ``lo`` to ``hi``.
+
+    A range, not slices: a slice of all rows is no longer contiguous, and the loop would lose its vector registers.
+    """
     w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
     t0, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
-    for i in range(out.size):
+    for i in range(lo, hi):
         out[i] += share * base[i] + (w0 * t0[i] + w1 * t1[i] + w2 * t2[i]) + (w3 * t3[i] + w4 * t4[i] + w5 * t5[i])
 
 
@@ -62,10 +65,10 @@ def predict(free: Array, moves: Array, weights: Array, i: int, mixed: Array, out
     """Sum of ``moves`` x free ligand of the stages before ``i``, and ``out`` extrapolated from them, not below 0."""
     for lo in range(0, mixed.size, STRIP):
         hi = min(lo + STRIP, mixed.size)
-        mix(free[:, lo:hi], moves, i, mixed[lo:hi])
-        mix(free[:, lo:hi], weights, i, out[lo:hi])
-    for k in range(out.size):
-        out[k] = max(out[k], 0.0)
+        mix(free, moves, i, lo, hi, mixed)
+        mix(free, weights, i, lo, hi, out)
+        for k in range(lo, hi):
+            out[k] = max(out[k], 0.0)
 
 
 @jit
@@ -77,14 +80,13 @@ def integrate(
     internalised ligand as combinations (labels, 8) of kb, ``bound`` and ``inside`` at the step's start."""
     for lo in range(0, bound.size, STRIP):
         hi = min(lo + STRIP, bound.size)
-        f, kb, b, s = free[:, lo:hi], slopes[:, lo:hi], bound[lo:hi], inside[lo:hi]
         for n in range(weights.shape[0]):
-            combine(b, 0.0, f, weights[n], out[n, 0, lo:hi])
-            combine(b, of_bound[n, 6], kb, of_bound[n], out[n, 1, lo:hi])
-            combine(b, of_inside[n, 6], kb, of_inside[n], out[n, 2, lo:hi])
-            share, total = of_inside[n, 7], out[n, 2, lo:hi]
-            for i in range(s.size):
-                total[i] += share * s[i]
+            combine(bound, 0.0, free, weights[n], lo, hi, out[n, 0])
+            combine(bound, of_bound[n, 6], slopes, of_bound[n], lo, hi, out[n, 1])
+            combine(bound, of_inside[n, 6], slopes, of_inside[n], lo, hi, out[n, 2])
+            share, total = of_inside[n, 7], out[n, 2]
+            for i in range(lo, hi):
+                total[i] += share * inside[i]
 
 
 @jit

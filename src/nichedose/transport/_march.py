@@ -22,11 +22,12 @@ STATE_PER_TOLERANCE = 2.0  # rms embedded error per step, in units of the tolera
 SOURCE_PER_TOLERANCE = 0.02  # error of the plasma quadrature per step, of the whole area under the curve
 LABEL_PER_TOLERANCE = 0.03  # what a step may lose of a label's balance, of all that will enter
 BELOW_ZERO_PER_TOLERANCE = 1e-3  # of the mean content, that a step may leave below 0 in any voxel
-NEWTON_PER_TOLERANCE = 0.3  # weighted residual of a stage
+NEWTON_PER_TOLERANCE = 1.0  # weighted residual of a stage: moves ligand between voxels, makes none
 FLOOR = 1e-3  # voxels holding less than this share of the mean (so far the largest) are judged against that share
 CG_REDUCTION = 0.1
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
+ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
 LAST = np.eye(STAGES)[-1]  # weights of the last stage alone
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
@@ -127,7 +128,7 @@ class Stages:
         """Embedded error of the step, relative (rms over voxels); the deepest value below 0, of the mean content."""
         peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels) + 1e-290
         difference = step_h * (B - B_EMBEDDED)
-        kernel.mix(self.free.reshape(STAGES, -1), difference, STAGES, _flat(self.mixed))
+        kernel.mix(self.free.reshape(STAGES, -1), difference, STAGES, 0, self.q.size, _flat(self.mixed))
         numbers = np.zeros((5, STAGES + 2))
         numbers[0, :STAGES] = difference
         bound, inside = self.combinations(step_h, difference)
@@ -165,8 +166,8 @@ class Stages:
         slopes = self.slopes.reshape(STAGES, -1)
         old_bound, old_inside = _flat(self.state[1]), _flat(self.state[2])
         old_inside *= inside[-1]
-        kernel.combine(old_bound, inside[STAGES], slopes, inside[:STAGES], old_inside)
-        kernel.combine(old_bound, bound[STAGES] - 1.0, slopes, bound[:STAGES], old_bound)
+        kernel.combine(old_bound, inside[STAGES], slopes, inside[:STAGES], 0, self.q.size, old_inside)
+        kernel.combine(old_bound, bound[STAGES] - 1.0, slopes, bound[:STAGES], 0, self.q.size, old_bound)
         self.state[0] = self.q
         self.free[0], self.slopes[0] = self.free[-1], self.slopes[-1]
         self.sums_before = self.sums_after
@@ -185,10 +186,11 @@ class Stages:
         self.free = self.free[:1].copy()
         del self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse, self.weight
 
-    def snapshot(self) -> Array:
-        """Free (per tissue), bound and internalised at the step's start, (3, ...)."""
-        free, bound, inside = (unpack(f, self.shape) for f in (self.free[0], self.state[1], self.state[2]))
-        return np.stack([self.eq.capacity * free, bound, inside])
+    def snapshot(self, out: Array) -> None:
+        """Into ``out`` (3, ...): free (per tissue), bound and internalised at the step's start."""
+        for packed, into in zip((self.free[0], self.state[1], self.state[2]), out, strict=True):
+            unpack(packed, self.shape, into)
+        out[0] *= self.eq.capacity
 
 
 def _flat(packed: Array) -> Array:
@@ -265,7 +267,7 @@ def march(
     run, out = Stages(equations) if stages is None else stages, March()
     control = _Controller(run, plasma, end_h, decay_per_h, tolerance)
     integrals = np.zeros((len(decay_per_h), 3, *run.q.shape))
-    snapshots = [np.zeros((3, *run.shape))]
+    snapshots = np.zeros((ROOM, 3, *run.shape))
     time = 0.0
     while time < end_h:
         step = control.attempt(time, out)
@@ -284,9 +286,13 @@ def march(
         run.accept()
         time = step.end_h
         out.times_h.append(time)
-        snapshots.append(run.snapshot())
+        steps = len(out.times_h) - 1
+        if steps == len(snapshots):
+            snapshots, full = np.zeros((2 * steps, *snapshots.shape[1:])), snapshots
+            snapshots[:steps] = full
+        run.snapshot(snapshots[steps])
         if progress is not None:
             progress(time / end_h)
     integrals[:, 0] *= run.capacity
-    out.integrals, out.snapshots = unpack(integrals, run.shape), np.stack(snapshots)
+    out.integrals, out.snapshots = unpack(integrals, run.shape), snapshots[: len(out.times_h)]
     return out

@@ -20,7 +20,8 @@ __all__ = ["conjugate_gradient", "flows", "jit", "multiply", "prepare_levels", "
 
 Field = NDArray[Any]
 # Reassociation lets sums use vector registers; NaN and infinity keep their meaning, they report failure.
-jit: Callable[..., Any] = numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+jit: Callable[..., Any] = numba.njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 MOST_ITERATIONS = 60
 
 
@@ -62,10 +63,19 @@ def relax(
     """Gauss-Seidel over the voxels of one colour: x = inverse (b + a sum of face x neighbour)."""
     own, other, rhs, inv, fc = x[colour], x[1 - colour], b[colour], inverse[colour], faces[colour]
     rows, places = own.shape
+    even, ag = fc.shape[0] == 0 and deep == 0, a * g
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1):
             row = k * height + y
-            flows(other, fc, g, row, height * deep, 1 - 2 * ((y + k - deep + colour) & 1), zero, line)
+            aside = 1 - 2 * ((y + k - deep + colour) & 1)
+            if even:  # a section of one conductance, in one pass
+                mine, scale, given = own[row, 1 : places - 1], inv[row, 1 : places - 1], rhs[row, 1 : places - 1]
+                above, below = other[row - 1, 1 : places - 1], other[row + 1, 1 : places - 1]
+                same, side = other[row, 1 : places - 1], other[row, 1 + aside : places - 1 + aside]
+                for j in range(mine.size):
+                    mine[j] = scale[j] * (given[j] + ag * ((above[j] + below[j]) + (same[j] + side[j])))
+                continue
+            flows(other, fc, g, row, height * deep, aside, zero, line)
             for j in range(1, places - 1):
                 own[row, j] = inv[row, j] * (rhs[row, j] + a * line[j])
 
@@ -89,13 +99,23 @@ def restrict_red(
     """
     black, inv = x[1], inverse[0]
     rows, places = black.shape
+    even, ag = faces.shape[1] == 0 and deep == 0, a * g
     coarse[...] = zero
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1):
             row = k * height + y
-            flows(black, faces[0], g, row, height * deep, 1 - 2 * ((y + k - deep) & 1), zero, line)
-            for j in range(1, places - 1):
-                line[j] = a * line[j] if inv[row, j] > zero else zero
+            aside = 1 - 2 * ((y + k - deep) & 1)
+            if even:
+                out, scale = line[1 : places - 1], inv[row, 1 : places - 1]
+                above, below = black[row - 1, 1 : places - 1], black[row + 1, 1 : places - 1]
+                same, side = black[row, 1 : places - 1], black[row, 1 + aside : places - 1 + aside]
+                for j in range(out.size):
+                    given = ag * ((above[j] + below[j]) + (same[j] + side[j]))
+                    out[j] = given if scale[j] > zero else zero
+            else:
+                flows(black, faces[0], g, row, height * deep, aside, zero, line)
+                for j in range(1, places - 1):
+                    line[j] = a * line[j] if inv[row, j] > zero else zero
             add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
 
 

@@ -108,4 +108,5 @@ def _largest_occupancy(bound: Array, target: Array) -> float:
 
 def _delivered(field: Array, shape: tuple[int, int], box: Box) -> Array:
     """Back to the whole grid. What the step control lets pass below 0 (1e-6 of the mean content) is shown as 0."""
-    return np.maximum(expand(field, shape, box), 0.0)
+    whole = expand(field, shape, box)
+    return np.maximum(whole, 0.0, out=whole)

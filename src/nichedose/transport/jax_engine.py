@@ -174,7 +174,7 @@ def simulate_jax(
     steps = FixedSteps(cut.mask, cut.grid.spacing_um, times, decay_per_h, solver_tolerance)
     decays = np.array([0.0, *decay_per_h.values()])
     with in_double_precision(PURPOSE):
-        integrals, ends = (np.asarray(f) for f in _integrals(
+        integrals, ends = (np.array(f) for f in _integrals(
             transport_inputs(cut, ligand, plasma), steps, decays, snapshots=True))
     failed = ~np.isfinite(ends).all(axis=(1, 2, 3))
     if failed.any():
