@@ -35,6 +35,7 @@ from nichedose.study.whole_body import (
     organ_ratios,
     regimen_of,
     simulate_form,
+    target_decline,
 )
 from nichedose.study.words import activity_text
 from nichedose.values import Draw, ValueUse
@@ -81,6 +82,8 @@ def body_report(
     numbers: dict[str, Any] = {}
     for done, candidate in enumerate(known):
         progress("kinetics", done, len(known))
+        if not given[candidate.name].target_by_cycle:
+            target_decline(candidate.form, candidate.cycles, draw)  # so that its values are told
         if fit is not None and fit.tells_of(candidate.form):
             own = _fitted(fit, case, setup, candidate, given[candidate.name])
             rows += own.rows

@@ -156,15 +156,16 @@ def regimen_of(
     )
 
 
-def target_decline(form: LabelledForm, number: int) -> tuple[float, ...]:
+def target_decline(form: LabelledForm, number: int, draw: Draw | None = None) -> tuple[float, ...]:
     """Tumour target in each of ``number`` cycles over that in the first, where it was measured; else empty.
 
     Of PSMA by the uptake of 177Lu-PSMA-I&T (library/data/answer.toml), which holds cells and selection too.
     """
     if number == 1 or form.target not in DECLINES:
         return ()
-    answer = load_library().answer
-    later = [v.central for v in (answer.uptake_cycle_2, answer.uptake_cycle_3, answer.uptake_cycle_4)]
+    answer, take = load_library().answer, draw if draw is not None else Draw()
+    names = ("uptake_cycle_2", "uptake_cycle_3", "uptake_cycle_4")[:number - 1]
+    later = [take(f"answer.{name}", getattr(answer, name)) for name in names]
     return tuple(1.0 if cycle == 0 else later[min(cycle, len(later)) - 1] for cycle in range(number))
 
 
