@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from test_body_fit import BOLUS, KIDNEY, LU177, SITES, build, series
 
-from nichedose.body import BodyFit, fit, sample_posterior
-from nichedose.body.sample import _refuse_bad
+from body_cases import PHYSIOLOGY, ligand
+from nichedose.body import BodyFit, BodyModel, Observation, Patient, anatomy, body_model, fit, sample_posterior
+from nichedose.body.misfit import Misfit
+from nichedose.body.rate_map import rate_map
+from nichedose.body.sample import _potential, _refuse_bad
 from nichedose.errors import BadInput, DidNotConverge
+from nichedose.values import Draw, Value
 
 
 @functools.cache
@@ -91,6 +95,24 @@ def test_bad_chains_are_refused(changes: dict, message: str) -> None:
     _refuse_bad(good)
     with pytest.raises(DidNotConverge, match=message):
         _refuse_bad({**good, **changes})
+
+
+def test_no_body_lies_far_out_nor_where_masses_do_not_add_up() -> None:
+    """Long first steps of a walk lead there: the energy is infinite, and nothing is raised through JAX."""
+    jax = pytest.importorskip("jax")
+    root = np.linalg.cholesky(normal().covariance)
+
+    def weighs_too_much(draw: Draw) -> BodyModel:
+        who = Patient(weight_kg=80.0, organ_volumes_mL={"liver": draw("liver", Value(
+            median=2e3, geometric_sd=4.0, evidence="assumed"))})
+        return body_model(who, anatomy(who, PHYSIOLOGY), ligand())
+
+    cases = ((normal().problem, np.array([1e3, 0.0])), (normal().problem, np.array([np.nan, 0.0])),
+             (Misfit((Observation(weighs_too_much, (series("kidney"),), BOLUS, LU177),), (rate_map(weighs_too_much),),
+                     ("liver",), 0.1), np.array([4.0])))
+    for problem, z in cases:
+        energy = _potential(jax, problem, np.zeros(z.size), root if z.size == 2 else np.eye(1))
+        assert np.isposinf(float(energy(jax.numpy.asarray(z))))
 
 
 def test_bad_numbers_are_refused() -> None:

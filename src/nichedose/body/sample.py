@@ -12,7 +12,7 @@ import numpy as np
 
 from nichedose.body.misfit import Misfit
 from nichedose.body.posterior import BodyFit
-from nichedose.errors import BadInput, DidNotConverge
+from nichedose.errors import BadInput, DidNotConverge, OutOfValidity
 from nichedose.fields.grid import Array
 from nichedose.fields.threads import on_one_blas_thread
 from nichedose.jax_support import require_jax
@@ -23,6 +23,7 @@ PURPOSE = "Sampling the posterior of a body fit"
 INSTALL = "pip install 'nichedose[bayes]'"
 MOST_R_HAT, LEAST_ESS, MOST_DIVERGENT = 1.05, 100.0, 0.01
 TREE_DEPTH = 6  # at most 63 steps a draw: the scores are round
+FARTHEST = 8.0  # scores: priors hold 1e-15 beyond, and rates overflow far out, where the first long steps lead
 SCATTER = 0.1  # of the chains' starts around the mode, in posterior standard deviations
 
 
@@ -77,12 +78,20 @@ def _double_in_all_threads() -> Iterator[Any]:
 
 
 def _potential(jax: Any, problem: Misfit, mode: Array, root: Array) -> Any:
-    """-log posterior at round scores, with the slopes of the fit as its derivative."""
+    """-log posterior at round scores, with the slopes of the fit as its derivative; infinite where no body can be."""
     shapes = (jax.ShapeDtypeStruct((), np.float64), jax.ShapeDtypeStruct((mode.size,), np.float64))
 
     def energy_and_slope(z: Any) -> tuple[Array, Array]:
-        misfit, slope = problem.with_slope(mode + root @ np.asarray(z))
-        return np.asarray(0.5 * misfit @ misfit), root.T @ (slope.T @ misfit)
+        nowhere = np.array(np.inf), np.zeros(mode.size)
+        scores = mode + root @ np.asarray(z)
+        if not np.abs(scores).max() <= FARTHEST:
+            return nowhere
+        try:
+            misfit, slope = problem.with_slope(scores)
+        except (BadInput, OutOfValidity):  # organs that outweigh the body, for example
+            return nowhere
+        energy = np.asarray(0.5 * misfit @ misfit)
+        return (energy, root.T @ (slope.T @ misfit)) if np.isfinite(energy) else nowhere
 
     def call(z: Any) -> Any:
         return jax.pure_callback(energy_and_slope, shapes, z, vmap_method="sequential")
