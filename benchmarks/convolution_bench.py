@@ -21,7 +21,7 @@ from scipy import fft, signal
 
 from nichedose.dose.cubes import cube_kernel
 from nichedose.dose.kernels import radial_kernel
-from nichedose.dose.spectral import convolve_padded, even_spectrum, padded_length
+from nichedose.dose.padded import convolve_padded, padded_periods, padded_spectrum
 
 WIDTH_UM = 2000.0
 
@@ -65,16 +65,16 @@ def whole(octant: np.ndarray) -> np.ndarray:
 
 def compare(n: int, half: int, dtype: type, workers: int, repeat: int, other: bool) -> None:
     octant = cube_kernel(radial_kernel("177Lu", "beta"), (WIDTH_UM / half,) * 3, (half,) * 3)
-    period = padded_length(n, half)
-    spectrum = even_spectrum(octant, (period,) * 3, dtype)
+    periods = padded_periods((n,) * 3, (half,) * 3)
+    spectrum = padded_spectrum(octant, periods, dtype)
     field = np.random.default_rng(0).random((n, n, n)).astype(dtype)
 
     def ours() -> np.ndarray:
-        return convolve_padded(field, spectrum, (period,) * 3, workers)
+        return convolve_padded(field, spectrum, periods, workers)
 
     seconds = best(ours, repeat)
     itemsize = 2 * np.dtype(dtype).itemsize
-    passes = 6 * 2 * period * period * (period // 2 + 1) * itemsize
+    passes = 6 * 2 * periods[0] * periods[1] * (periods[2] // 2 + 1) * itemsize
     limit = passes / copy_bandwidth(passes // 12, workers, repeat)
     log = math.log2(n) * n**3
     print(f"{n}^3, kernel {2 * half + 1}^3, {np.dtype(dtype).name}: {seconds:.3f} s, {seconds / log * 1e9:.3f} ns per "

@@ -15,7 +15,6 @@ from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.planar import voxel_kernel
 from nichedose.dose.result import Quality
-from nichedose.dose.spectral import convolve_padded, convolve_with, even_spectrum, padded_length
 from nichedose.dose.volume import convolve, memory_needed_bytes
 from nichedose.dose.voxels import voxel_s_values
 from nichedose.errors import BadInput
@@ -178,17 +177,6 @@ def test_single_precision() -> None:
     double, single = (convolve(field, "211At", 10.0, dtype=d).total_Gy for d in (np.float64, np.float32))
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, double, atol=1e-6 * float(double.max()))
-
-
-def test_pruned_transforms_against_a_direct_convolution() -> None:
-    octant, field = RNG.random((4, 3, 5)), RNG.random((7, 8, 9))
-    shape = field.shape
-    z, y, x = (padded_length(n, m - 1) for n, m in zip(shape, octant.shape, strict=True))
-    spectrum = even_spectrum(octant, (z, y, x))
-    expected = signal.convolve(field, _even(octant), mode="full", method="direct")[3:10, 2:10, 4:13]
-    for workers in (1, 2):
-        np.testing.assert_allclose(convolve_padded(field, spectrum, (z, y, x), workers), expected, rtol=1e-12)
-    np.testing.assert_allclose(convolve_with(np, field, spectrum, (z, y, x)), expected, rtol=1e-12)
 
 
 def test_uniform_surroundings_are_the_lesion() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nichedose.dose.cubes import cube_kernel, pair_averages, tent_average, windowed_density
 from nichedose.dose.kernels import RadialKernel
-from nichedose.dose.spectral import convolve_padded, even_spectrum, padded_length
+from nichedose.dose.padded import convolve_padded, padded_periods, padded_spectrum
 from nichedose.fields.grid import Array
 
 __all__ = ["WINDOW", "coarse_tail", "core_octant", "interpolation_error", "tail_octant"]
@@ -34,9 +34,9 @@ def coarse_tail(kernel: RadialKernel, spacing_um: float, factor: int, field: Rea
     for grid in grids:  # each product moves the axis that it treated to the end
         coarse = np.tensordot(coarse, grid, axes=(0, 0))
     octant = tail_octant(kernel, spacing_um, factor, field.shape)
-    z, y, x = (padded_length(n, m - 1) for n, m in zip(coarse.shape, octant.shape, strict=True))
-    spectrum = even_spectrum(octant, (z, y, x), field.dtype)
-    out = convolve_padded(np.ascontiguousarray(coarse), spectrum, (z, y, x), workers)
+    nz, ny, nx = octant.shape
+    periods = padded_periods(coarse.shape, (nz - 1, ny - 1, nx - 1))
+    out = convolve_padded(coarse, padded_spectrum(octant, periods, field.dtype), periods, workers)
     for grid in grids:
         out = np.tensordot(out, grid, axes=(0, 1))
     return np.ascontiguousarray(out)

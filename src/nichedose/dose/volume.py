@@ -18,14 +18,9 @@ from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_s
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, energy_MeV_per_decay
 from nichedose.dose.numbers import check_oblong, one_number, real_array, whole_number
+from nichedose.dose.padded import convolve_padded, padded_periods, padded_spectrum
 from nichedose.dose.result import Quality
-from nichedose.dose.spectral import (
-    convolve_mirrored,
-    convolve_padded,
-    convolve_with,
-    even_spectrum,
-    padded_length,
-)
+from nichedose.dose.spectral import convolve_mirrored, convolve_with, even_spectrum
 from nichedose.dose.tail import WINDOW, coarse_tail, core_octant, interpolation_error, tail_octant
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
@@ -35,6 +30,7 @@ __all__ = ["ConvolvedDose", "convolve", "memory_needed_bytes"]
 
 Real = NDArray[np.floating[Any]]
 Shape = tuple[int, int, int]
+_Layout = Literal["padded", "even", "mirrored"]
 _SPARE = 0.9  # of the machine's memory may be used
 _MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
 _AUTO_GAIN = 1.5  # a coarse tail is used where the padded grid shrinks by this factor
@@ -178,10 +174,10 @@ def _plan(key: KernelKey, shape: Shape, spacing: tuple[float, float, float], sur
         return _Plan(key, spacing, _shape(min(r, _MIRROR_PERIODS * p) for r, p in zip(reach, periods, strict=True)),
                      periods, 1)
     half = _shape(min(r, n - 1) for r, n in zip(reach, shape, strict=True))
-    periods = _shape(padded_length(n, h) for n, h in zip(shape, half, strict=True))
+    periods = padded_periods(shape, half)
     factor = _COARSE if coarsen == "auto" else coarsen
     core = _shape(min(int(WINDOW[1] * factor) + 2, h) for h in half)
-    smaller = _shape(padded_length(n, h) for n, h in zip(shape, core, strict=True))
+    smaller = padded_periods(shape, core)
     gain = math.prod(periods) / math.prod(smaller)
     if factor == 1 or gain == 1.0 or len(set(spacing)) > 1 or (coarsen == "auto" and gain < _AUTO_GAIN):
         return _Plan(key, spacing, half, periods, 1)
@@ -190,20 +186,20 @@ def _plan(key: KernelKey, shape: Shape, spacing: tuple[float, float, float], sur
 
 def _one(field: Real, plan: _Plan, surroundings: str, tiles: Shape | None, workers: int) -> Real:
     if surroundings == "mirror":
-        return convolve_mirrored(field, _spectrum(plan, field.dtype.str, True), workers)
+        return convolve_mirrored(field, _spectrum(plan, field.dtype.str, "mirrored"), workers)
     if tiles is not None:
         return _tiled(field, plan, tiles, workers)
     if plan.coarsen > 1:
-        dose = convolve_padded(field, _spectrum(plan, field.dtype.str, False), plan.periods, workers)
+        dose = convolve_padded(field, _spectrum(plan, field.dtype.str, "padded"), plan.periods, workers)
         tail = coarse_tail(plan.key.kernel, plan.spacing[0], plan.coarsen, field, workers)
         tail *= GY_PER_MEV_MBQ_H_PER_L
         dose += tail
         return dose
-    return convolve_padded(field, _spectrum(plan, field.dtype.str, False), plan.periods, workers)
+    return convolve_padded(field, _spectrum(plan, field.dtype.str, "padded"), plan.periods, workers)
 
 
 def _elsewhere(xp: ModuleType, field: Real, plan: _Plan) -> Real:
-    spectrum = _spectrum(plan, field.dtype.str, False)
+    spectrum = _spectrum(plan, field.dtype.str, "even")
     dose = convolve_with(xp, xp.asarray(field), xp.asarray(spectrum), plan.periods)
     return np.array(dose, dtype=field.dtype)  # a copy: what other namespaces hand over may be read-only
 
@@ -211,8 +207,8 @@ def _elsewhere(xp: ModuleType, field: Real, plan: _Plan) -> Real:
 def _tiled(field: Real, plan: _Plan, tiles: Shape, workers: int) -> Real:
     """Each tile of the result from the part of the map within reach; margins that hold nothing are not computed."""
     sizes = _shape(min(t, n) for t, n in zip(tiles, field.shape, strict=True))
-    periods = _shape(padded_length(t, 2 * h) for t, h in zip(sizes, plan.half, strict=True))
-    spectrum = _spectrum(_Plan(plan.key, plan.spacing, plan.half, periods, 1), field.dtype.str, False)
+    periods = padded_periods(_shape(t + h for t, h in zip(sizes, plan.half, strict=True)), plan.half)
+    spectrum = _spectrum(_Plan(plan.key, plan.spacing, plan.half, periods, 1), field.dtype.str, "padded")
     out = np.zeros_like(field)
     for corner in product(*(range(0, n, t) for n, t in zip(field.shape, sizes, strict=True))):
         ends = [min(a + t, n) for a, t, n in zip(corner, sizes, field.shape, strict=True)]
@@ -226,21 +222,24 @@ def _tiled(field: Real, plan: _Plan, tiles: Shape, workers: int) -> Real:
     return out
 
 
-def _spectrum(plan: _Plan, dtype: str, fill: bool) -> Real:
+def _spectrum(plan: _Plan, dtype: str, layout: _Layout) -> Real:
     small = math.prod(p // 2 + 1 for p in plan.periods) < 1 << 23  # 64 MiB in double precision
-    return _cached_spectrum(plan, dtype, fill) if small else _new_spectrum(plan, dtype, fill)
+    return _cached_spectrum(plan, dtype, layout) if small else _new_spectrum(plan, dtype, layout)
 
 
 @lru_cache(maxsize=8)
-def _cached_spectrum(plan: _Plan, dtype: str, fill: bool) -> Real:
-    return _new_spectrum(plan, dtype, fill)
+def _cached_spectrum(plan: _Plan, dtype: str, layout: _Layout) -> Real:
+    return _new_spectrum(plan, dtype, layout)
 
 
-def _new_spectrum(plan: _Plan, dtype: str, fill: bool) -> Real:
-    spectrum = even_spectrum(_octant(plan), plan.periods)
-    if fill:  # evenly: the zero frequency alone
-        spectrum[0, 0, 0] = plan.key.kernel.total_MeV
-    return np.asarray(spectrum * GY_PER_MEV_MBQ_H_PER_L, dtype=np.dtype(dtype))
+def _new_spectrum(plan: _Plan, dtype: str, layout: _Layout) -> Real:
+    octant = GY_PER_MEV_MBQ_H_PER_L * _octant(plan)
+    if layout == "padded":
+        return padded_spectrum(octant, plan.periods, dtype)
+    spectrum = even_spectrum(octant, plan.periods, dtype)
+    if layout == "mirrored":  # what the kernel does not hold evenly: the zero frequency alone
+        spectrum[0, 0, 0] = GY_PER_MEV_MBQ_H_PER_L * plan.key.kernel.total_MeV
+    return spectrum
 
 
 def _octant(plan: _Plan) -> Array:
@@ -277,7 +276,7 @@ def _coarse_error_MeV(key: KernelKey, spacing_um: float, factor: int) -> float:
 def memory_needed_bytes(field_shape: Shape, periods: Shape, qualities: int, itemsize: int = 8) -> int:
     """Peak memory of a convolution beside the map itself: results, half-transformed map, spectrum and work."""
     voxels = math.prod(field_shape)
-    half = field_shape[0] * periods[1] * (periods[2] // 2 + 1) * 2 * itemsize
+    half = field_shape[0] * (periods[1] // 2 + 1) * periods[2] * 2 * itemsize
     octant = math.prod(p // 2 + 1 for p in periods)
     return voxels * itemsize * (qualities + 1) + half + octant * (16 + itemsize)
 

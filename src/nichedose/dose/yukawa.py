@@ -13,8 +13,9 @@ import numpy as np
 
 from nichedose.dose.cubes import cube_kernel, half_widths
 from nichedose.dose.kernels import RadialKernel
+from nichedose.dose.padded import convolve_padded, padded_periods, padded_spectrum
 from nichedose.dose.planar import voxel_kernel
-from nichedose.dose.spectral import convolve_mirrored, convolve_padded, even_spectrum, padded_length
+from nichedose.dose.spectral import convolve_mirrored, even_spectrum
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.fields.threads import one_blas_thread
@@ -65,8 +66,9 @@ def spread_yukawa(
         out = convolve_mirrored(field, spectrum)
     else:
         octant = octant[:, :ny, :nx]
-        z, y, x = (padded_length(n, m - 1) for n, m in zip(field.shape, octant.shape, strict=True))
-        out = convolve_padded(np.ascontiguousarray(field), even_spectrum(octant, (z, y, x)), (z, y, x))
+        mz, my, mx = octant.shape
+        periods = padded_periods(field.shape, (mz - 1, my - 1, mx - 1))
+        out = convolve_padded(field, padded_spectrum(octant, periods), periods)
     return np.asarray(np.maximum(out[0] if source.ndim == 2 else out, 0.0))
 
 
