@@ -252,6 +252,8 @@ class TissueOptions(_Part):
         default="physics", description="'combined': the hypoxia signature has a say in where oxygen is low")
     matrix_hindrance: bool = Field(
         default=False, description="dense matrix slows diffusion, large molecules more; sizes assumed")
+    vessel_gradients: bool = Field(
+        default=False, description="what is trapped around a voxel's own vessels before it has mixed; empty sites")
 
 
 class EffectOptions(_Part):

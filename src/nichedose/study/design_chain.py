@@ -99,6 +99,8 @@ def design_chain(
         raise NotComputed("daughters that migrate are not followed by derivatives")
     if setup.case.tissue.matrix_hindrance:
         raise NotComputed("hindrance by the matrix depends on size in a way that derivatives do not follow")
+    if setup.case.tissue.vessel_gradients:
+        raise NotComputed("gradients around vessels depend on sites and size in a way that derivatives do not follow")
     if not world.options.plain:
         raise NotComputed("survival options that mix cells within a voxel are not followed by derivatives")
     effects = world.effects(candidate)

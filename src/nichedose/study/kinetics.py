@@ -21,13 +21,19 @@ from nichedose.transport import (
     LigandKinetics,
     TissueTransport,
     TransportSolution,
+    around_vessels,
     exchange_rate,
+    exchange_rates,
     ligand_from_size,
     simulate,
+    trapping_per_h,
 )
 from nichedose.values import Draw
 
-__all__ = ["FormRun", "ligand_kinetics", "plasma_curve", "plasma_input", "solve_form", "tissue_and_ligand"]
+__all__ = [
+    "FormRun", "gradients_around_vessels", "ligand_kinetics", "plasma_curve", "plasma_input", "solve_form",
+    "tissue_and_ligand",
+]
 
 HALF_LIVES_FOLLOWED = 10.0  # leaves 0.1 % of the label undecayed; the ledger states it as "left"
 
@@ -74,16 +80,20 @@ def solve_form(
     draw: Draw,
     permeability_factor: float = 1.0,
     reference_matrix: Array | None = None,
+    vessel_gradients: bool = False,
 ) -> FormRun:
     """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass).
 
     ``permeability_factor`` is what partner drugs do to vessel walls. With ``reference_matrix`` (ny, nx), the matrix
-    before any partner, dense matrix hinders diffusion.
+    before any partner, dense matrix hinders diffusion. ``vessel_gradients``: below the voxel, for the label that lives
+    longest.
     """
-    transport, ligand = tissue_and_ligand(
-        tissue, form, parameters, draw, permeability_factor=permeability_factor, reference_matrix=reference_matrix)
-    injected_nmol = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * mass_factor
     half_lives = {name: half_life_h(name) for name in radionuclides}
+    slowest = math.log(2.0) / max(half_lives.values()) if vessel_gradients else None
+    transport, ligand = tissue_and_ligand(
+        tissue, form, parameters, draw, permeability_factor=permeability_factor, reference_matrix=reference_matrix,
+        gradients_decay_per_h=slowest)  # fmt: skip
+    injected_nmol = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * mass_factor
     try:
         solution = simulate(
             transport,
@@ -99,23 +109,44 @@ def solve_form(
 
 def tissue_and_ligand(
     tissue: TissueMap, form: LabelledForm, parameters: TissueParameters, draw: Draw, *,
-    permeability_factor: float = 1.0, reference_matrix: Array | None = None,
+    permeability_factor: float = 1.0, reference_matrix: Array | None = None, gradients_decay_per_h: float | None = None,
 ) -> tuple[TissueTransport, LigandKinetics]:
-    """What transport is asked: the tissue as ``form`` meets it, and its rates. Options as in `solve_form`."""
+    """What transport is asked: the tissue as ``form`` meets it, and its rates. Options as in `solve_form`; gradients
+    around vessels, where a decay constant is given, are those of that label."""
     ligand = ligand_kinetics(form, parameters, draw, permeability_factor)
     vessels = tissue.vessel_surface_per_cm
     mean_vessels = float(vessels[tissue.mask].mean())
     perfusion = draw("tissue.perfusion_mL_per_min_per_mL", parameters.perfusion_mL_per_min_per_mL)
     flow_per_h = perfusion * 60.0 * (vessels / mean_vessels if mean_vessels > 0.0 else np.zeros_like(vessels))
+    sites = tissue.targets[form.target].total_nmol_per_L
+    factor = None if reference_matrix is None else diffusivity_factor(
+        tissue.matrix, reference_matrix, tissue.mask, form, parameters, draw)
+    if gradients_decay_per_h is None:
+        enter = exchange_rate(vessels, ligand.permeability_um_per_s, flow_per_h)
+    else:
+        radius = draw("tissue.vessel_radius_um", parameters.vessel_radius_um)
+        diffusivity = ligand.diffusivity_um2_per_s * (1.0 if factor is None else factor)
+        series = gradients_around_vessels(vessels, radius, sites, ligand, diffusivity, gradients_decay_per_h)
+        enter, _ = exchange_rates(vessels, ligand.permeability_um_per_s, flow_per_h, series_per_h=series)
     transport = TissueTransport(
         grid=tissue.grid,
         mask=tissue.mask,
-        target_nmol_per_L=tissue.targets[form.target].total_nmol_per_L,
-        exchange_per_h=exchange_rate(vessels, ligand.permeability_um_per_s, flow_per_h),
-        diffusivity_factor=None if reference_matrix is None else diffusivity_factor(
-            tissue.matrix, reference_matrix, tissue.mask, form, parameters, draw),
+        target_nmol_per_L=sites,
+        exchange_per_h=enter,
+        diffusivity_factor=factor,
     )
     return transport, ligand
+
+
+def gradients_around_vessels(
+    vessels: Array, vessel_radius_um: float, sites: Array, ligand: LigandKinetics, diffusivity: Array | float,
+    decay_per_h: float,
+) -> Array:  # fmt: skip
+    """Conductance behind the vessel walls, `around_vessels`, for a label in tissue with empty ``sites``."""
+    loss = ligand.void_fraction * decay_per_h + trapping_per_h(
+        ligand.association_L_per_nmol_per_h, ligand.dissociation_per_h, ligand.internalisation_per_h, sites, decay_per_h
+    )
+    return around_vessels(vessels, vessel_radius_um, ligand.void_fraction * diffusivity, loss)
 
 
 def plasma_input(

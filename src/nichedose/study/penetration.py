@@ -15,7 +15,7 @@ from nichedose.fields import Array, Mesh, radial_mesh, voxel_mesh
 from nichedose.library import Library
 from nichedose.nuclide import half_life_h
 from nichedose.study.hindrance import diffusivity_factor
-from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, ligand_kinetics, plasma_input
+from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, gradients_around_vessels, ligand_kinetics, plasma_input
 from nichedose.study.responses import prepare
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.sources import sources_of
@@ -32,12 +32,10 @@ from nichedose.transport import (
     InterstitialFlow,
     Ligand,
     Site,
-    around_vessels,
     exchange_rate,
     exchange_rates,
     interstitial_flow,
     simulate_course,
-    trapping_per_h,
 )
 from nichedose.values import Draw, Source, ValueUse
 
@@ -146,7 +144,8 @@ class _Chain:
     def run(self, progress: Progress) -> Penetration:
         vessels, permeability = self.tissue.vessel_surface_per_cm, self.kinetics.permeability_um_per_s
         flow, fluid = _flow(self.mesh, self.tissue, self.library, self.draw)
-        series = self.series(vessels, self.open_sites)
+        series = gradients_around_vessels(
+            vessels, self.vessel_radius, self.open_sites, self.kinetics, self.diffusivity, self.decay)
         mixed = exchange_rate(vessels, permeability, self.perfusion)
         limited = exchange_rates(vessels, permeability, self.perfusion, series_per_h=series)
         filtered = exchange_rates(
@@ -182,13 +181,6 @@ class _Chain:
             for s in self.sites
         )
         return Ligand("ligand", self.diffusivity, k.void_fraction, into, out, bindings, k.release_per_h)
-
-    def series(self, vessels: Array, sites: Array | float) -> Array:
-        k = self.kinetics
-        loss = k.void_fraction * self.decay + trapping_per_h(
-            k.association_L_per_nmol_per_h, k.dissociation_per_h, k.internalisation_per_h, sites, self.decay
-        )
-        return around_vessels(vessels, self.vessel_radius, k.void_fraction * self.diffusivity, loss)
 
     def around(self) -> tuple[Array, Array]:
         """Ligand in all states around one vessel that has the section's mean vessels and sites around it."""

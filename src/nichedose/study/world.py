@@ -124,6 +124,7 @@ class World:
                 draw=self.draw,
                 permeability_factor=state.permeability_factor,
                 reference_matrix=before.matrix if self.setup.case.tissue.matrix_hindrance else None,
+                vessel_gradients=self.setup.case.tissue.vessel_gradients,
             )
             for tissue, before in zip(state.maps, self.maps, strict=True)
         )
