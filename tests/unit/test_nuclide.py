@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from radioactivedecay import Inventory
+from radioactivedecay import Inventory, Nuclide
 
 from nichedose.errors import BadInput
 from nichedose.nuclide import (
@@ -20,7 +20,9 @@ from nichedose.nuclide import (
     emissions,
     half_life_h,
     known_nuclides,
+    progeny,
 )
+from nichedose.nuclide.names import database_name
 
 
 @pytest.mark.parametrize(("written", "name"), [
@@ -146,7 +148,19 @@ def test_longest_half_life_that_is_none(longest: object) -> None:
         chain("225Ac", longest)  # type: ignore[arg-type]
 
 
-def test_chains_are_imported_only_when_asked() -> None:
-    code = ("import sys; from nichedose.nuclide import emissions; emissions('177Lu'); "
+def test_chain_does_not_import_radioactivedecay() -> None:  # it draws matplotlib in, for seconds
+    code = ("import sys; from nichedose.nuclide import chain; chain('225Ac'); "
             "sys.exit('radioactivedecay' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_progeny_of_every_nuclide_are_those_of_radioactivedecay() -> None:
+    known = known_nuclides("icrp107")
+    ends = 0
+    for name in known:
+        theirs = Nuclide(database_name(name, "icrp107"))
+        shares = dict(zip(theirs.progeny(), theirs.branching_fractions(), strict=True))
+        ours = {database_name(p, "icrp107"): fraction for p, fraction in progeny(name, "icrp107")}
+        assert ours == {p: f for p, f in shares.items() if p in ours and f > 0.0}
+        ends += len(shares) - len(ours)
+    assert ends > 0  # stable progeny and fission are left out

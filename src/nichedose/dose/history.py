@@ -55,9 +55,10 @@ def compress_history(
     terms = _decompose(times_h, courses, tia.ravel()[at], dose.ravel()[at], base)
     most = len(terms.curves)
     counts = range(min(MOST_PAIRS, most) + 1) if pairs is None else [min(pairs, most)]
+    bound = _bound(times_h, terms, base, dose, mask, spread)
     count, error = 0, 0.0
     for count in counts:
-        error = _bound(times_h, terms, count, base, dose, mask, spread)
+        error = bound(count)
         if error <= G_TARGET:
             break
     maps = spread(_on_grid(terms.amplitudes[:count], mask)) if count else np.empty((0, *mask.shape))
@@ -89,9 +90,9 @@ def _decompose(times_h: Array, courses: Array, totals: Array, dose: Array, base:
 
 
 def _bound(
-    times_h: Array, terms: _Terms, kept: int, base: Array, dose: Array, mask: BoolArray, spread: Spread
-) -> float:
-    """Largest change of G in any voxel when only the first ``kept`` pairs are used, over the repair half-times.
+    times_h: Array, terms: _Terms, base: Array, dose: Array, mask: BoolArray, spread: Spread
+) -> Callable[[int], float]:
+    """Largest change of G in any voxel when only the first so many pairs are used, over the repair half-times.
 
     In the metric G = |rate|^2 / dose^2, so dropping a rate d changes G by at most 2 sqrt(G) |d|/dose + (|d|/dose)^2,
     and |d| in a voxel is at most the spread of the dropped norms. sqrt(G) is at most that of the mean course plus what
@@ -100,15 +101,24 @@ def _bound(
     forms = np.stack([repair_form(times_h.tobytes(), half) for half in REPAIR_HALF_TIMES_H])
     base_norm = float(np.sqrt(np.einsum("t,rts,s->r", base, forms, base).max()))
     gram = np.einsum("it,rts,js->rij", terms.curves, forms, terms.curves, optimize=True)
-    norms = [_norms(terms.amplitudes[start:], gram[:, start:, start:]) for start in (0, kept)]
     positive = mask & (dose > 0.0)
-    everything, dropped = (spread(_on_grid(np.stack(norms), mask))[:, positive] / dose[positive])
-    return float(np.max((2.0 * (base_norm + everything) + dropped) * dropped, initial=0.0))
+
+    def share(start: int) -> Array:
+        norms = _norms(terms.amplitudes[start:], gram[:, start:, start:])
+        return np.asarray(spread(_on_grid(norms[None], mask))[0][positive] / dose[positive])
+
+    everything = share(0)
+
+    def bound(kept: int) -> float:
+        dropped = share(kept) if kept else everything
+        return float(np.max((2.0 * (base_norm + everything) + dropped) * dropped, initial=0.0))
+
+    return bound
 
 
 def _norms(amplitudes: Array, gram: Array) -> Array:
     """Norm of the given terms in each voxel, the largest over the repair half-times, (n_voxel,)."""
-    squared = [np.sum(amplitudes * (g @ amplitudes), axis=0) for g in gram]
+    squared = [np.einsum("iv,iv->v", amplitudes, g @ amplitudes) for g in gram]
     return np.asarray(np.sqrt(np.maximum(np.max(squared, axis=0), 0.0)))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from nichedose.errors import BadInput, NotComputed
 from nichedose.fields.grid import Array, BoolArray
@@ -131,7 +130,11 @@ def _flatten(
 
 
 def _log_mean(logs: Array, weights: Array) -> float:
-    return float(logsumexp(logs, b=weights) - np.log(weights.sum()))
+    """Natural log of the weighted mean of exp(logs), safe where every survival is below the smallest float."""
+    top = float(np.max(logs, where=weights > 0.0, initial=-np.inf))
+    if top == -np.inf:
+        return top
+    return top + float(np.log(weights @ np.exp(np.minimum(logs - top, 0.0)) / weights.sum()))
 
 
 def _log_mean_of_best(logs: Array, weights: Array, share: float) -> float:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, NichedoseError
 from nichedose.nuclide import ensdf
 from nichedose.nuclide.emissions import decay_per_h, half_life_h
 from nichedose.nuclide.names import canonical_name, database_name, known_nuclides
 from nichedose.nuclide.sources import Source, chosen_source
 
 __all__ = ["ChainMember", "chain", "chain_activities", "progeny"]
+
+_ICRP_TABLE = Path("icrp107_ame2020_nubase2020") / "decay_data.npz"  # in radioactivedecay 0.6
 
 
 @dataclass(frozen=True)
@@ -137,13 +141,24 @@ def _progeny(name: str, source: Source) -> tuple[tuple[str, float], ...]:
     """Radioactive progeny and branching fractions; stable nuclides and spontaneous fission are ends."""
     if source == "ensdf":
         return tuple((str(p), float(f)) for p, f in ensdf.record(name).get("progeny", {}).items())
-    from radioactivedecay import Nuclide  # takes seconds to import, and many runs need no chain
-
-    nuclide = Nuclide(database_name(name, source))
     known = set(known_nuclides(source))
-    pairs = ((_canonical_or_none(p, known), float(f)) for p, f in zip(nuclide.progeny(), nuclide.branching_fractions(),
-                                                                       strict=True))
+    pairs = ((_canonical_or_none(p, known), float(f)) for p, f in _icrp_table()[database_name(name, source)])
     return tuple((p, f) for p, f in pairs if p is not None and f > 0.0)
+
+
+@lru_cache(maxsize=1)
+def _icrp_table() -> dict[str, list[tuple[str, float]]]:
+    """What each nuclide of ICRP Publication 107 decays to, from radioactivedecay's own table.
+
+    The table is read where it lies: importing the package draws matplotlib and pandas in, which takes two seconds of
+    every process that needs a chain.
+    """
+    spec = find_spec("radioactivedecay")
+    if spec is None or spec.origin is None:
+        raise NichedoseError("The package radioactivedecay is not installed: pip install radioactivedecay")
+    with np.load(Path(spec.origin).parent / _ICRP_TABLE, allow_pickle=True) as table:
+        rows = zip(table["nuclides"], table["progeny"], table["bfs"], strict=True)
+        return {str(name): list(zip(progeny, fractions, strict=True)) for name, progeny, fractions in rows}
 
 
 def _canonical_or_none(name: str, known: set[str]) -> str | None:
