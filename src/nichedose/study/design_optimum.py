@@ -146,8 +146,8 @@ def _within(central: Optimum, name: str, unit: str) -> str:
     if ends[0] == ends[1]:
         return f"{low:.2g} {unit}, the only one tried"
     if open_below and open_above:
-        return f"any of {low:.2g} to {high:.2g} {unit}"
-    return (f"{high:.2g} {unit} or less" if open_below else f"{low:.2g} {unit} or more" if open_above else
+        return f"any of {_range((low, high))} {unit}"
+    return (f"{_two(high)} {unit} or less" if open_below else f"{_two(low)} {unit} or more" if open_above else
             f"{_range((low, high))} {unit}")
 
 
@@ -179,7 +179,7 @@ def optimum_part(
     for name in PROPERTIES:
         per = _per(name)
         over = [getattr(d.design, name) / per for d in found]
-        rows.append((WORDS[name], f"{getattr(central.design, name) / per:.2g}",
+        rows.append((WORDS[name], _two(getattr(central.design, name) / per),
                      _range((central.flat[name][0] / per, central.flat[name][1] / per)),
                      _range((getattr(central.low, name) / per, getattr(central.high, name) / per)),
                      _range((min(over), max(over))) if over else None, central.at_edge(name) or "no"))
@@ -214,5 +214,10 @@ def _per(name: str) -> float:
 
 
 def _range(ends: tuple[float, float]) -> str:
-    low, high = f"{ends[0]:.2g}", f"{ends[1]:.2g}"
+    low, high = map(_two, ends)
     return low if low == high else f"{low} to {high}"
+
+
+def _two(value: float) -> str:
+    """Two digits, without powers of ten for hundreds."""
+    return f"{value:.0f}" if value >= 100.0 else f"{value:.2g}"

@@ -222,13 +222,14 @@ def _findings(
     taken = [name for _, name in flips if name]
     winners = {n: float(np.mean([_winner(s, -1) == n for s in every])) for n in central.log_kill}
     first = {n: float(np.mean([_winner(s, 0) == n for s in every])) for n in central.log_kill}
-    flipped = f"{100 * len(taken) / len(every):.0f} % of {len(every)} {'draws' if draws else 'central run'}"
     low, high = probability_interval(len(taken) / len(every), len(every))
+    flipped = (f"changes in {100 * len(taken) / len(every):.0f} % of {len(every)} draws (95 %: {100 * low:.0f} to "
+               f"{100 * high:.0f} %)" if draws else
+               f"{'changes' if taken else 'does not change'} in the central run")
     successor = max(set(taken), key=taken.count) if taken else ""
     answer = (
-        f"{barrier.capitalize()} down to a factor of {factors[-1]:.2g}: the first place changes in {flipped} (95 %: "
-        f"{100 * low:.0f} to {100 * high:.0f} %)"
-        + (f", most often to {successor}, at a factor of {_range(places)}." if taken else "."))
+        f"{barrier.capitalize()} down to a factor of {factors[-1]:.2g}: the first place {flipped}"
+        + (f", {'most often ' if draws else ''}to {successor}, at a factor of {_range(places)}." if taken else "."))
     parts = (
         Part("What was swept", (f"{barrier.capitalize()}: {_MEANING[barrier]}.",
                                 _oxygen_in_words(central.oxygen_mmHg))),
