@@ -14,7 +14,7 @@ from body_cases import PHYSIOLOGY, ligand
 from nichedose.body import BodyFit, BodyModel, Observation, Patient, anatomy, body_model, fit, sample_posterior
 from nichedose.body.misfit import Misfit
 from nichedose.body.rate_map import rate_map
-from nichedose.body.sample import _potential, _refuse_bad
+from nichedose.body.sample import _double_in_all_threads, _potential, _refuse_bad
 from nichedose.errors import BadInput, DidNotConverge
 from nichedose.values import Draw, Value
 
@@ -99,7 +99,7 @@ def test_bad_chains_are_refused(changes: dict, message: str) -> None:
 
 def test_no_body_lies_far_out_nor_where_masses_do_not_add_up() -> None:
     """Long first steps of a walk lead there: the energy is infinite, and nothing is raised through JAX."""
-    jax = pytest.importorskip("jax")
+    pytest.importorskip("jax")
     root = np.linalg.cholesky(normal().covariance)
 
     def weighs_too_much(draw: Draw) -> BodyModel:
@@ -110,9 +110,10 @@ def test_no_body_lies_far_out_nor_where_masses_do_not_add_up() -> None:
     cases = ((normal().problem, np.array([1e3, 0.0])), (normal().problem, np.array([np.nan, 0.0])),
              (Misfit((Observation(weighs_too_much, (series("kidney"),), BOLUS, LU177),), (rate_map(weighs_too_much),),
                      ("liver",), 0.1), np.array([4.0])))
-    for problem, z in cases:
-        energy = _potential(jax, problem, np.zeros(z.size), root if z.size == 2 else np.eye(1))
-        assert np.isposinf(float(energy(jax.numpy.asarray(z))))
+    with _double_in_all_threads() as jax:
+        for problem, z in cases:
+            energy = _potential(jax, problem, np.zeros(z.size), root if z.size == 2 else np.eye(1))
+            assert np.isposinf(float(energy(jax.numpy.asarray(z))))
 
 
 def test_bad_numbers_are_refused() -> None:
