@@ -139,6 +139,8 @@ def test_targets_fall_over_cycles_where_that_was_measured() -> None:
     assert factors("PSMA-617", 5) == [1.0, 0.73, 0.50, 0.44, 0.44]
     assert factors("PSMA-617", 1) == factors("DOTATATE", 4) == []
     assert factors("PSMA-617", 2, target_by_cycle=(1.0, 1.2)) == [1.0, 1.2]
+    with pytest.raises(BadInput, match="'target_by_cycle' holds 2 numbers, and PSMA-617 is given in 4 cycles"):
+        factors("PSMA-617", 4, target_by_cycle=(1.0, 1.2))
     told = {use.key for use in body_report(body_case(candidate="cycles = 2")).findings.values_used}
     assert "answer.uptake_cycle_2" in told and "answer.uptake_cycle_3" not in told
 

@@ -11,12 +11,12 @@ import pytest
 from plan_cases import demo_case
 from typer.testing import CliRunner
 
-from nichedose.case import Case
+from nichedose.case import Administration, Candidate, CandidatePartner, Case
 from nichedose.cli import app
 from nichedose.decide import CourseSpace, optimise_course, random_search
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.report import findings_text, render_findings
-from nichedose.study.optimise import course_case
+from nichedose.study.optimise import _at_times, course_case
 from nichedose.study.responses import prepare, respond
 from nichedose.study.threshold import crossing, flip, threshold_case, uptake_elasticity
 
@@ -51,6 +51,15 @@ def test_findings_of_an_optimised_course(small: tuple[Case, Path]) -> None:
     fewest = found.numbers["cycles"] == 1
     assert fewest is ("The fewest cycles tried win" in found.answer)
     assert any("mass of ligand" in a for a in found.assumptions)
+
+
+def test_only_a_partner_puts_a_candidate_at_the_times_of_the_search() -> None:
+    how = Administration(target_by_cycle=(1.0, 0.8, 0.6))
+    plain = Candidate(agent="177Lu-PSMA-617", cycles=3, administration=how)
+    assert _at_times(plain, (5, 1008.0)) == plain
+    beside = _at_times(plain.model_copy(update={"partners": (CandidatePartner(name="losartan"),)}), (5, 1008.0))
+    assert (beside.cycles, beside.interval) == (5, 1008.0)
+    assert beside.administration.target_by_cycle == (1.0, 0.8, 0.6, 0.6, 0.6)
 
 
 def test_thresholds_of_a_sweep(small: tuple[Case, Path]) -> None:

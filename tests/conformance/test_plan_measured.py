@@ -46,5 +46,8 @@ def test_a_plan_takes_uptake_plasma_and_organs_from_what_was_measured(tmp_path: 
     value = setup.measured.names.index(key)
     assert setup.draw().scores[key] == setup.measured.most_probable[value]  # type: ignore[attr-defined]
     assert setup.draw(0).scores[key] != setup.draw(1).scores[key]  # type: ignore[attr-defined]
+    assert setup.measured.falling == {"177Lu-PSMA-617", "225Ac-PSMA-617"} & {c.name for c in setup.candidates}
+    world.tolerance(mine)
+    assert "answer.uptake_cycle_2" in world.draw.used  # the fall of the target over cycles, told with its source
     other = next(c for c in setup.candidates if c.form.name == "FAP-2286")
     assert setup.form_in_patient(other) == plain.form_in_patient(other)

@@ -32,8 +32,8 @@ def sample_posterior(
 ) -> BodyFit:
     """``fit`` with ``draws`` samples of each of ``chains`` in place of the weighted normal posterior.
 
-    NUTS moves in scores that the fit's own covariance has made round. Its slopes are those of the fit, differences of
-    one batch of bodies; the energy is exact, so slopes that are a little off cost acceptance, not truth. Diagnostics:
+    NUTS moves in scores that the fit's own covariance has made round. Its slopes are those of the fit: exact, and by
+    differences of one batch of bodies only where a run cannot be recorded. Diagnostics:
     ``r_hat`` (largest), ``effective_draws`` (fewest), ``divergent`` (share), ``accepted``. Raises `BadInput` where
     numpyro is absent, `DidNotConverge` where they are bad. Takes minutes with all parameters of a body.
 

@@ -307,7 +307,7 @@ def _way_out(shape: Shape, itemsize: int, plans: list[_Plan], room: float) -> st
         if charged and _need_bytes((side,) * 3, itemsize, charged, (side,) * 3) <= room:
             return (f"the map in parts of {n} x {n} x {n} voxels, each with {reach} more on every side (drop the dose "
                     f"of these){without}")
-    return "fewer qualities"
+    return "fewer qualities" if len(plans) > 1 else "a smaller map"
 
 
 def _gib(size_bytes: float) -> str:

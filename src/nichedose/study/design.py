@@ -28,6 +28,7 @@ from nichedose.study.design_optimum import (
     WITHIN,
     Optimum,
     climb,
+    in_words,
     optimum_part,
     optimum_sentence,
 )
@@ -54,7 +55,8 @@ HELD: Mapping[Held, tuple[str, ...]] = {
                "prescribed, a stand-in for equal dose to marrow.",
                "Kidneys are not compared: how much of what is filtered stays in them is not known by size. A small "
                "size that wins here may lose there."),
-    "activity": ("Every design is given the agent's prescribed activity, whatever plasma, marrow and kidneys get.",),
+    "activity": ("Every design is given the agent's prescribed activity, whatever plasma, marrow and kidneys get.",
+                 "Half-lives at equal activity compare unequal numbers of decays."),
 }
 
 
@@ -262,11 +264,12 @@ def _findings(
     top_kill = float(median[order[0]])
     close = [designs[int(i)] for i in order if median[int(i)] >= top_kill - WITHIN * abs(top_kill)]
     wins = [designs[int(np.argmax(row))] for row in (table[1:] if len(kills) > 1 else table)]
+    over = "medians over the draws" if len(kills) > 1 else "at the medians of the inputs"
     grid = (f"Of the {len(designs)} designs tried, those within 5 % of the best have KD "
             f"{_span([d.affinity_nmol_per_L for d in close])} nmol/L, "
             f"{_span([d.molar_mass_kDa for d in close])} kDa, internalisation "
             f"{_span([d.internalisation_per_h for d in close])} per h, half-life "
-            f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d (medians over the draws, ligand injected as with "
+            f"{_span([half_life_h(d.clock) / 24.0 for d in close])} d ({over}, ligand injected as with "
             f"{candidate.name}).{_edges(best, space)}")
     between = optimum_sentence(tops[0], sorted(setup.library.radionuclides, key=half_life_h))
     top = FindingTable(
@@ -278,7 +281,8 @@ def _findings(
     return Findings(
         title=f"Design of a ligand after {candidate.name}: {setup.case.title}",
         answer=grid if isinstance(tops[0], str) else between,
-        parts=(optimum_part(tops[0], tops[1:], float(table[0].max()), top_kill),
+        parts=(optimum_part(tops[0], tops[1:], float(table[0].max()), top_kill,
+                            equal_activity=held == "activity", grows=doubling_time_h is not None),
                Part("Designs tried", (grid,), (top,)),
                Part("Maps", ("Cells hold the log kill; strength of colour is its share of the best of all designs.",),
                     maps=maps)),
@@ -286,8 +290,10 @@ def _findings(
         assumptions=(
             f"Emissions, target and injected amount are those of {candidate.name}; binding, size in tissue "
             "(permeability, diffusion, accessible volume by the size law), internalisation and half-life change.",
-            f"Plasma: the curve of {candidate.name}, run faster or slower by the ratio of a mouse's clearances at the "
-            "two sizes (Schmidt and Wittrup 2009). An antibody that FcRn returns to plasma stays longer still.",
+            f"Plasma: the library's curve of {candidate.name}, run faster or slower by the ratio of a mouse's "
+            "clearances at the two sizes (Schmidt and Wittrup 2009). The whole-body kinetics of a plan, and with them "
+            "this patient's kidneys and measured activity, do not enter. An antibody that FcRn returns to plasma stays "
+            "longer still.",
             *HELD[held],
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
             f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, up to the time at which the "
@@ -296,7 +302,7 @@ def _findings(
             "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
             "(assumed): cells turn their targets over.",
         ),
-        numbers={"optimum": [t if isinstance(t, str) else dataclasses.asdict(t) for t in tops],
+        numbers={"optimum": [t if isinstance(t, str) else dataclasses.asdict(t) | {"flat": t.flat} for t in tops],
                  "best": dataclasses.asdict(best), "within_5_percent": [dataclasses.asdict(d) for d in close],
                  "designs": [dataclasses.asdict(d) | {"log_kill": float(m)} for d, m in
                              zip(designs, median, strict=True)]})
@@ -325,5 +331,4 @@ def _edges(best: Design, space: DesignSpace) -> str:
 
 
 def _span(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g}"
+    return in_words((min(values), max(values)))

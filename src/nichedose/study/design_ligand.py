@@ -44,7 +44,8 @@ class LigandDesign:
 def designed(form: LabelledForm, affinity: float, mass: float, internalisation: float, draw: Draw) -> LabelledForm:
     """``form`` with its binding and size replaced by exact numbers, and its plasma curve run faster or slower by size.
 
-    Time is stretched by the ratio of the clearances of the two sizes, so that ``form`` at its own mass keeps its curve.
+    Time is stretched by the ratio of the clearances of the two sizes, so that ``form`` at its own mass keeps the
+    library's curve. Whole-body sets are found by a form's name, so none stands in for it.
     """
     def fixed(value: float) -> Value:
         return Value(value=value, evidence="definition", note="varied")

@@ -16,7 +16,10 @@ from nichedose.nuclide import half_life_h
 from nichedose.study.design_chain import DesignChain, design_gradient, design_value
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign
 
-__all__ = ["MASS_FACTORS", "SLOWEST", "WITHIN", "Optimum", "climb", "optimum_part", "optimum_sentence", "size_word"]
+__all__ = [
+    "MASS_FACTORS", "SLOWEST", "WITHIN", "Optimum", "climb", "in_words", "optimum_part", "optimum_sentence",
+    "size_word",
+]
 
 WITHIN = 0.05  # of the best log kill: what is called as good
 MASS_FACTORS = (0.1, 10.0)
@@ -144,11 +147,11 @@ def _within(central: Optimum, name: str, unit: str) -> str:
     ends = getattr(central.low, name) / per, getattr(central.high, name) / per
     open_below, open_above = low < 1.001 * ends[0], high > 0.999 * ends[1]
     if ends[0] == ends[1]:
-        return f"{low:.2g} {unit}, the only one tried"
+        return f"{_two(low)} {unit}, the only one tried"
     if open_below and open_above:
-        return f"any of {_range((low, high))} {unit}"
+        return f"any of {in_words((low, high))} {unit}"
     return (f"{_two(high)} {unit} or less" if open_below else f"{_two(low)} {unit} or more" if open_above else
-            f"{_range((low, high))} {unit}")
+            f"{in_words((low, high))} {unit}")
 
 
 def _beyond(central: Optimum) -> str:
@@ -161,15 +164,17 @@ def _beyond(central: Optimum) -> str:
 
 
 def _told(central: Optimum, name: str) -> str:
-    return f"{getattr(central.design, name) / _per(name):.2g} {WORDS[name].split(', ')[1]}"
+    return f"{_two(getattr(central.design, name) / _per(name))} {WORDS[name].split(', ')[1]}"
 
 
 def optimum_part(
-    central: Optimum | str, draws: Sequence[Optimum | str], tried: float, tried_median: float
+    central: Optimum | str, draws: Sequence[Optimum | str], tried: float, tried_median: float, *,
+    equal_activity: bool, grows: bool,
 ) -> Part:
     """The optimum at the medians, over the draws, how flat it is, and what gradients cost.
 
     ``tried`` is the log kill of the best design tried at the medians, ``tried_median`` its median over the draws.
+    ``equal_activity`` and ``grows`` say what was compared: designs at one activity, and kill net of growth.
     """
     title = "The optimum"
     if isinstance(central, str):
@@ -180,25 +185,35 @@ def optimum_part(
         per = _per(name)
         over = [getattr(d.design, name) / per for d in found]
         rows.append((WORDS[name], _two(getattr(central.design, name) / per),
-                     _range((central.flat[name][0] / per, central.flat[name][1] / per)),
-                     _range((getattr(central.low, name) / per, getattr(central.high, name) / per)),
-                     _range((min(over), max(over))) if over else None, central.at_edge(name) or "no"))
+                     in_words((central.flat[name][0] / per, central.flat[name][1] / per)),
+                     in_words((getattr(central.low, name) / per, getattr(central.high, name) / per)),
+                     in_words((min(over), max(over))) if over else None, central.at_edge(name) or "no"))
     head = ("property", "best at the medians", "within 5 % of it, alone", "searched", "best in draws",
             "at the end of the search")
     keep = [i for i in range(len(head)) if any(row[i] is not None for row in rows)]
     table = FindingTable(tuple(head[i] for i in keep), tuple(tuple(r[i] for i in keep) for r in rows),
                          note=f"{central.evaluations} evaluations of value and gradient.")
     over = [d.log_kill for d in found]
-    spread = f" (in the draws {_range((min(over), max(over)))})" if over else ""
+    spread = f" (in the draws {in_words((min(over), max(over)))})" if over else ""
+    in_draws = f" and {tried_median:.3g} in the median of the draws" if draws else ""
     return Part(title, (
         "All five properties are moved together, between the designs below, along exact derivatives of the log kill "
         "through binding, tissue, dose and survival.",
         f"Log kill {central.log_kill:.3g} at the medians{spread}. The best of the designs tried below reaches "
-        f"{tried:.3g} at the medians and {tried_median:.3g} in the median of the draws: they hold the injected amount "
+        f"{tried:.3g} at the medians{in_draws}: they hold the injected amount "
         "as it is and take fixed steps, the optimum does not.",
-        *(f"At the {central.at_edge(n)} {WORDS[n].split(',')[0]}: {PULLS[n, central.at_edge(n)]}." for n in PROPERTIES
-          if central.at_edge(n)),
+        *(f"At the {central.at_edge(n)} {WORDS[n].split(',')[0]}: {why}." for n in PROPERTIES
+          if (why := _pull(n, central.at_edge(n), equal_activity, grows))),
     ), (table,), tuple(_chart(central, name) for name in PROPERTIES if len(central.profile[name][0]) > 1))
+
+
+def _pull(name: str, end: str, equal_activity: bool, grows: bool) -> str:
+    """What in this comparison pulls a property to that end; nothing where it lies at none, or no reason is known."""
+    if (name, end) == ("half_life_h", "highest") and equal_activity:
+        return "one MBq of a slow label holds more decays" + (", and only growth charges for it" if grows else "")
+    if (name, end) == ("half_life_h", "lowest") and not grows:
+        return ""
+    return PULLS.get((name, end), "")
 
 
 def _chart(central: Optimum, name: str) -> FindingChart:
@@ -213,7 +228,8 @@ def _per(name: str) -> float:
     return 24.0 if name == "half_life_h" else 1.0
 
 
-def _range(ends: tuple[float, float]) -> str:
+def in_words(ends: tuple[float, float]) -> str:
+    """A range in two digits, once where both ends read alike."""
     low, high = map(_two, ends)
     return low if low == high else f"{low} to {high}"
 

@@ -14,7 +14,7 @@ from nichedose.library.schema import LabelledForm
 from nichedose.study.patient_doses import fitted_candidate
 from nichedose.study.patient_fit import LESION, MODEL_SD, Measured, PatientFit, fit_case
 from nichedose.study.setup import LesionUptake, MeasuredBody, Setup
-from nichedose.study.whole_body import has_body
+from nichedose.study.whole_body import has_body, target_decline
 
 __all__ = ["with_measured_body"]
 
@@ -29,15 +29,19 @@ def with_measured_body(setup: Setup, case_path: Path) -> Setup:
         return setup
     given = {c.name: g.administration for c, g in zip(setup.candidates, case.candidates, strict=False)}
     forms: dict[str, LabelledForm] = {}
+    falling = set()
     for candidate in setup.candidates:
         if has_body(candidate.form) and fit.tells_of(candidate.form):
             how = given.get(candidate.name, case.candidates[0].administration)
             forms[candidate.name] = fitted_candidate(fit, case, candidate, how).form
+            if not how.target_by_cycle and target_decline(candidate.form, candidate.cycles):
+                falling.add(candidate.name)
     body = MeasuredBody(
         names=fit.found.parameters,
         most_probable=fit.found.scores,
         rows=fit.found.draw_scores(ROWS, case.sampling.seed),
         forms=forms,
+        falling=frozenset(falling),
         uptake=_uptakes(fit, case),
     )
     return dataclasses.replace(setup, measured=body)

@@ -41,9 +41,9 @@ def course_case(
     if not 1 <= cycles[0] <= cycles[1] <= 20:
         raise BadInput(f"cycles {cycles[0]} to {cycles[1]}: give 1 to 20, the smaller number first.")
     fixed = interval_h[0] == interval_h[1] and longest_offset_h == 0.0
-    times = {"cycles": cycles[1], "interval": interval_h[0]} if fixed else {}  # when partners meet the cycles
+    times = (cycles[1], interval_h[0]) if fixed else None
     wanted = case.model_copy(update={"combinations": (), "candidates": tuple(
-        _candidate(case, name).model_copy(update=times) for name in dict.fromkeys(agents))})
+        _at_times(_candidate(case, name), times) for name in dict.fromkeys(agents))})
     responses = respond(prepare(wanted, case_path, progress=progress), draws=draws, progress=progress)
     names = _names(responses, agents, fixed)
     met = {n: of for c in responses.courses for n, of in c.in_cycle.items() if len(set(of)) > 1}
@@ -66,6 +66,16 @@ def _candidate(case: Case, name: str) -> Candidate:
         if name in (c.label, c.agent):
             return c
     return Candidate(agent=name)
+
+
+def _at_times(candidate: Candidate, times: tuple[int, float] | None) -> Candidate:
+    """With a partner drug, at the cycles and interval of the search: they say in which cycles the drug acts."""
+    if times is None or not candidate.partners:
+        return candidate
+    changes = candidate.administration.target_by_cycle
+    changes = (*changes, *(changes[-1:] * times[0]))[:times[0]]  # the last one stays
+    given = candidate.administration.model_copy(update={"target_by_cycle": changes})
+    return candidate.model_copy(update={"cycles": times[0], "interval": times[1], "administration": given})
 
 
 def _names(responses: Responses, agents: Sequence[str], fixed: bool) -> tuple[str, ...]:

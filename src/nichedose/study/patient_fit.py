@@ -89,6 +89,9 @@ class PatientFit:
 def fit_case(case: Case, library: Library, tables: Sequence[tuple[MeasuredActivity, ...]]) -> PatientFit | None:
     """Fit the case's body to the series of its ``[[measured_activity]]``; None without any. Raises `BadInput`."""
     if not case.measured_activity:
+        if case.sampling.body_posterior == "nuts":
+            raise BadInput("sampling.body_posterior = 'nuts' samples the body that is fitted to [[measured_activity]]; "
+                           "give such a table, or drop body_posterior.")
         return None
     has_lesion = any(m.place == LESION for table in tables for m in table)
     entries = measured_entries(case, library, tables)

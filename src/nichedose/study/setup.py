@@ -64,13 +64,15 @@ class MeasuredBody:
     """The body fitted to measured activity, as draws need it.
 
     ``names`` of the fitted parameters, with their ``most_probable`` scores (p,) and ``rows`` (n, p) of the posterior;
-    ``forms`` by candidate, with this patient's organ doses; ``uptake`` of the lesion by form.
+    ``forms`` by candidate, with this patient's organ doses; ``falling`` names the candidates whose doses hold the
+    measured fall of the target over cycles; ``uptake`` of the lesion by form.
     """
 
     names: tuple[str, ...]
     most_probable: Array
     rows: Array
     forms: Mapping[str, LabelledForm]
+    falling: frozenset[str]
     uptake: Mapping[str, LesionUptake]
 
 

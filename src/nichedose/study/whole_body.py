@@ -137,6 +137,9 @@ def regimen_of(
     form: LabelledForm, how: Administration, *, activity_MBq: float, ligand_nmol: float, number: int, interval_h: float
 ) -> Regimen:
     """The course as it is given; without ``target_by_cycle`` tumours' targets fall as they were measured to."""
+    if how.target_by_cycle and len(how.target_by_cycle) != number:
+        raise BadInput(f"'target_by_cycle' holds {len(how.target_by_cycle)} numbers, and {form.name} is given in "
+                       f"{number} cycles. Give one per cycle, the first of them 1.")
     kinetics = load_bodies().of_form(form.name)
     acids = how.amino_acids if how.amino_acids is not None else kinetics.regimen_has_amino_acids
     lead = max(how.predose_lead if how.predose is not None else 0.0, -AMINO_ACIDS_H[0] if acids else 0.0)

@@ -183,7 +183,7 @@ def _changes(setup: Setup) -> tuple[str, ...]:
     """How tissue and targets change in a course: by partners, by the answer to therapy, or not at all."""
     chosen = setup.case.effect.answer
     first = ("From cycle to cycle " + "; ".join(_ANSWERS[a] for a in chosen) + "." if chosen else
-             "Targets neither turn over nor change during therapy; cycles are equal and independent.")
+             "Targets of the section neither turn over nor change during therapy; cycles are equal and independent.")
     return (first, *dict.fromkeys(partner_text(p, c.name) for c in setup.candidates for p in c.partners))
 
 
@@ -245,6 +245,9 @@ def _body_text(setup: Setup) -> tuple[str, ...]:
     if setup.measured is not None:
         texts.append("Measured activity of this patient: the whole-body model is fitted to it, and draws come from the "
                      "posterior; organs in which an agent itself was measured have the fitted dose.")
+        if setup.measured.falling:
+            texts.append(f"{', '.join(sorted(setup.measured.falling))}: in these organ doses the tumours' target falls "
+                         "from cycle to cycle as it was measured to (candidate.administration.target_by_cycle).")
     known = [m.form for m in setup.case.measured_uptake] + list(setup.measured.uptake if setup.measured else ())
     measured = [name for name in dict.fromkeys(known) if name in setup.forms()]
     if measured:

@@ -26,6 +26,7 @@ from nichedose.study.evaluate import (
 from nichedose.study.kinetics import FormRun, solve_form
 from nichedose.study.phases import Phase, TissueState, course_metrics, surviving_fraction
 from nichedose.study.setup import ResolvedCandidate, Setup
+from nichedose.study.whole_body import target_decline
 from nichedose.tissue import TissueMap, build_tissue_map
 from nichedose.tissue.answer import answer_to_cycle
 from nichedose.tissue.build import oxygen_parameters
@@ -228,6 +229,9 @@ class World:
 
     def tolerance(self, candidate: ResolvedCandidate) -> Tolerance:
         """The activity that the organ limits leave in this draw, organ doses being those of this patient."""
+        measured = self.setup.measured
+        if measured is not None and candidate.name in measured.falling:
+            target_decline(candidate.form, candidate.cycles, self.draw)  # part of those doses: its values are told
         return max_tolerated_activity(
             self.setup.form_in_patient(candidate),
             candidate.radionuclide,

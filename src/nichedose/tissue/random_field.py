@@ -16,7 +16,7 @@ def gaussian_field(
 ) -> Array:
     """Voxel means (ny, nx) of a field with mean 0, variance 1 and correlation exp(-r^2/(2 ``length_um``^2)).
 
-    Values at the centres where not ``averaged``: means over voxels as large as the length have 0.84 of the variance.
+    Values at the centres where not ``averaged``: means over voxels as large as the length have 0.85 of the variance.
 
     Random Fourier features (Rahimi & Recht, NIPS 2007): a sum of plane waves whose wave vectors come from the spectrum
     of that correlation. A wave's mean over a voxel is its value at the centre times a sinc along each axis.
