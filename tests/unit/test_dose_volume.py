@@ -265,14 +265,20 @@ def test_memory_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert convolve(small, "211At", 40.0, quality="alpha").total_Gy.shape == small.shape
 
 
-def test_the_tile_that_is_named_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The way out that the refusal names works, with the same numbers, and a float32 map needs about half."""
+def refused(monkeypatch: pytest.MonkeyPatch, room_MiB: int, words: str) -> tuple[Array, Array, str]:
+    """A map, its dose, and what is said where the machine has only so much memory for it."""
     field = RNG.random((70, 70, 70))
     whole = convolve(field, "211At", 10.0, quality="alpha").total_Gy
-    monkeypatch.setattr(volume, "_memory_bytes", lambda: 10 << 20)
-    with pytest.raises(BadInput, match="float32 to halve it") as refused:
+    monkeypatch.setattr(volume, "_memory_bytes", lambda: room_MiB << 20)
+    with pytest.raises(BadInput, match=words) as error:
         convolve(field, "211At", 10.0, quality="alpha")
-    tile = re.search(r"tile=(\d+)", str(refused.value))
+    return field, whole, str(error.value)
+
+
+def test_the_tile_that_is_named_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way out that the refusal names works, with the same numbers, and a float32 map needs about half."""
+    field, whole, said = refused(monkeypatch, 10, "float32 to halve it")
+    tile = re.search(r"tile=(\d+)", said)
     assert tile is not None
     tiled = convolve(field, "211At", 10.0, quality="alpha", tile=int(tile[1])).total_Gy
     np.testing.assert_allclose(tiled, whole, atol=1e-12 * float(whole.max()))
@@ -282,12 +288,8 @@ def test_the_tile_that_is_named_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_parts_that_are_named_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where not even the results fit: a part with the margin that is named gives the dose of the whole inside it."""
-    field = RNG.random((70, 70, 70))
-    whole = convolve(field, "211At", 10.0, quality="alpha").total_Gy
-    monkeypatch.setattr(volume, "_memory_bytes", lambda: 2 << 20)
-    with pytest.raises(BadInput, match="in parts of") as refused:
-        convolve(field, "211At", 10.0, quality="alpha")
-    found = re.search(r"parts of (\d+) x .* each with (\d+) more", str(refused.value))
+    field, whole, said = refused(monkeypatch, 2, "in parts of")
+    found = re.search(r"parts of (\d+) x .* each with (\d+) more", said)
     assert found is not None
     kept, margin = int(found[1]), int(found[2])
     around = (slice(20 - margin, 20 + kept + margin),) * 3

@@ -35,7 +35,7 @@ from nichedose.study.whole_body import (
     organ_ratios,
     regimen_of,
     simulate_form,
-    target_decline,
+    target_changes,
 )
 from nichedose.study.words import activity_text
 from nichedose.values import Draw, ValueUse
@@ -82,8 +82,7 @@ def body_report(
     numbers: dict[str, Any] = {}
     for done, candidate in enumerate(known):
         progress("kinetics", done, len(known))
-        if not given[candidate.name].target_by_cycle:
-            target_decline(candidate.form, candidate.cycles, draw)  # so that its values are told
+        target_changes(candidate.form, given[candidate.name], candidate.cycles, draw)  # so that its values are told
         if fit is not None and fit.tells_of(candidate.form):
             own = _fitted(fit, case, setup, candidate, given[candidate.name])
             rows += own.rows

@@ -24,7 +24,7 @@ from nichedose.study.whole_body import (
     organ_ratios,
     regimen_of,
     self_dose_Gy_per_MBq_h,
-    target_decline,
+    target_changes,
 )
 from nichedose.values import Draw, Value
 
@@ -79,8 +79,7 @@ def _activity(
     fit: PatientFit, candidate: ResolvedCandidate, how: Administration, run: BodySolution
 ) -> dict[str, PredictedActivity]:
     """Of the course. Where the target stays, one administration stands for all: weeks apart, they do not meet."""
-    changes = how.target_by_cycle or target_decline(candidate.form, candidate.cycles)
-    number = candidate.cycles if changes else 1
+    number = candidate.cycles if target_changes(candidate.form, how, candidate.cycles) else 1
     regimen = regimen_of(
         candidate.form, how, activity_MBq=candidate.activity_MBq * candidate.cycles / number,
         ligand_nmol=candidate.form.injected_nmol.central, number=number, interval_h=candidate.interval_h)

@@ -38,7 +38,7 @@ from nichedose.values import Draw, Value
 __all__ = [
     "ALL_LESIONS", "OrganExposure", "body_plasma", "case_patient", "check_organs", "form_in_patient", "has_body",
     "ligand_of", "organ_exposures", "organ_ratios", "reference_patient", "regimen_of", "self_dose_Gy_per_MBq_h",
-    "simulate_form", "target_decline",
+    "simulate_form", "target_changes", "target_decline",
 ]
 
 ALL_LESIONS = "all lesions"
@@ -147,7 +147,7 @@ def regimen_of(
         activity_MBq, ligand_nmol, number=number, interval_h=interval_h,
         duration_h=how.infusion if how.infusion is not None else DEFAULT_INFUSION_H,
         split=how.split, split_interval_h=how.split_interval,
-        target_factors=how.target_by_cycle or target_decline(form, number))
+        target_factors=target_changes(form, how, number))
     given = [dataclasses.replace(i, start_h=i.start_h + lead) for i in plain.injections]
     before = [] if how.predose is None else [
         Injection(how.predose, 0.0, i.start_h - how.predose_lead) for i in given]
@@ -157,6 +157,13 @@ def regimen_of(
         amino_acids_h=spans if acids else (),
         target_changes=tuple(dataclasses.replace(c, start_h=c.start_h + lead) for c in plain.target_changes),
     )
+
+
+def target_changes(
+    form: LabelledForm, how: Administration, number: int, draw: Draw | None = None
+) -> tuple[float, ...]:
+    """Tumour target in each of ``number`` cycles over that in the first: as the case has it, else as measured."""
+    return how.target_by_cycle or target_decline(form, number, draw)
 
 
 def target_decline(form: LabelledForm, number: int, draw: Draw | None = None) -> tuple[float, ...]:
