@@ -73,6 +73,17 @@ def test_the_table_shows_every_row_and_the_tally() -> None:
     assert format_table([]) == "No checks were run."
 
 
+def test_a_known_difference_is_shown_and_must_be_one() -> None:
+    known = row(id="known", ours=1.5, known_difference="the reference left photons out")
+    assert known.ok and not row(ours=1.001, known_difference="was once").ok
+    assert not row(ours=math.nan, known_difference="no number is none").ok
+    lines = format_table([row(), known]).splitlines()
+    assert lines[2].startswith("differs  known") and "known: the reference left photons out" in lines[3]
+    assert lines[-1] == "1 of 2 checks passed. 1 known difference."
+    assert "agrees now" in format_table([row(known_difference="was once")])
+    assert to_json([known])[0]["known_difference"] == "the reference left photons out"
+
+
 def test_nothing_checked_is_not_a_pass() -> None:
     assert not all_ok([])
     assert all_ok([row()])

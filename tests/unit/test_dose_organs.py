@@ -192,6 +192,8 @@ def test_particles_of_no_range_stay_in_marrow_and_long_ones_share_it() -> None:
 def test_marrow_from_blood_and_from_an_image() -> None:
     assert marrow_activity_from_blood(0.01, 1170.0, ratio=1.0) == pytest.approx(11.7)
     assert marrow_activity_from_blood(0.01, 1170.0, haematocrit=0.5) == pytest.approx(11.7 * 0.38)
+    # 0.36 at a haematocrit of 0.47, as the abstract of the source has it
+    assert marrow_activity_from_blood(1.0, 1.0, haematocrit=0.47) == pytest.approx(0.36, abs=0.005)
     assert marrow_activity_from_image(1.0, 0.25) == 4.0
 
 

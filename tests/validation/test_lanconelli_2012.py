@@ -42,11 +42,16 @@ def test_beside_and_far_from_the_source(nuclide: str, side_mm: float) -> None:
             assert float(s[5 + i, 5 + j, 5 + k]) == pytest.approx(reference, rel=tolerance), (i, j, k)
 
 
-@pytest.mark.parametrize(("side_mm", "reference"), [(3.0, 8.99e-1), (6.0, 1.25e-1)])
+DISAGREES = pytest.mark.xfail(
+    strict=True, reason="2.2 % above; a part of the conversion electrons, it seems; docs/theory/photons.md")
+
+
+@pytest.mark.parametrize(("side_mm", "reference"), [pytest.param(3.0, 8.99e-1, marks=DISAGREES), (6.0, 1.25e-1)])
 def test_131i_from_itself(side_mm: float, reference: float) -> None:
-    """2.5 %: theirs lie 2.2 and 1.7 % lower, less than half of what conversion electrons give."""
+    """Theirs lie 2.2 and 1.7 % lower, less than half of what conversion electrons give; neither the pamphlet's values
+    (`test_mird_17.py`, 0.1 and 1.4 %) nor a Monte Carlo (`test_voxels_monte_carlo.py`, 0.1 %) do."""
     s = voxel_s_values("131I", side_mm, 1, density_g_per_mL=_TISSUE_G_PER_ML)[0, 0, 0] * 1e9
-    assert float(s) == pytest.approx(reference, rel=0.025)
+    assert float(s) == pytest.approx(reference, rel=0.02)
 
 
 @pytest.mark.parametrize(("side_mm", "reference"), [(3.0, 0.693), (4.42, 0.226), (6.0, 0.0925)])

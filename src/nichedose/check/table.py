@@ -19,15 +19,20 @@ def all_ok(rows: Sequence[CheckRow]) -> bool:
 
 
 def format_table(rows: Sequence[CheckRow]) -> str:
-    """An aligned table, one line per row and a last line with the tally. Failing rows stand out by ``FAIL``."""
+    """An aligned table, one line per row and a last line with the tally.
+
+    Failing rows stand out by ``FAIL``, known differences by ``differs``; both are explained below the table.
+    """
     if not rows:
         return "No checks were run."
     cells = [_HEADINGS, *(_line(row) for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADINGS) - 1)]
     lines = ["  ".join([*map(str.ljust, line, widths), line[-1]]).rstrip() for line in cells]
-    notes = [f"  {row.id}: {row.note}" for row in rows if row.note and not row.ok]
-    passed = sum(row.ok for row in rows)
-    return "\n".join([*lines, *notes, f"{passed} of {len(rows)} checks passed."])
+    notes = [f"  {row.id}: {why}" for row in rows if (why := _why(row))]
+    known = sum(row.ok and bool(row.known_difference) for row in rows)
+    passed = sum(row.ok for row in rows) - known
+    also = f" {known} known difference{'s' * (known > 1)}." if known else ""
+    return "\n".join([*lines, *notes, f"{passed} of {len(rows)} checks passed.{also}"])
 
 
 def to_json(rows: Sequence[CheckRow]) -> list[dict[str, Any]]:
@@ -35,7 +40,7 @@ def to_json(rows: Sequence[CheckRow]) -> list[dict[str, Any]]:
     return [
         {"id": r.id, "source": r.source, "kind": r.kind, "ours": _finite(r.ours), "reference": _finite(r.reference),
          "tolerance": r.tolerance, "tolerance_is": "absolute" if r.absolute else "relative", "ok": r.ok, "unit": r.unit,
-         "note": r.note}
+         "note": r.note, "known_difference": r.known_difference}
         for r in rows
     ]
 
@@ -48,8 +53,14 @@ def _line(row: CheckRow) -> tuple[str, ...]:
         off, allowed = f"{difference:+.2g}", "0"
     else:
         off, allowed = _share(difference / abs(row.reference), "+"), _share(row.tolerance)
-    verdict = "ok" if row.ok else "FAIL"
+    verdict = "FAIL" if not row.ok else "differs" if row.known_difference else "ok"
     return (verdict, row.id, f"{row.ours:.6g}", f"{row.reference:.6g}", row.unit, off, allowed, row.kind, row.source)
+
+
+def _why(row: CheckRow) -> str:
+    if row.known_difference and row.within:
+        return f"agrees now, so that its known difference is none: {row.known_difference}"
+    return row.known_difference or ("" if row.ok else row.note)
 
 
 def _share(value: float, sign: str = "") -> str:

@@ -19,7 +19,7 @@ from nichedose.library.phantoms import Tissue
 __all__ = ["marrow_activity_from_blood", "marrow_activity_from_image", "marrow_fraction"]
 
 _MARROW, _TRABECULA, _FAT = 1.03, 1.92, 0.92  # g/cm3, rounded
-_BLOOD_SHARE = 0.19  # of marrow's volume that blood plasma can reach: the ratio of marrow to blood is 0.19/(1 - Hct)
+_BLOOD_SHARE = 0.19  # extracellular fluid of active marrow: the ratio of marrow to blood is 0.19/(1 - Hct)
 _HAEMATOCRIT = (0.1, 0.7)
 
 
@@ -68,7 +68,8 @@ def marrow_activity_from_blood(
     as much as blood (Forrer et al., abstract): a ratio of 1. What binds in marrow must be imaged. Raises
     `BadInput` unless just one of the two is given.
 
-    Source: Sgouros, J Nucl Med 1993;34:689 (as remembered; EANM guidance quotes the same expression).
+    Source of 0.19: "Bone marrow dosimetry for radioimmunotherapy: theoretical considerations", of which the abstract
+    was read (0.36 at a haematocrit of 0.47); Sgouros, J Nucl Med 1993; 34: 689, as remembered: the copy names neither.
 
     >>> round(marrow_activity_from_blood(0.01, 1170.0, haematocrit=0.45), 3)
     4.042
