@@ -22,7 +22,8 @@ from nichedose.study.design import DesignSpace, plasma_reference, search_ranges
 from nichedose.study.design_chain import design_chain, design_gradient, design_value
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign
 from nichedose.study.responses import prepare
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.section_maps import tissue_maps
+from nichedose.study.world import World
 from nichedose.values import Draw
 
 AGENT = "177Lu-PSMA-617"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from nichedose.anchors import CaseAnchor
 from nichedose.errors import BadInput, near_miss
 from nichedose.library.schema import Agent, LabelledForm
 from nichedose.quantities import (
@@ -344,8 +345,9 @@ class Case(_Part):
     lesion: Lesion
     daughters: Daughters | None = None
     patient: Patient = Patient()
-    anchors: dict[str, ConcentrationNmolPerL] = Field(
-        default_factory=dict, description="measured mean target densities of this lesion, per tissue volume")
+    anchors: dict[str, CaseAnchor] = Field(
+        default_factory=dict, description="what was measured of a target's mean in this lesion: a density per tissue "
+        "volume, a Bmax per mass of tissue, protein or membrane protein, sites per cell, or an H-score")
     measured_uptake: tuple[MeasuredUptake, ...] = ()
     measured_activity: tuple[MeasuredActivityTable, ...] = ()
     candidates: tuple[Candidate, ...] = Field(min_length=1)

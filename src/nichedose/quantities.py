@@ -16,7 +16,7 @@ from nichedose.errors import BadInput, near_miss
 
 __all__ = [
     "ActivityMBq", "AmountNmol", "ConcentrationNmolPerL", "DensityPerMm3", "DoseGy", "LengthMm", "LengthUm",
-    "StartTimeH", "TimeH", "convert", "parse_quantity", "split_unit", "unit_of_key",
+    "StartTimeH", "TimeH", "convert", "known_dimension", "parse_quantity", "split_unit", "unit_of_key",
 ]
 
 # unit -> (dimension, factor to the SI-like base of that dimension)
@@ -48,9 +48,9 @@ _ENDINGS = {
     "L_per_nmol_per_h": "L/(nmol.h)", "mL_per_min_per_mL": "mL/min/mL", "mL_per_min": "mL/min",
     "mmHg_per_s": "mmHg/s", "um2_per_s": "um2/s", "um_per_s": "um/s", "nmol_per_L": "nmol/L",
     "Gy_per_GBq": "Gy/GBq", "Gy_per_MBq": "Gy/MBq", "fraction_per_L": "1/L", "per_mm3": "1/mm3", "per_Gy": "1/Gy",
-    "per_cm": "1/cm", "per_L": "1/L", "per_h": "1/h", "mmHg": "mmHg", "MBq": "MBq", "GBq": "GBq", "nmol": "nmol",
-    "kDa": "kDa", "MiB": "MiB", "GiB": "GiB", "mL": "mL", "Gy": "Gy", "um": "um", "mm": "mm", "kg": "kg",
-    "h": "h", "s": "s",
+    "per_cm": "1/cm", "kg_per_L": "kg/L", "per_L": "1/L", "per_h": "1/h", "mmHg": "mmHg", "MBq": "MBq", "GBq": "GBq",
+    "nmol": "nmol", "kDa": "kDa", "MiB": "MiB", "GiB": "GiB", "mL": "mL", "Gy": "Gy", "um": "um", "mm": "mm",
+    "kg": "kg", "h": "h", "s": "s",
 }
 # Keys of library values that end in the name of an organ or of a quantity instead.
 _KEYS_WITHOUT_ENDING = (
@@ -69,6 +69,16 @@ def convert(value: float, unit: str, to: str) -> float:
     if dimension != wanted:
         raise BadInput(f"'{value:g} {unit}' measures {dimension}; {wanted} is needed, for example in {to}.")
     return value * factor / wanted_factor
+
+
+def known_dimension(unit: str) -> str | None:
+    """What a unit measures; None for one that is not known.
+
+    >>> known_dimension("fmol"), known_dimension("H-score")
+    ('amount', None)
+    """
+    found = _UNITS.get(_ALIASES.get(unit, unit))
+    return None if found is None else found[0]
 
 
 def parse_quantity(text: object, unit: str, *, minimum: float | None = None) -> float:

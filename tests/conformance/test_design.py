@@ -21,8 +21,9 @@ from nichedose.study.design_chain import design_chain, design_gradient, design_v
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign, designed
 from nichedose.study.design_optimum import Optimum, optimum_sentence
 from nichedose.study.responses import prepare
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import ResolvedCandidate
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.world import World
 from nichedose.transport import ligand_from_size, mouse_plasma_clearance_per_h
 from nichedose.values import Draw
 

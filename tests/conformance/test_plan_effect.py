@@ -16,9 +16,10 @@ from nichedose.io import read_tissue
 from nichedose.library import load_library
 from nichedose.study.evaluate import Metrics
 from nichedose.study.responses import lesion_response
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import Setup, resolve
 from nichedose.study.words import assumptions
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.world import World
 from nichedose.tissue import model_section
 from nichedose.values import Draw
 

@@ -10,7 +10,8 @@ from plan_cases import demo_case
 
 from nichedose.case import MeasuredActivityTable
 from nichedose.study.responses import prepare
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.section_maps import tissue_maps
+from nichedose.study.world import World
 
 TIMES, MBQ = (24.0, 96.0), (20.0, 9.0)
 

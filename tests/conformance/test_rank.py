@@ -21,7 +21,8 @@ from nichedose.study.phases import evaluate_at
 from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare, respond
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.section_maps import tissue_maps
+from nichedose.study.world import World
 from nichedose.values import Draw
 
 PAIR = Combination(agents=("225Ac-PSMA-617", "225Ac-FAP-2286"), cycles=2, interval="8 wk")  # type: ignore[arg-type]

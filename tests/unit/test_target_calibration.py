@@ -48,7 +48,7 @@ def test_each_field_says_its_errors_and_its_scale() -> None:
     draw = Draw(seed=1, index=0)
     loose = build_tissue_map(model, LIBRARY.tissue, TARGET_LIBRARY, spacing_um=100.0, draw=draw).targets
     anchored = build_tissue_map(
-        model, LIBRARY.tissue, TARGET_LIBRARY, spacing_um=100.0, draw=draw, anchors_nmol_per_L={"B7-H3": 25.0}).targets
+        model, LIBRARY.tissue, TARGET_LIBRARY, spacing_um=100.0, draw=draw, anchors={"B7-H3": "25 nmol/L"}).targets
     field, fixed = loose["B7-H3"].error, anchored["B7-H3"].error
     assert field is not None and fixed is not None
     assert loose["B7-H3"].scale == "relative" and anchored["B7-H3"].scale == "absolute"

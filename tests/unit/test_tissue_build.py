@@ -43,7 +43,7 @@ def test_means_are_the_library_s(tissue: TissueMap) -> None:
 def test_an_anchor_sets_the_mean_in_every_draw(model: SpotModel) -> None:
     for draw in (Draw(), Draw(1, 4)):
         tissue = build_tissue_map(
-            model, tissue_parameters(), TARGETS, anchors_nmol_per_L={"TUM": 7.0}, draw=draw, spacing_um=50.0
+            model, tissue_parameters(), TARGETS, anchors={"TUM": "7 nmol/L"}, draw=draw, spacing_um=50.0
         )
         assert mean(tissue, tissue.targets["TUM"].total_nmol_per_L) == pytest.approx(7.0)
         assert tissue.targets["TUM"].scale == "absolute"
@@ -159,7 +159,7 @@ def test_even_vessels_without_endothelial_genes(model: SpotModel) -> None:
 
 def test_unknown_anchor_is_refused(model: SpotModel) -> None:
     with pytest.raises(BadInput, match="Did you mean 'TUM'"):
-        build_tissue_map(model, tissue_parameters(), TARGETS, anchors_nmol_per_L={"TUMM": 5.0})
+        build_tissue_map(model, tissue_parameters(), TARGETS, anchors={"TUMM": "5 nmol/L"})
 
 
 def test_random_field_statistics_and_resolution() -> None:
@@ -182,5 +182,5 @@ def test_a_target_hardly_seen_is_drawn_downwards_unless_anchored(model: SpotMode
     tissue = build_tissue_map(model, parameters, TARGETS)
     assert mean(tissue, tissue.targets["RARE"].total_nmol_per_L) == pytest.approx(4.0)
     assert mean(tissue, tissue.targets["TUM"].total_nmol_per_L) == pytest.approx(40.0)
-    anchored = build_tissue_map(model, parameters, TARGETS, anchors_nmol_per_L={"RARE": 9.0})
+    anchored = build_tissue_map(model, parameters, TARGETS, anchors={"RARE": "9 nmol/L"})
     assert mean(anchored, anchored.targets["RARE"].total_nmol_per_L) == pytest.approx(9.0)

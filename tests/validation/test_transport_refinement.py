@@ -29,7 +29,7 @@ def section(shared: Path) -> SpotModel:
 
 def at(section: SpotModel, spacing_um: float) -> TissueMap:
     library = load_library()
-    return build_tissue_map(section, library.tissue, library.targets, spacing_um=spacing_um, anchors_nmol_per_L={},
+    return build_tissue_map(section, library.tissue, library.targets, spacing_um=spacing_um, anchors={},
                             draw=Draw())
 
 

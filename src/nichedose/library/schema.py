@@ -226,6 +226,14 @@ class TissueParameters(_Entry):
     void_fraction_factor: Value = Field(description="multiplies the size-based accessible interstitial fraction")
     undetected_target_factor: Value = Field(
         description="multiplies the library's mean density of a target with too few counts for a map and no anchor")
+    tissue_density_kg_per_L: Value
+    protein_mass_fraction: Value = Field(description="protein in wet tumour tissue, for a Bmax per mass of protein")
+    membrane_protein_mass_fraction: Value = Field(description="protein of a membrane preparation, in wet tissue")
+    h_score_grade_factor: Value = Field(description="sites of cells stained one grade stronger over those before")
+    h_score_all_or_none: Value = Field(
+        description="how an H-score came about: 0, all cells stained alike; 1, a share of them fully, the others not")
+    h_score_of_library_density: Value = Field(
+        description="the score that the tumours would have in which the library's density of a target was found")
     oxygen_diffusivity_um2_per_s: Value
     oxygen_consumption_mmHg_per_s: Value
     oxygen_michaelis_mmHg: Value

@@ -288,11 +288,19 @@ def _unit(field: xr.DataArray, fallback: str = "") -> str:
 
 def _target_note(field: xr.DataArray) -> str:
     notes: Sequence[str] = (
-        "The mean was measured in this lesion."
-        if field.attrs.get("scale") == "absolute"
-        else "Expression gives the pattern; the mean comes from the library, not from this lesion.",
+        _mean_note(str(field.attrs.get("anchor", "library")), field.attrs.get("scale") == "absolute"),
         ""
         if int(field.attrs.get("shape_known", 1))
         else "Too few counts for a map: spread evenly over the cells that bear it.",
     )
     return " ".join(n for n in notes if n)
+
+
+def _mean_note(anchor: str, absolute: bool) -> str:
+    if absolute:
+        return f"The mean was measured in this lesion: {anchor}."
+    if anchor == "library":
+        return "Expression gives the pattern; the mean comes from the library, not from this lesion."
+    if anchor.startswith("library"):
+        return f"Expression gives the pattern; the mean comes from the {anchor}."
+    return f"Expression gives the pattern; the mean comes from the library, shifted by {anchor}."

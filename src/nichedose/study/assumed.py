@@ -7,7 +7,8 @@ import dataclasses
 from nichedose.decide import LesionResponse
 from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.responses import Change, Responses, lesion_response
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.section_maps import tissue_maps
+from nichedose.study.world import World
 from nichedose.values import Draw
 
 __all__ = ["variants_of"]

@@ -36,9 +36,10 @@ from nichedose.study.kinetics import FormRun, plasma_curve
 from nichedose.study.plan import draw_spacing_um
 from nichedose.study.pool import run_tasks
 from nichedose.study.responses import lesion_response, prepare
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.sources import sources_of
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.world import World
 from nichedose.tissue import TissueMap
 from nichedose.values import Draw, Value, ValueUse
 

@@ -30,6 +30,7 @@ from nichedose.library.bodies import load_bodies
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import canonical_name, half_life_h
 from nichedose.study.whole_body import ALL_LESIONS, case_patient, ligand_of, regimen_of
+from nichedose.tissue.anchored import anchored_mean
 from nichedose.values import Draw
 
 __all__ = ["LESION", "MODEL_SD", "Measured", "PatientFit", "fit_case", "measured_entries"]
@@ -176,7 +177,8 @@ def _body_of(
         if has_lesion:
             [burden] = who.tumours
             anchor = case.anchors.get(target.name)
-            density = own(target_key, target.mean_density_nmol_per_L) if anchor is None else anchor
+            density = (own(target_key, target.mean_density_nmol_per_L) if anchor is None
+                       else anchored_mean(anchor, target, library.tissue, own))
             volume_mL = math.pi / 6.0 * case.lesion.diameter**3 * 1e-3
             rest = max(burden.volume_mL - volume_mL, LEAST_REST * burden.volume_mL)
             lesion = dataclasses.replace(burden, name=LESION, volume_mL=volume_mL, target_nmol_per_L=density)

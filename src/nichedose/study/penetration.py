@@ -17,9 +17,9 @@ from nichedose.nuclide import half_life_h
 from nichedose.study.hindrance import diffusivity_factor
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, gradients_around_vessels, ligand_kinetics, plasma_input
 from nichedose.study.responses import prepare
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.sources import sources_of
-from nichedose.study.world import tissue_maps
 from nichedose.tissue import TissueMap
 from nichedose.transport import (
     Batch,

@@ -23,8 +23,9 @@ from nichedose.study.measured_body import with_measured_body
 from nichedose.study.pool import run_tasks
 from nichedose.study.provenance import provenance
 from nichedose.study.samples import default_full_draws
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import Setup, resolve
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.world import World
 from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section, with_spread
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.counted import with_cell_counts

@@ -24,8 +24,9 @@ from nichedose.study.evaluate import NEGATIVE, POSITIVE, CandidateDose, log_surv
 from nichedose.study.measured_body import with_measured_body
 from nichedose.study.plan import DRAW_PAIRS, check_lesion_size, draw_spacing_um, model_of_assay, read_sections
 from nichedose.study.pool import run_tasks
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import ResolvedCandidate, Setup, resolve
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.world import World
 from nichedose.values import Value
 
 __all__ = ["Change", "Responses", "left_out", "lesion_response", "prepare", "respond"]

@@ -64,7 +64,11 @@ def _target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list
         for tissue in maps
         if not tissue.targets[target].shape_known
     ]
-    if target not in setup.case.anchors:
+    anchor = setup.case.anchors.get(target)
+    if anchor is not None and not anchor.is_absolute:
+        found.append(f"mean density of {target} comes from the library, shifted by {anchor.words}: a stain counts no "
+                     "sites, so it is wider, not narrower, than without")
+    if anchor is None:
         text = f"mean density of {target} comes from the library, not from this lesion"
         if found:
             text += ", and is drawn downwards, because so few counts do not show that the target is there"

@@ -20,9 +20,10 @@ from nichedose.study.evaluate import CandidateDose
 from nichedose.study.plan import DRAW_PAIRS, draw_spacing_um
 from nichedose.study.pool import run_tasks
 from nichedose.study.responses import prepare
+from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import Setup
 from nichedose.study.sources import sources_of
-from nichedose.study.world import World, tissue_maps
+from nichedose.study.world import World
 from nichedose.values import Draw, Value, ValueUse
 
 __all__ = ["BARRIERS", "Barrier", "ScaledDraw", "crossing", "elasticity", "flip", "threshold_case"]

@@ -255,6 +255,15 @@ def _body_text(setup: Setup) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _anchors_text(setup: Setup) -> str:
+    """What set the mean of each candidate's target."""
+    targets = dict.fromkeys(c.form.target for c in setup.evaluable)
+    anchored = [f"{t} from {setup.case.anchors[t].words}" for t in targets if t in setup.case.anchors]
+    rest = [t for t in targets if t not in setup.case.anchors]
+    means = [*anchored, *([f"{', '.join(rest)} from the library"] if rest else [])]
+    return f"Expression sets the shape of a target map; the mean of {'; of '.join(means)}."
+
+
 def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tuple[str, ...]:
     """What was taken for granted, in plain words."""
     case = setup.case
@@ -268,7 +277,7 @@ def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tu
         *_space(lesion),
         scaling,
         *_body_text(setup),
-        "Expression sets the shape of a target map; the mean comes from an anchor or the library.",
+        _anchors_text(setup),
         "Free ligand reaches tissue by permeation from vessels and diffuses; convection is left out.",
         "Vessels are a smooth density; oxygen and ligand are means over a voxel, and gradients between single "
         "capillaries are averaged away.",
@@ -277,7 +286,8 @@ def assumptions(setup: Setup, draw_spacing_um: float, full_draws: int = 0) -> tu
         "Photons are not deposited in the section.",
         _survival_text(case.effect),
         "Tumour cells within a voxel either bear the target or do not, in the stated fraction.",
-        f"Composition of the tissue is the same in every draw; draws run on a {draw_spacing_um:g}-um grid and are "
+        "Composition of the tissue is drawn as far as marker counts leave it open; where the file told it, it is the "
+        f"same in every draw. Draws run on a {draw_spacing_um:g}-um grid and are "
         + ("moved to the fine grid by what the repeated draws show." if full_draws else
            "moved to the fine grid's central value by the ratio shown for each candidate."),
         "Organ limits are conventions from the sources named; a dose at the limit is not a safe dose.",

@@ -27,34 +27,15 @@ from nichedose.study.kinetics import FormRun, solve_form
 from nichedose.study.phases import Phase, TissueState, course_metrics, surviving_fraction
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.whole_body import target_decline
-from nichedose.tissue import TissueMap, build_tissue_map
+from nichedose.tissue import TissueMap
 from nichedose.tissue.answer import answer_to_cycle
 from nichedose.tissue.build import oxygen_parameters
-from nichedose.tissue.map_options import MapOptions
 from nichedose.tissue.partner import ActiveEffect, apply_effects, partner_effects, product
 from nichedose.values import Draw, Value
 
-__all__ = ["World", "tissue_maps"]
+__all__ = ["World"]
 
 MEAN_DOSE_ROUNDS = 3
-
-
-def tissue_maps(setup: Setup, draw: Draw, spacing_um: float) -> tuple[TissueMap, ...]:
-    """The sections as fields on a grid, in this draw."""
-    chosen = setup.case.tissue
-    options = MapOptions(chosen.hypoxia_couplings, chosen.oxygen)
-    return tuple(
-        build_tissue_map(
-            section,
-            setup.library.tissue,
-            setup.library.targets,
-            spacing_um=spacing_um,
-            anchors_nmol_per_L=setup.case.anchors,
-            options=options,
-            draw=draw,
-        )
-        for section in setup.sections
-    )
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ import numpy as np
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
 from nichedose.library.schema import Target, TissueParameters
-from nichedose.tissue.build import SPACING_UM, build_tissue_map, target_fields
+from nichedose.tissue.anchored import anchors_of
+from nichedose.tissue.build import SPACING_UM, build_tissue_map
 from nichedose.tissue.drawn import draw_spots
 from nichedose.tissue.lattice import section_grid, tissue_mask
 from nichedose.tissue.map import FieldSpread, TissueMap
 from nichedose.tissue.map_options import MapOptions
 from nichedose.tissue.spots import SpotModel
+from nichedose.tissue.target_fields import target_fields
 from nichedose.values import Draw
 
 __all__ = ["map_with_spread"]
@@ -88,7 +90,7 @@ def _targets_alone(
 ) -> dict[str, Array]:
     drawn = draw_spots(model, parameters, draw)
     grid = section_grid(model, options.get("spacing_um", SPACING_UM))
-    anchors = options.get("anchors_nmol_per_L", {})
+    anchors = anchors_of(options.get("anchors", {}), targets)
     fields, _, _ = target_fields(drawn, targets, grid, tissue_mask(model, grid), anchors, parameters, draw)
     return {f"target_{name}": t.total_nmol_per_L for name, t in fields.items()}
 

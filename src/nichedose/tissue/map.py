@@ -22,9 +22,9 @@ __all__ = ["FieldSpread", "TargetError", "TargetField", "TissueMap", "field_unit
 class TargetError:
     """Where a target field's error comes from, as geometric standard deviations (1 is none).
 
-    ``section_mean``: of the mean over the section, 1 with an anchor. ``gene_to_protein``: of each host's share, 1 with
-    a single host, whose share cannot err. ``local``: of the smooth local error, correlated over ``local_length_um``.
-    ``counting_relative_sd``: what counting leaves open in the median spot, as a share of the level.
+    ``section_mean``: of the mean over the section, as the library or the anchor tells it. ``gene_to_protein``: of each
+    host's share, 1 with a single host, whose share cannot err. ``local``: of the smooth local error, correlated over
+    ``local_length_um``. ``counting_relative_sd``: what counting leaves open in the median spot, over its level.
     """
 
     section_mean: float
@@ -39,8 +39,9 @@ class TargetField:
     """Binding sites of one target, per tissue volume, by the cell type that bears them (nmol/L, arrays (ny, nx)).
 
     ``shape_known`` is False when there were too few counts for a map: then the density is uniform over its hosts.
-    ``scale`` is ``absolute`` when an anchor of this lesion set the mean, ``relative`` when only the library did.
-    ``error`` names the parts of the field's error; one draw of them is in the field.
+    ``anchor`` says what set the mean: ``library``, or the measurement in words. ``scale`` is ``absolute`` when that
+    counted sites in this lesion, ``relative`` when they come from the library, shifted by an H-score or not. ``error``
+    names the parts of the field's error; one draw of them is in the field.
     """
 
     name: str
@@ -49,6 +50,7 @@ class TargetField:
     scale: Literal["absolute", "relative"]
     counts: int
     error: TargetError | None = None
+    anchor: str = "library"
 
     @property
     def total_nmol_per_L(self) -> Array:
@@ -161,7 +163,7 @@ class TissueMap:
             for host, density in target.by_host_nmol_per_L.items():
                 data[f"target_{target.name}_{host}"] = (dims, density, {
                     "units": "nmol/L", "long_name": f"{target.name} on {host}", "scale": target.scale,
-                    "shape_known": int(target.shape_known)})
+                    "anchor": target.anchor, "shape_known": int(target.shape_known)})
         for name, found in self.spread.items():
             for part in ("q05", "q95", "sd"):
                 data[f"{name}_{part}"] = (dims, getattr(found, part), {
