@@ -25,8 +25,8 @@ from nichedose.quantities import (
 )
 
 __all__ = [
-    "Administration", "Candidate", "Case", "Combination", "MeasuredActivityTable", "MeasuredUptake", "Patient",
-    "PriorDose", "Section", "parse_case",
+    "Administration", "Candidate", "Case", "Combination", "Competitor", "MeasuredActivityTable", "MeasuredUptake",
+    "Patient", "PriorDose", "Section", "parse_case",
 ]
 
 Surroundings = Literal["uniform", "mirror", "isolated"]
@@ -123,14 +123,35 @@ class Patient(_Part):
         return {**plain, **(named if isinstance(named, dict) else {})}
 
 
+class Competitor(_Part):
+    """Another, unlabelled molecule for the same sites, given with each part of an administration."""
+
+    name: str = Field(description="a competitor of the library, or a labelled form with a whole-body set")
+    amount: AmountNmol
+    lead: StartTimeH = Field(default=0.0, description="how long before the labelled ligand")
+    delay: StartTimeH = Field(default=0.0, description="how long after it")
+    infusion: TimeH | None = Field(default=None, description="length; at once when absent")
+    dissociation_constant: ConcentrationNmolPerL | None = Field(
+        default=None, description="replaces the library's; required for a molecule that the library lacks")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if self.lead > 0.0 and self.delay > 0.0:
+            raise ValueError("a competitor starts before the labelled ligand (lead) or after it (delay), not both")
+        return self
+
+
 class Administration(_Part):
     """How each administration of a candidate is given."""
 
+    ligand: AmountNmol | None = Field(
+        default=None, description="labelled and not, per administration; as is usual with the form when absent")
     infusion: TimeH | None = Field(default=None, description="length; 15 min when absent")
     split: int = Field(default=1, ge=1, le=10, description="equal parts of one administration")
     split_interval: TimeH = Field(default=24.0, description="between the parts")
     predose: AmountNmol | None = Field(default=None, description="unlabelled ligand given before")
     predose_lead: TimeH = Field(default=1.0, description="how long before")
+    competitor: Competitor | None = None
     amino_acids: bool | None = Field(default=None, description="as is usual with the form when absent")
     target_by_cycle: tuple[float, ...] = Field(
         default=(), description="tumour target in each cycle over that in the first; absent: the measured fall for "

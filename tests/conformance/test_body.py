@@ -16,13 +16,13 @@ from nichedose.cli import app
 from nichedose.errors import BadInput
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
+from nichedose.study.administration import regimen_of
 from nichedose.study.body_findings import body_report
 from nichedose.study.whole_body import (
     body_plasma,
     case_patient,
     form_in_patient,
     organ_ratios,
-    regimen_of,
     self_dose_Gy_per_MBq_h,
 )
 from nichedose.values import Draw

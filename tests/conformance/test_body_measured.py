@@ -17,7 +17,7 @@ from nichedose.body import BodyFit, MeasuredActivity, Observation, fit_observati
 from nichedose.body.observation import log_model
 from nichedose.body.rate_map import rate_map
 from nichedose.body.score_draw import ScoreDraw
-from nichedose.case import Case, parse_case
+from nichedose.case import Administration, Case, parse_case
 from nichedose.cli import app
 from nichedose.errors import BadInput
 from nichedose.io import read_measured_activity
@@ -128,7 +128,7 @@ def test_the_command_fits_and_writes_what_it_says(tmp_path: Path) -> None:
 def test_the_interval_holds_the_true_activity(tmp_path: Path) -> None:
     rows = synthetic(tmp_path, SPECT, {"kidney": (4, 24, 96), "lesion": (24, 96)})
     found = fitted(tmp_path, rows)
-    build = found.build_of(LIBRARY.forms["PSMA-617"])
+    build = found.build_of(LIBRARY.forms["PSMA-617"], Administration())
     rates = rate_map(build)
     truth = fit_truth(rates.models(true_scores(len(rates.names))[None])[0], found)
     for place, p in found.found.predict(["kidney", "lesion"], build=build, draws=64).items():

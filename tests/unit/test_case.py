@@ -121,7 +121,7 @@ def _classes(annotation: Any) -> list[type]:
 
 
 def test_the_template_mentions_every_field_of_the_case() -> None:
-    table_or_key = r"^(?:# )?(?:\[+(?:\w+\.)?([\w-]+)\]+(?: defines .*)?$|([\w-]+) = )"
+    table_or_key = r"^(?:# )?(?:\[+(?:\w+\.)*([\w-]+)\]+(?: defines .*)?$|([\w-]+) = )"
     lines = re.findall(table_or_key, template_text(), flags=re.MULTILINE)
     named = {name for pair in lines for name in pair if name}
     for model in models(Case):

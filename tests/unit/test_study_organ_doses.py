@@ -9,8 +9,9 @@ import pytest
 from nichedose.body import BodySolution
 from nichedose.case import Administration, Patient
 from nichedose.library import load_library
+from nichedose.study.administration import regimen_of
 from nichedose.study.organ_doses import IN_PHANTOM, body_organ_doses_Gy
-from nichedose.study.whole_body import reference_patient, regimen_of, self_dose_Gy_per_MBq_h, simulate_form
+from nichedose.study.whole_body import reference_patient, self_dose_Gy_per_MBq_h, simulate_form
 from nichedose.values import Draw
 
 

@@ -2,6 +2,7 @@
 
 from nichedose.body.anatomy import Anatomy, anatomy, body_surface_m2
 from nichedose.body.biodistribution import Biodistribution, Uptake
+from nichedose.body.competitor import small_competitor
 from nichedose.body.culture import CellBinding, Culture, culture_model
 from nichedose.body.engine import integrate_population, simulate, solve, solve_population
 from nichedose.body.fit import fit, fit_observations
@@ -28,5 +29,5 @@ __all__ = [
     "Release", "Residual", "Scaled", "ScalingRule", "TargetChange", "Tumour", "Uptake", "anatomy", "body_ligand",
     "body_model", "body_sbml", "body_surface_m2", "culture_model", "cycles", "fit", "fit_mouse", "fit_observations",
     "integrate_population", "mouse_anatomy", "mouse_builder", "mouse_kinetics", "mouse_ligand", "redistribute",
-    "sample_posterior", "scale_organs", "simulate", "solve", "solve_population", "xenograft",
+    "sample_posterior", "scale_organs", "simulate", "small_competitor", "solve", "solve_population", "xenograft",
 ]

@@ -10,14 +10,9 @@ from nichedose.case import Administration
 from nichedose.case import Patient as CasePatient
 from nichedose.check.row import CheckRow
 from nichedose.library import load_library
+from nichedose.study.administration import regimen_of
 from nichedose.study.organ_doses import body_organ_doses_Gy
-from nichedose.study.whole_body import (
-    ALL_LESIONS,
-    reference_patient,
-    regimen_of,
-    self_dose_Gy_per_MBq_h,
-    simulate_form,
-)
+from nichedose.study.whole_body import ALL_LESIONS, reference_patient, self_dose_Gy_per_MBq_h, simulate_form
 from nichedose.values import Draw
 
 __all__ = ["KIDNEYS_WITHIN", "PUBLISHED", "Published", "model_doses_Gy_per_GBq", "rows"]

@@ -13,25 +13,26 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from nichedose.errors import BadInput, near_miss
-from nichedose.library.body_schema import BodyKinetics, Physiology
+from nichedose.library.body_schema import BodyKinetics, CompetitorKinetics, Physiology
 from nichedose.library.library import iter_values
 from nichedose.values import Source, Value
 
 __all__ = ["BodyLibrary", "load_bodies", "read_bodies"]
 
 _Entry = TypeVar("_Entry", bound=BaseModel)
-PHYSIOLOGY, SOURCES, TRACERS = "physiology.toml", "sources.toml", "tracers.toml"
+PHYSIOLOGY, SOURCES, TRACERS, COMPETITORS = "physiology.toml", "sources.toml", "tracers.toml", "competitors.toml"
 
 
 @dataclass(frozen=True)
 class BodyLibrary:
-    """Organs of reference adults, kinetics by labelled form, and the sources that only they name.
+    """Organs of reference adults, kinetics by labelled form, competitors by name, and the sources that only they name.
 
     ``tracer_rate_ratio``: each rate of a diagnostic tracer over that of the form which stands in for it.
     """
 
     physiology: Physiology
     kinetics: Mapping[str, BodyKinetics]
+    competitors: Mapping[str, CompetitorKinetics]
     tracer_rate_ratio: Value
     sources: Mapping[str, Source]
 
@@ -55,7 +56,7 @@ def load_bodies() -> BodyLibrary:
     bodies = read_bodies(files("nichedose.library") / "data" / "body")
     library = load_library()
     known = {**library.sources, **bodies.sources}
-    for name, entry in {PHYSIOLOGY: bodies.physiology, **bodies.kinetics}.items():
+    for name, entry in {PHYSIOLOGY: bodies.physiology, **bodies.kinetics, **bodies.competitors}.items():
         for key, value in iter_values(entry):
             if value.source is not None and value.source not in known:
                 raise BadInput(f"body/{name}: '{key}': no source '{value.source}'.{near_miss(value.source, known)}")
@@ -64,6 +65,10 @@ def load_bodies() -> BodyLibrary:
     for form in bodies.kinetics:
         if form not in library.forms:
             raise BadInput(f"body: no labelled form '{form}' in the library.{near_miss(form, library.forms)}")
+    for name, competitor in bodies.competitors.items():
+        if competitor.target not in library.targets:
+            raise BadInput(f"body/{COMPETITORS}: '{name}': no target '{competitor.target}'."
+                           f"{near_miss(competitor.target, library.targets)}")
     return bodies
 
 
@@ -76,12 +81,14 @@ def read_bodies(folder: Traversable) -> BodyLibrary:
             raise BadInput(f"body/{PHYSIOLOGY}: '{organ}': give one of flow_share and flow_mL_per_min_per_g.")
     kinetics: dict[str, BodyKinetics] = {}
     for path in sorted((p for p in folder.iterdir() if p.name.endswith(".toml")), key=lambda p: p.name):
-        if path.name not in (PHYSIOLOGY, SOURCES, TRACERS):
+        if path.name not in (PHYSIOLOGY, SOURCES, TRACERS, COMPETITORS):
             of_form = _entry(BodyKinetics, _toml(path), path.name)
             _check(of_form, physiology, path.name)
             kinetics[of_form.form] = of_form
     ratio = _entry(Value, _toml(folder / TRACERS)["rate_ratio"], TRACERS)
-    return BodyLibrary(physiology, kinetics, ratio, sources)
+    competitors = {name: _entry(CompetitorKinetics, raw, COMPETITORS)
+                   for name, raw in _toml(folder / COMPETITORS).items()}
+    return BodyLibrary(physiology, kinetics, competitors, ratio, sources)
 
 
 def _check(entry: BodyKinetics, physiology: Physiology, name: str) -> None:

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nichedose.values import Value
 
-__all__ = ["AntibodyExchange", "BodyKinetics", "OrganPhysiology", "Physiology", "ReferencePatient"]
+__all__ = [
+    "AntibodyExchange", "BodyKinetics", "CompetitorKinetics", "OrganPhysiology", "Physiology", "ReferencePatient",
+]
 
 Scaling = Literal["surface", "constant", "remainder"]
 
@@ -72,6 +74,19 @@ class ReferencePatient(_Entry):
     gfr_mL_per_min: Value
     tumour_volume_mL: Value
     tumour_target_nmol_per_L: Value
+
+
+class CompetitorKinetics(_Entry):
+    """An unlabelled small molecule that takes the sites of ``target`` and leaves by filtration."""
+
+    target: str
+    also_known_as: tuple[str, ...] = ()
+    note: str | None = None
+    dissociation_constant_nmol_per_L: Value
+    association_rate_L_per_nmol_per_h: Value
+    free_fraction: Value = Field(description="in plasma")
+    filtration_per_gfr: Value = Field(description="plasma cleared by filtration over GFR, protein binding left aside")
+    permeability_factor: Value = Field(description="multiplies the permeabilities of the physiology")
 
 
 class BodyKinetics(_Entry):

@@ -13,6 +13,7 @@ from nichedose.decide import deciding_inputs, noise_floor, organ_doses, rank
 from nichedose.fields.grid import Array
 from nichedose.library.bodies import load_bodies
 from nichedose.results import CandidateSummary, ModeResult, OrganDose, PlanResult, Quantiles
+from nichedose.study.administration import shifts_kinetics
 from nichedose.study.central import CentralCandidate
 from nichedose.study.evaluate import Metrics, tcp_from_log_kill
 from nichedose.study.grid_error import grid_error_in_words
@@ -29,6 +30,7 @@ from nichedose.values import Draw, Flag, Source, Value, ValueUse
 __all__ = ["assemble"]
 
 MIN_DRAWS_FOR_INPUTS = 16  # a rank correlation of fewer says nothing
+MISMATCH_NOTED = 0.1  # of the section's activity, against the same lesion in the whole-body model
 OCCUPANCY_NOTED = 0.01  # targets still taken at the next cycle: cycles are solved as if each started with free targets
 
 
@@ -273,6 +275,13 @@ def _run_flags(setup: Setup, central: Sequence[CentralCandidate]) -> list[Flag]:
             flags.append(Flag("caution", name, text))
         if entry.released:
             flags.append(Flag("note", name, entry.released))
+        if shifts_kinetics(entry.candidate.administration):
+            flags.append(Flag("note", name, f"given otherwise than usual: by whole-body kinetics the lesion holds "
+                              f"{entry.administration_factor:.2g} times as much activity; organ doses follow too"))
+        if entry.section_over_body is not None and abs(entry.section_over_body - 1.0) > MISMATCH_NOTED:
+            flags.append(Flag("note", name, "a well-mixed lesion with this section's mean flow, vessel wall and target "
+                              f"would hold {1.0 / entry.section_over_body:.2g} times the section's activity by "
+                              "whole-body kinetics"))
         if entry.photon_energy_fraction > 0.2:
             flags.append(Flag("note", name, f"photons carry {entry.photon_energy_fraction:.0%} of the emitted energy; "
                               "they are not deposited in these maps"))

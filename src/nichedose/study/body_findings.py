@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nichedose.body import BodySolution, MeasuredActivity
-from nichedose.case import Administration, Case
+from nichedose.case import Case
 from nichedose.decide import max_tolerated_activity
 from nichedose.errors import BadInput
 from nichedose.findings import Findings, FindingTable, Part
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
+from nichedose.study.administration import regimen_of, target_changes
 from nichedose.study.body_part import candidate_answer, candidate_numbers, candidate_part
 from nichedose.study.body_rows import CurveRow, OrganRow, curve_rows, organ_rows, with_interval
 from nichedose.study.measured_findings import (
@@ -33,9 +34,7 @@ from nichedose.study.whole_body import (
     form_in_patient,
     has_body,
     organ_ratios,
-    regimen_of,
     simulate_form,
-    target_changes,
 )
 from nichedose.study.words import activity_text
 from nichedose.values import Draw, ValueUse
@@ -72,7 +71,6 @@ def body_report(
     if not known:
         sets = ", ".join(load_bodies().kinetics)
         raise BadInput(f"No candidate's labelled form has a whole-body set. Sets: {sets}.")
-    given = {c.name: g.administration for c, g in zip(setup.candidates, case.candidates, strict=True)}
     fit = fit_case(case, setup.library, measured)
     draw = Draw()
     rows: list[OrganRow] = []
@@ -82,17 +80,18 @@ def body_report(
     numbers: dict[str, Any] = {}
     for done, candidate in enumerate(known):
         progress("kinetics", done, len(known))
-        target_changes(candidate.form, given[candidate.name], candidate.cycles, draw)  # so that its values are told
+        target_changes(candidate.form, candidate.administration, candidate.cycles, draw)  # so that its values are told
         if fit is not None and fit.tells_of(candidate.form):
-            own = _fitted(fit, case, setup, candidate, given[candidate.name])
+            own = _fitted(fit, case, setup, candidate)
             rows += own.rows
             curves += curve_rows(candidate, own.run)
             answers.append(own.answer)
             parts.append(own.part)
             numbers[candidate.name] = own.numbers
             continue
-        run = _run(case, candidate, given[candidate.name], draw)
-        ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide, _nmol(candidate))
+        run = _run(case, candidate, draw)
+        ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide,
+                              candidate.form.injected_nmol.central, candidate.administration)
         mine = organ_rows(candidate, run, ratios, f"adult_{case.patient.sex or 'male'}")
         tolerance = max_tolerated_activity(
             form_in_patient(candidate.form, ratios, candidate.radionuclide), candidate.radionuclide, library.limits,
@@ -156,10 +155,8 @@ class _Fitted:
     numbers: dict[str, Any]
 
 
-def _fitted(
-    fit: PatientFit, case: Case, setup: Setup, candidate: ResolvedCandidate, how: Administration
-) -> _Fitted:
-    own = fitted_candidate(fit, case, candidate, how)
+def _fitted(fit: PatientFit, case: Case, setup: Setup, candidate: ResolvedCandidate) -> _Fitted:
+    own = fitted_candidate(fit, case, candidate)
     rows = [with_interval(r, own, candidate) for r in organ_rows(
         candidate, own.run, dict(own.ratios), f"adult_{case.patient.sex or 'male'}")]
     tolerance = max_tolerated_activity(
@@ -185,12 +182,9 @@ def _fitted(
     return _Fitted(own.run, rows, answer, dataclasses.replace(part, tables=(*part.tables, activity)), numbers)
 
 
-def _nmol(candidate: ResolvedCandidate) -> float:
-    return candidate.form.injected_nmol.central
-
-
-def _run(case: Case, candidate: ResolvedCandidate, how: Administration, draw: Draw) -> BodySolution:
-    regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=_nmol(candidate),
+def _run(case: Case, candidate: ResolvedCandidate, draw: Draw) -> BodySolution:
+    how = candidate.administration
+    regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=candidate.ligand_nmol,
                          number=candidate.cycles, interval_h=candidate.interval_h)
     patient = case_patient(candidate.form, case.patient, draw)
-    return simulate_form(candidate.form, patient, case.patient, regimen, (candidate.radionuclide,), draw)
+    return simulate_form(candidate.form, patient, case.patient, regimen, (candidate.radionuclide,), draw, how)

@@ -47,6 +47,8 @@ class CentralCandidate:
     occupancy_at_end: float
     dose_after_next_cycle: float
     released: str
+    section_over_body: float | None
+    administration_factor: float
     mode: Mode
     place: TargetPlace
 
@@ -90,6 +92,8 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
         occupancy_at_end=max(run.solution.max_occupancy_at_end for run in runs),
         dose_after_next_cycle=_dose_after(dose, candidate),
         released=_released(dose, setup.case),
+        section_over_body=world.section_over_body(candidate),
+        administration_factor=runs[0].administration_factor,
         mode=mode,
         place=target_place(dose, candidate.form.target, survival),
     )

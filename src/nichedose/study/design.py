@@ -20,6 +20,7 @@ from nichedose.fields.grid import Array
 from nichedose.findings import FindingMap, Findings, FindingTable, Part
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import half_life_h
+from nichedose.study.administration import USUAL
 from nichedose.study.design_chain import design_chain
 from nichedose.study.design_ligand import NAME, PROPERTIES, LigandDesign, designed
 from nichedose.study.design_optimum import (
@@ -137,8 +138,9 @@ def design_case(
     if not found:
         raise BadInput(f"'{agent}' is not a candidate of the case."
                        f"{near_miss(agent, [c.label or c.agent for c in case.candidates])}")
-    setup = prepare(case.model_copy(update={"candidates": tuple(found[:1]), "combinations": ()}), case_path,
-                    progress=progress)
+    at_once = USUAL.model_copy(update={"ligand": found[0].administration.ligand})
+    after = found[0].model_copy(update={"administration": at_once})
+    setup = prepare(case.model_copy(update={"candidates": (after,), "combinations": ()}), case_path, progress=progress)
     [candidate] = setup.candidates
     reason = setup.reason_not_evaluable(candidate)
     if reason is not None:
@@ -290,7 +292,8 @@ def _findings(
         values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=sources_of(setup),
         assumptions=(
             f"Emissions, target and injected amount are those of {candidate.name}; binding, size in tissue "
-            "(permeability, diffusion, accessible volume by the size law), internalisation and half-life change.",
+            "(permeability, diffusion, accessible volume by the size law), internalisation and half-life change. "
+            "It is given at once, with nothing beside it.",
             f"Plasma: the library's curve of {candidate.name}, run faster or slower by the ratio of a mouse's "
             "clearances at the two sizes (Schmidt and Wittrup 2009). The whole-body kinetics of a plan, and with them "
             "this patient's kidneys and measured activity, do not enter. An antibody that FcRn returns to plasma stays "

@@ -198,7 +198,8 @@ def _given(chain: DesignChain, design: LigandDesign) -> tuple[LabelledForm, floa
     form = designed(chain.candidate.form, design.affinity_nmol_per_L, design.molar_mass_kDa,
                     design.internalisation_per_h, chain.world.draw)
     draw = chain.world.draw
-    injected = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * design.ligand_mass_factor
+    usual = chain.candidate.administration.ligand or draw(f"form.{form.name}.injected_nmol", form.injected_nmol)
+    injected = usual * design.ligand_mass_factor
     return form, injected, plasma_input(form, injected, (), chain.world.setup.case.patient, draw)
 
 

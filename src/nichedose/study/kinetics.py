@@ -42,25 +42,30 @@ HALF_LIVES_FOLLOWED = 10.0  # leaves 0.1 % of the label undecayed; the ledger st
 class FormRun:
     """Transport of one labelled form in one section, and the mass it was solved for.
 
-    ``uptake_factor`` is measured over modelled uptake of the lesion, where a measurement was given.
+    ``uptake_factor`` is measured over modelled uptake of the lesion, where a measurement was given;
+    ``administration_factor`` what the whole body makes of an administration that is not the usual one.
     """
 
     solution: TransportSolution
     injected_nmol: float
     uptake_factor: float = 1.0
+    administration_factor: float = 1.0
+
+    @property
+    def _per_MBq(self) -> float:
+        return self.uptake_factor * self.administration_factor / self.injected_nmol
 
     def time_integrated_activity(self, radionuclide: str) -> Mapping[str, Array]:
         """MBq.h per L of tissue per MBq injected, by state."""
         integrals = self.solution.time_integral(radionuclide)
-        factor = self.uptake_factor / self.injected_nmol
-        return {state: integral * factor for state, integral in integrals.items()}
+        return {state: integral * self._per_MBq for state, integral in integrals.items()}
 
     def activity_history(self, radionuclide: str) -> Array:
         """MBq per L of tissue per MBq injected, (nt, ny, nx), decay included."""
         s = self.solution
         total = s.free + s.bound + s.internalised
         decay = np.exp(-s.decay_per_h[radionuclide] * s.times_h)
-        return np.asarray(total * (decay * (self.uptake_factor / self.injected_nmol))[:, None, None])
+        return np.asarray(total * (decay * self._per_MBq)[:, None, None])
 
     def percent_per_mL(self, time_h: float, mask: BoolArray) -> float:
         """Decay-corrected mean uptake over ``mask`` at ``time_h``, % of the injected per mL, as modelled."""
@@ -78,11 +83,13 @@ def solve_form(
     patient: CasePatient,
     mass_factor: float,
     draw: Draw,
+    ligand_nmol: float | None = None,
     permeability_factor: float = 1.0,
     reference_matrix: Array | None = None,
     vessel_gradients: bool = False,
 ) -> FormRun:
-    """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass).
+    """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass), which is
+    ``ligand_nmol`` or, where that is None, as is usual with the form.
 
     ``permeability_factor`` is what partner drugs do to vessel walls. With ``reference_matrix`` (ny, nx), the matrix
     before any partner, dense matrix hinders diffusion. ``vessel_gradients``: below the voxel, for the label that lives
@@ -93,7 +100,8 @@ def solve_form(
     transport, ligand = tissue_and_ligand(
         tissue, form, parameters, draw, permeability_factor=permeability_factor, reference_matrix=reference_matrix,
         gradients_decay_per_h=slowest)  # fmt: skip
-    injected_nmol = draw(f"form.{form.name}.injected_nmol", form.injected_nmol) * mass_factor
+    usual = ligand_nmol or draw(f"form.{form.name}.injected_nmol", form.injected_nmol)
+    injected_nmol = usual * mass_factor
     try:
         solution = simulate(
             transport,

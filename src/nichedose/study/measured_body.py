@@ -11,10 +11,11 @@ import numpy as np
 from nichedose.case import Case
 from nichedose.io import read_measured_activity
 from nichedose.library.schema import LabelledForm
+from nichedose.study.administration import target_decline
 from nichedose.study.patient_doses import fitted_candidate
 from nichedose.study.patient_fit import LESION, MODEL_SD, Measured, PatientFit, fit_case
 from nichedose.study.setup import LesionUptake, MeasuredBody, Setup
-from nichedose.study.whole_body import has_body, target_decline
+from nichedose.study.whole_body import has_body
 
 __all__ = ["with_measured_body"]
 
@@ -27,14 +28,12 @@ def with_measured_body(setup: Setup, case_path: Path) -> Setup:
     fit = fit_case(case, setup.library, read_measured_activity(case, case_path))
     if fit is None:
         return setup
-    given = {c.name: g.administration for c, g in zip(setup.candidates, case.candidates, strict=False)}
     forms: dict[str, LabelledForm] = {}
     falling = set()
     for candidate in setup.candidates:
         if has_body(candidate.form) and fit.tells_of(candidate.form):
-            how = given.get(candidate.name, case.candidates[0].administration)
-            forms[candidate.name] = fitted_candidate(fit, case, candidate, how).form
-            if not how.target_by_cycle and target_decline(candidate.form, candidate.cycles):
+            forms[candidate.name] = fitted_candidate(fit, case, candidate).form
+            if not candidate.administration.target_by_cycle and target_decline(candidate.form, candidate.cycles):
                 falling.add(candidate.name)
     body = MeasuredBody(
         names=fit.found.parameters,

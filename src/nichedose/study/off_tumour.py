@@ -57,9 +57,9 @@ def off_tumour(
     if not has_body(form):
         return ()
     nmol = form.injected_nmol.central
-    found = organ_exposures(form, patient, nuclide, nmol)
+    found = organ_exposures(form, patient, nuclide, nmol, candidate.administration)
     plain = patient.model_copy(update={"comorbidities": (), "organ_targets": {}})
-    before = found if plain == patient else organ_exposures(form, plain, nuclide, nmol)
+    before = found if plain == patient else organ_exposures(form, plain, nuclide, nmol, candidate.administration)
     watched = {limit.organ for limit in limits} & {c.organ for c in form.dose_coefficients if c.radionuclide == nuclide}
 
     def dose(organ: str) -> float:

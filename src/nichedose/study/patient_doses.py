@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nichedose.body import BodyModel, BodySolution, PredictedActivity, Regimen, solve
-from nichedose.case import Administration, Case
+from nichedose.case import Case
 from nichedose.decide import PriorDoses, Tolerance, max_tolerated_activity
 from nichedose.fields.grid import Array
 from nichedose.library.schema import DoseCoefficient, LabelledForm, OrganLimit
 from nichedose.nuclide import half_life_h
+from nichedose.study.administration import regimen_of, target_changes
 from nichedose.study.organ_doses import organ_doses_of_draws
 from nichedose.study.patient_fit import PatientFit
 from nichedose.study.setup import ResolvedCandidate
@@ -22,9 +23,7 @@ from nichedose.study.whole_body import (
     TOLERANCE,
     form_in_patient,
     organ_ratios,
-    regimen_of,
     self_dose_Gy_per_MBq_h,
-    target_changes,
 )
 from nichedose.values import Draw, Value
 
@@ -54,18 +53,16 @@ class FittedCandidate:
     quantity: Mapping[str, str]
 
 
-def fitted_candidate(
-    fit: PatientFit, case: Case, candidate: ResolvedCandidate, how: Administration
-) -> FittedCandidate:
+def fitted_candidate(fit: PatientFit, case: Case, candidate: ResolvedCandidate) -> FittedCandidate:
     """Carry ``candidate`` through the fitted body."""
-    nmol = candidate.form.injected_nmol.central
-    regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=nmol,
+    nmol, how = candidate.form.injected_nmol.central, candidate.administration
+    regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=candidate.ligand_nmol,
                          number=candidate.cycles, interval_h=candidate.interval_h)
-    build = fit.build_of(candidate.form)
+    build = fit.build_of(candidate.form, how)
     run = _run(build(fit.most_probable), regimen, candidate.radionuclide)
     before = _run(build(Draw()), regimen, candidate.radionuclide)
-    activity = _activity(fit, candidate, how, run)
-    published = organ_ratios(candidate.form, case.patient, candidate.radionuclide, nmol)
+    activity = _activity(fit, candidate, run)
+    published = organ_ratios(candidate.form, case.patient, candidate.radionuclide, nmol, how)
     ratios = {o: r * _per_mL(run, o, candidate) / _per_mL(before, o, candidate) for o, r in published.items()}
     measured = [p for p in fit.measured_in(candidate.form) if p in run.model.volume_L]
     course_GBq = candidate.activity_MBq * candidate.cycles * 1e-3
@@ -75,18 +72,17 @@ def fitted_candidate(
     return FittedCandidate(run, activity, _form(candidate, ratios, per_GBq, quantity), ratios, per_GBq, quantity)
 
 
-def _activity(
-    fit: PatientFit, candidate: ResolvedCandidate, how: Administration, run: BodySolution
-) -> dict[str, PredictedActivity]:
+def _activity(fit: PatientFit, candidate: ResolvedCandidate, run: BodySolution) -> dict[str, PredictedActivity]:
     """Of the course. Where the target stays, one administration stands for all: weeks apart, they do not meet."""
+    how = candidate.administration
     number = candidate.cycles if target_changes(candidate.form, how, candidate.cycles) else 1
     regimen = regimen_of(
         candidate.form, how, activity_MBq=candidate.activity_MBq * candidate.cycles / number,
-        ligand_nmol=candidate.form.injected_nmol.central, number=number, interval_h=candidate.interval_h)
+        ligand_nmol=candidate.ligand_nmol, number=number, interval_h=candidate.interval_h)
     return fit.found.predict(
         [o for o in run.organs if o not in ("urine", "faeces")], regimen=regimen,
-        decay_per_h=run.decay_per_h[candidate.radionuclide], build=fit.build_of(candidate.form), draws=DRAWS, seed=SEED,
-        level=LEVEL)
+        decay_per_h=run.decay_per_h[candidate.radionuclide], build=fit.build_of(candidate.form, how), draws=DRAWS,
+        seed=SEED, level=LEVEL)
 
 
 def tolerated_interval_MBq(

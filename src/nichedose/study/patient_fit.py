@@ -15,7 +15,6 @@ from nichedose.body import (
     MeasuredActivity,
     Observation,
     Regimen,
-    Tumour,
     anatomy,
     body_model,
     fit_observations,
@@ -29,15 +28,14 @@ from nichedose.library import Library, find_agent
 from nichedose.library.bodies import load_bodies
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import canonical_name, half_life_h
-from nichedose.study.whole_body import ALL_LESIONS, case_patient, ligand_of, regimen_of
+from nichedose.study.administration import USUAL, competitor_of, regimen_of
+from nichedose.study.whole_body import ALL_LESIONS, LESION, case_patient, ligand_of, with_lesion
 from nichedose.tissue.anchored import anchored_mean
 from nichedose.values import Draw
 
 __all__ = ["LESION", "MODEL_SD", "Measured", "PatientFit", "fit_case", "measured_entries"]
 
-LESION = "lesion"  # the section's own, beside all others
 MODEL_SD = 0.1  # what the model misses at a point; assumed
-LEAST_REST = 0.01  # of the tumour burden that is left beside the section's lesion
 AS_BLOOD = "'plasma' was whole blood"
 TELLING = 6.0  # of -2 log(posterior): a reading that fits better by more is pointed out
 
@@ -70,7 +68,7 @@ class PatientFit:
 
     found: BodyFit
     entries: tuple[Measured, ...]
-    build_of: Callable[[LabelledForm], Callable[[Draw], BodyModel]]
+    build_of: Callable[[LabelledForm, Administration], Callable[[Draw], BodyModel]]
     cautions: tuple[str, ...]
 
     @property
@@ -101,7 +99,7 @@ def fit_case(case: Case, library: Library, tables: Sequence[tuple[MeasuredActivi
     return PatientFit(
         found=sample_posterior(found, seed=case.sampling.seed) if walked else found,
         entries=entries,
-        build_of=lambda form: _body_of(case, library, form, has_lesion, None),
+        build_of=lambda form, how: _body_of(case, library, form, has_lesion, None, how),
         cautions=(*_cautions(found, entries), *_without_candidate(case, library, entries)),
     )
 
@@ -162,9 +160,10 @@ def _regimen(form: LabelledForm, given: MeasuredActivityTable, tracer: str | Non
 
 
 def _body_of(
-    case: Case, library: Library, form: LabelledForm, has_lesion: bool, tracer: str | None
+    case: Case, library: Library, form: LabelledForm, has_lesion: bool, tracer: str | None, how: Administration = USUAL
 ) -> Callable[[Draw], BodyModel]:
-    """What makes the body of ``form`` in the case's patient, or that of a tracer for which it stands in."""
+    """What makes the body of ``form``, given as ``how`` says, in the case's patient, or that of a tracer for which it
+    stands in."""
     bodies = load_bodies()
     target = library.targets[form.target]
     target_key = f"target.{target.name}.mean_density_nmol_per_L"  # as in the tissue map: it is the same lesion
@@ -175,16 +174,15 @@ def _body_of(
             inner=draw, name=tracer, form=form.name, ratio=bodies.tracer_rate_ratio, also=(target_key, burden_key))
         who = case_patient(form, case.patient, own)
         if has_lesion:
-            [burden] = who.tumours
             anchor = case.anchors.get(target.name)
             density = (own(target_key, target.mean_density_nmol_per_L) if anchor is None
                        else anchored_mean(anchor, target, library.tissue, own))
             volume_mL = math.pi / 6.0 * case.lesion.diameter**3 * 1e-3
-            rest = max(burden.volume_mL - volume_mL, LEAST_REST * burden.volume_mL)
-            lesion = dataclasses.replace(burden, name=LESION, volume_mL=volume_mL, target_nmol_per_L=density)
-            others: Tumour = dataclasses.replace(burden, volume_mL=rest)
-            who = dataclasses.replace(who, tumours=(lesion, others))
-        return body_model(who, anatomy(who, bodies.physiology, draw), ligand_of(form, case.patient, own))
+            [burden] = who.tumours
+            who = with_lesion(who, dataclasses.replace(
+                burden, name=LESION, volume_mL=volume_mL, target_nmol_per_L=density))
+        organs, ligand = anatomy(who, bodies.physiology, draw), ligand_of(form, case.patient, own)
+        return body_model(who, organs, ligand, competitor_of(form, how, ligand, draw))
 
     return build
 

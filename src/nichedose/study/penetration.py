@@ -126,7 +126,7 @@ class _Chain:
             self.diffusivity = self.diffusivity * diffusivity_factor(
                 tissue.matrix, tissue.matrix, tissue.mask, candidate.form, library.tissue, draw)
         key = f"form.{candidate.form.name}"
-        self.injected = draw(f"{key}.injected_nmol", candidate.form.injected_nmol)
+        self.injected = candidate.administration.ligand or draw(f"{key}.injected_nmol", candidate.form.injected_nmol)
         plasma = plasma_input(
             candidate.form, self.injected, (candidate.radionuclide,), setup.case.patient, draw)
         half_life = half_life_h(candidate.radionuclide)

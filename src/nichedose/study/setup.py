@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nichedose.body.score_draw import ScoreDraw
-from nichedose.case import Candidate, CandidatePartner, Case
+from nichedose.case import Administration, Candidate, CandidatePartner, Case
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
 from nichedose.library import Library, find_agent
 from nichedose.library.partners import Partner, find_partner
 from nichedose.library.schema import Agent, LabelledForm, Radiobiology
 from nichedose.nuclide import canonical_name
+from nichedose.study.administration import USUAL, check_administration
 from nichedose.study.whole_body import check_organs, form_in_patient, has_body, organ_ratios
 from nichedose.tissue import SpotModel
 from nichedose.values import Draw
@@ -47,6 +48,12 @@ class ResolvedCandidate:
     interval_h: float
     emits_alpha: bool
     partners: tuple[ResolvedPartner, ...] = ()
+    administration: Administration = USUAL
+
+    @property
+    def ligand_nmol(self) -> float:
+        """Ligand of one administration, labelled and not: as the case says, else as is usual with the form."""
+        return self.administration.ligand or self.form.injected_nmol.central
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,8 @@ class Setup:
         ratios = dict.fromkeys(organs, by_weight)
         if has_body(candidate.form):
             nmol = candidate.form.injected_nmol.central
-            found = organ_ratios(candidate.form, self.case.patient, candidate.radionuclide, nmol)
+            found = organ_ratios(
+                candidate.form, self.case.patient, candidate.radionuclide, nmol, candidate.administration)
             ratios |= {o: r for o, r in found.items() if o in organs}
         return form_in_patient(candidate.form, ratios, candidate.radionuclide)
 
@@ -179,8 +187,10 @@ def resolve(case: Case, library: Library, sections: Sequence[SpotModel]) -> Setu
 def _resolve_candidate(candidate: Candidate, library: Library) -> ResolvedCandidate:
     agent = find_agent(library, candidate.agent)
     form = library.forms[agent.form]
+    name = candidate.label or agent.name
+    check_administration(form, candidate.administration, name)
     return ResolvedCandidate(
-        name=candidate.label or agent.name,
+        name=name,
         agent=agent,
         form=form,
         radionuclide=canonical_name(agent.radionuclide),
@@ -189,6 +199,7 @@ def _resolve_candidate(candidate: Candidate, library: Library) -> ResolvedCandid
         interval_h=candidate.interval or agent.interval_h,
         emits_alpha=library.radionuclides[canonical_name(agent.radionuclide)].limits == "alpha",
         partners=tuple(resolve_partner(p, library) for p in candidate.partners),
+        administration=candidate.administration,
     )
 
 

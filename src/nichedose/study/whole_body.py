@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nichedose.body import (
     BodyLigand,
     BodySolution,
@@ -19,7 +21,6 @@ from nichedose.body import (
     Tumour,
     anatomy,
     body_ligand,
-    cycles,
     simulate,
 )
 from nichedose.body.exponentials import fit_exponentials
@@ -28,23 +29,22 @@ from nichedose.case import Patient as CasePatient
 from nichedose.dose import sphere_s_value
 from nichedose.dose.units import DECAYS_PER_MBQ_H
 from nichedose.errors import BadInput, near_miss
-from nichedose.library import load_library
 from nichedose.library.bodies import BodyLibrary, load_bodies
 from nichedose.library.body_schema import BodyKinetics
 from nichedose.library.schema import DoseCoefficient, LabelledForm
 from nichedose.nuclide import half_life_h
+from nichedose.study.administration import USUAL, competitor_of, once, regimen_of
 from nichedose.values import Draw, Value
 
 __all__ = [
-    "ALL_LESIONS", "OrganExposure", "body_plasma", "case_patient", "check_organs", "form_in_patient", "has_body",
-    "ligand_of", "organ_exposures", "organ_ratios", "reference_patient", "regimen_of", "self_dose_Gy_per_MBq_h",
-    "simulate_form", "target_changes", "target_decline",
+    "ALL_LESIONS", "LESION", "OrganExposure", "body_plasma", "case_patient", "check_organs", "form_in_patient",
+    "has_body", "ligand_of", "organ_exposures", "organ_ratios", "reference_patient",
+    "self_dose_Gy_per_MBq_h", "simulate_form", "with_lesion",
 ]
 
 ALL_LESIONS = "all lesions"
-DECLINES = ("PSMA",)  # targets whose fall over cycles was measured
-DEFAULT_INFUSION_H = 0.25
-AMINO_ACIDS_H = (-0.5, 4.0)  # from half an hour before, over four hours, as in the label of 177Lu-DOTATATE
+LESION = "lesion"  # the section's own, beside all others
+LEAST_REST = 0.01  # of the tumour burden that is left beside the section's lesion
 HALF_LIVES_FOLLOWED = 10.0
 TOLERANCE = 1e-4
 
@@ -97,6 +97,13 @@ def case_patient(form: LabelledForm, given: CasePatient, draw: Draw) -> Patient:
     return dataclasses.replace(size, gfr_mL_per_min=gfr, tumours=(burden,))
 
 
+def with_lesion(patient: Patient, lesion: Tumour) -> Patient:
+    """``patient`` with one ``lesion`` apart from all others, which have what is left of the tumour burden."""
+    [burden] = patient.tumours
+    rest = max(burden.volume_mL - lesion.volume_mL, LEAST_REST * burden.volume_mL)
+    return dataclasses.replace(patient, tumours=(lesion, dataclasses.replace(burden, volume_mL=rest)))
+
+
 def check_organs(forms: Sequence[LabelledForm], patient: CasePatient) -> None:
     """Raise `BadInput` for comorbidities and organ targets of ``patient`` that no candidate can make use of."""
     bodies = load_bodies()
@@ -133,61 +140,20 @@ def ligand_of(form: LabelledForm, given: CasePatient, draw: Draw) -> BodyLigand:
                        target_nmol_per_L=given.organ_targets_of(form.target))
 
 
-def regimen_of(
-    form: LabelledForm, how: Administration, *, activity_MBq: float, ligand_nmol: float, number: int, interval_h: float
-) -> Regimen:
-    """The course as it is given; without ``target_by_cycle`` tumours' targets fall as they were measured to."""
-    if how.target_by_cycle and len(how.target_by_cycle) != number:
-        raise BadInput(f"'target_by_cycle' holds {len(how.target_by_cycle)} numbers, and {form.name} is given in "
-                       f"{number} cycles. Give one per cycle, the first of them 1.")
-    kinetics = load_bodies().of_form(form.name)
-    acids = how.amino_acids if how.amino_acids is not None else kinetics.regimen_has_amino_acids
-    lead = max(how.predose_lead if how.predose is not None else 0.0, -AMINO_ACIDS_H[0] if acids else 0.0)
-    plain = cycles(
-        activity_MBq, ligand_nmol, number=number, interval_h=interval_h,
-        duration_h=how.infusion if how.infusion is not None else DEFAULT_INFUSION_H,
-        split=how.split, split_interval_h=how.split_interval,
-        target_factors=target_changes(form, how, number))
-    given = [dataclasses.replace(i, start_h=i.start_h + lead) for i in plain.injections]
-    before = [] if how.predose is None else [
-        Injection(how.predose, 0.0, i.start_h - how.predose_lead) for i in given]
-    spans = tuple((i.start_h + AMINO_ACIDS_H[0], i.start_h + AMINO_ACIDS_H[0] + AMINO_ACIDS_H[1]) for i in given)
-    return Regimen(
-        injections=tuple(before + given),
-        amino_acids_h=spans if acids else (),
-        target_changes=tuple(dataclasses.replace(c, start_h=c.start_h + lead) for c in plain.target_changes),
-    )
-
-
-def target_changes(
-    form: LabelledForm, how: Administration, number: int, draw: Draw | None = None
-) -> tuple[float, ...]:
-    """Tumour target in each of ``number`` cycles over that in the first: as the case has it, else as measured."""
-    return how.target_by_cycle or target_decline(form, number, draw)
-
-
-def target_decline(form: LabelledForm, number: int, draw: Draw | None = None) -> tuple[float, ...]:
-    """Tumour target in each of ``number`` cycles over that in the first, where it was measured; else empty.
-
-    Of PSMA by the uptake of 177Lu-PSMA-I&T (library/data/answer.toml), which holds cells and selection too.
-    """
-    if number == 1 or form.target not in DECLINES:
-        return ()
-    answer, take = load_library().answer, draw if draw is not None else Draw()
-    names = ("uptake_cycle_2", "uptake_cycle_3", "uptake_cycle_4")[:number - 1]
-    later = [take(f"answer.{name}", getattr(answer, name)) for name in names]
-    return tuple(1.0 if cycle == 0 else later[min(cycle, len(later)) - 1] for cycle in range(number))
-
-
 def simulate_form(
     form: LabelledForm, patient: Patient, given: CasePatient, regimen: Regimen, radionuclides: tuple[str, ...],
-    draw: Draw,
+    draw: Draw, how: Administration = USUAL,
 ) -> BodySolution:
-    """Whole-body kinetics of ``form`` in ``patient``, for every radionuclide it carries here."""
+    """Whole-body kinetics of ``form`` in ``patient``, for every radionuclide it carries here.
+
+    ``how`` describes the competitor that ``regimen`` gives, if any.
+    """
     half_lives = {name: half_life_h(name) for name in radionuclides}
     last = max(i.start_h + i.duration_h for i in regimen.injections)
+    ligand = ligand_of(form, given, draw)
     return simulate(
-        patient, ligand_of(form, given, draw), regimen, physiology=load_bodies().physiology,
+        patient, ligand, regimen, physiology=load_bodies().physiology,
+        competitor=competitor_of(form, how, ligand, draw),
         decay_per_h={name: math.log(2.0) / t for name, t in half_lives.items()},
         end_h=last + HALF_LIVES_FOLLOWED * max(half_lives.values()), tolerance=TOLERANCE, draw=draw)
 
@@ -218,38 +184,45 @@ class OrganExposure:
 
 
 def organ_exposures(
-    form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float
+    form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float, how: Administration = USUAL
 ) -> dict[str, OrganExposure]:
-    """Every organ and all lesions of the case's patient, at the medians."""
-    return dict(_exposures(form.model_dump_json(), given.model_dump_json(), radionuclide, injected_nmol))
+    """Every organ and all lesions of the case's patient after one administration, at the medians.
+
+    ``injected_nmol`` as is usual with the form; ``how.ligand`` replaces it.
+    """
+    return dict(_exposures(form.model_dump_json(), given.model_dump_json(), radionuclide, injected_nmol, once(how)))
 
 
-def organ_ratios(form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float) -> dict[str, float]:
-    """Dose per activity of each organ in the case's patient over that in the reference patient, at the medians.
+def organ_ratios(
+    form: LabelledForm, given: CasePatient, radionuclide: str, injected_nmol: float, how: Administration = USUAL
+) -> dict[str, float]:
+    """Dose per activity of each organ in the case's patient, given as ``how`` says, over that in the reference patient
+    with the usual administration, at the medians.
 
     Kinetics and organ mass change; the energy per decay that stays in the organ is taken as the same.
     """
-    reference, patient = (organ_exposures(form, who, radionuclide, injected_nmol) for who in (CasePatient(), given))
+    reference = organ_exposures(form, CasePatient(), radionuclide, injected_nmol)
+    patient = organ_exposures(form, given, radionuclide, injected_nmol, how)
     return {organ: (patient[organ].residence_h / patient[organ].volume_L) / (of.residence_h / of.volume_L)
             for organ, of in reference.items() if organ in patient}
 
 
 @functools.lru_cache(maxsize=512)
 def _exposures(
-    form_json: str, given_json: str, radionuclide: str, injected_nmol: float
+    form_json: str, given_json: str, radionuclide: str, injected_nmol: float, how: Administration
 ) -> dict[str, OrganExposure]:
     """Asked for in every draw, the same each time."""
     form, given = LabelledForm.model_validate_json(form_json), CasePatient.model_construct(**json.loads(given_json))
-    draw = Draw()
-    regimen = regimen_of(form, Administration(), activity_MBq=1.0, ligand_nmol=injected_nmol, number=1, interval_h=1.0)
-    run = simulate_form(form, case_patient(form, given, draw), given, regimen, (radionuclide,), draw)
+    draw, nmol = Draw(), how.ligand or injected_nmol
+    regimen = regimen_of(form, how, activity_MBq=1.0, ligand_nmol=nmol, number=1, interval_h=1.0)
+    run = simulate_form(form, case_patient(form, given, draw), given, regimen, (radionuclide,), draw, how)
     states = run.model.network.states
-    decays = run.integrals_nmol_h[0, 0] / injected_nmol
+    decays = np.array([i.activity_MBq / i.ligand_nmol for i in regimen.labelled]) @ run.integrals_nmol_h[:, 0]
     found = {}
     for organ, volume in run.model.volume_L.items():
         if organ not in run.organs:
             continue
-        mine = [i for i, state in enumerate(states) if state.organ == organ]
+        mine = [i for i, state in enumerate(states) if (state.organ, state.species) == (organ, "ligand")]
         held = sum(float(decays[i]) for i in mine)
         on_target = sum(float(decays[i]) for i in mine if states[i].kind in ("bound", "internalised"))
         found[organ] = OrganExposure(held, volume, on_target / held if held > 0.0 else 0.0)

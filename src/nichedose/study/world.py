@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nichedose.body import Tumour
 from nichedose.case import Mode, Surroundings
 from nichedose.decide import Tolerance, activity_for_mode, max_tolerated_activity, solve_activity
 from nichedose.effect import EffectParameters
 from nichedose.errors import NotComputed
+from nichedose.study.administration import USUAL, once, shifts_kinetics, target_decline
 from nichedose.study.answers import cycle_answer
 from nichedose.study.cells_within import CellsWithin, candidate_parameters, repair_of, survival_options
 from nichedose.study.evaluate import (
@@ -24,9 +26,10 @@ from nichedose.study.evaluate import (
     section_geometry,
 )
 from nichedose.study.kinetics import FormRun, solve_form
+from nichedose.study.one_tumour import lesion_ratio, section_lesion, section_over_body
 from nichedose.study.phases import Phase, TissueState, course_metrics, surviving_fraction
 from nichedose.study.setup import ResolvedCandidate, Setup
-from nichedose.study.whole_body import target_decline
+from nichedose.study.whole_body import has_body
 from nichedose.tissue import TissueMap
 from nichedose.tissue.answer import answer_to_cycle
 from nichedose.tissue.build import oxygen_parameters
@@ -43,6 +46,7 @@ class _Key:
     form: str
     mass_factor: float
     state: Hashable
+    given: Hashable  # radionuclide and administration, where that differs from the usual one
 
 
 class World:
@@ -88,12 +92,16 @@ class World:
     def runs(
         self, candidate: ResolvedCandidate, mass_factor: float = 1.0, state: TissueState | None = None
     ) -> tuple[FormRun, ...]:
-        """Transport of the candidate's form in every section, for all radionuclides that this case puts on it."""
+        """Transport of the candidate's form in every section, for all radionuclides that this case puts on it.
+
+        After a bolus; what the candidate's administration makes of it is a factor on the whole lesion.
+        """
         state = state or self.state(candidate)
-        key = _Key(candidate.form.name, mass_factor, state.key)
+        given = self._given(candidate)
+        key = _Key(candidate.form.name, mass_factor, state.key, given)
         if state.key is not None and key in self._runs:
             return self._runs[key]
-        baseline = _Key(candidate.form.name, 1.0, ())
+        baseline = _Key(candidate.form.name, 1.0, (), ())
         nuclides = {c.radionuclide for c in self.setup.evaluable if c.form.name == key.form}
         runs = tuple(
             solve_form(
@@ -104,17 +112,41 @@ class World:
                 patient=self.setup.case.patient,
                 mass_factor=mass_factor,
                 draw=self.draw,
+                ligand_nmol=candidate.administration.ligand,
                 permeability_factor=state.permeability_factor,
                 reference_matrix=before.matrix if self.setup.case.tissue.matrix_hindrance else None,
                 vessel_gradients=self.setup.case.tissue.vessel_gradients,
             )
             for tissue, before in zip(state.maps, self.maps, strict=True)
         )
-        factor = self._uptake_factor(candidate, runs if key == baseline else None)
-        runs = tuple(dataclasses.replace(run, uptake_factor=factor) for run in runs)
+        measured = self._uptake_factor(candidate, runs if key == baseline else None)
+        way = 1.0 if not shifts_kinetics(candidate.administration) else lesion_ratio(
+            candidate.form, self.setup.case.patient, self._lesion(candidate, state), candidate.radionuclide,
+            runs[0].injected_nmol, candidate.administration, self.draw)
+        runs = tuple(dataclasses.replace(run, uptake_factor=measured, administration_factor=way) for run in runs)
         if state.key is not None:
             self._runs[key] = runs
         return runs
+
+    @staticmethod
+    def _given(candidate: ResolvedCandidate) -> Hashable:
+        how = once(candidate.administration)
+        return () if how == USUAL else (candidate.radionuclide, how)
+
+    def _lesion(self, candidate: ResolvedCandidate, state: TissueState) -> Tumour:
+        """This lesion as the whole body sees it."""
+        return section_lesion(
+            state.maps, candidate.form, self.setup.library.tissue, self.setup.case.lesion, self.draw,
+            permeability_factor=state.permeability_factor)
+
+    def section_over_body(self, candidate: ResolvedCandidate) -> float | None:
+        """Activity of the sections over that of a well-mixed lesion in the body; None without a whole-body set."""
+        if not has_body(candidate.form):
+            return None
+        state = self.state(candidate)
+        return section_over_body(
+            state.maps, self.runs(candidate), candidate.form, self.setup.case.patient, self._lesion(candidate, state),
+            candidate.radionuclide, self.draw)
 
     def _uptake_factor(self, candidate: ResolvedCandidate, untreated: tuple[FormRun, ...] | None) -> float:
         """Measured over modelled uptake of the untreated lesion at the prescribed mass; 1 without a measurement.
@@ -126,7 +158,8 @@ class World:
         if measured is None and series is None:
             return 1.0
         if untreated is None:
-            return self.runs(candidate, 1.0, TissueState(self.maps, (), 1.0))[0].uptake_factor
+            usual = dataclasses.replace(candidate, administration=USUAL)
+            return self.runs(usual, 1.0, TissueState(self.maps, (), 1.0))[0].uptake_factor
         weights = np.array([m.mask.sum() * m.grid.voxel_area_mm2 for m in self.maps])
 
         def modelled(time_h: float) -> float:
