@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from nichedose.errors import BadInput
 
-__all__ = ["LEAST_JAX", "WRONG_JAX", "in_double_precision", "refuse_single_precision", "require_jax"]
+__all__ = ["LEAST_JAX", "WRONG_JAX", "Precision", "in_double_precision", "in_precision",
+           "refuse_single_precision", "require_jax"]
 
+Precision = Literal["double", "single"]
 LEAST_JAX = "0.10.1"
 WRONG_JAX = "0.10.2"  # wrong numbers in silence, see `nichedose.jax_selftest`
 INSTALL = "Install it with: pip install 'nichedose[jax]'"
@@ -44,8 +46,20 @@ def in_double_precision(purpose: str = "This calculation") -> Iterator[Any]:
     ...     print(jax.numpy.ones(1).dtype)
     float64
     """
+    with in_precision("double", purpose) as jax:
+        yield jax
+
+
+@contextmanager
+def in_precision(precision: Precision, purpose: str = "This calculation") -> Iterator[Any]:
+    """As `in_double_precision`, or with "single" in float32.
+
+    >>> with in_precision("single") as jax:
+    ...     print(jax.numpy.ones(1).dtype)
+    float32
+    """
     jax = require_jax(purpose)
-    with jax.enable_x64(True):
+    with jax.enable_x64(precision == "double"):
         yield jax
 
 

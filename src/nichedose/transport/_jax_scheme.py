@@ -8,6 +8,7 @@ derivatives in both modes, batching and compilation pass through. This module im
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ CG_REDUCTION = 0.05
 MOST_CG, MOST_NEWTON = 1000, 25
 SOLVED = "solved"  # what a backward run need not solve again
 STOPPED = 1e-8  # a residual above this and above the tolerance is a failure
+ROUNDED = 4.0  # roundings of the largest terms of a residual, which no iteration can undercut
 
 
 class Equations(NamedTuple):
@@ -117,6 +119,12 @@ def _residual(s: Stage, free: Any) -> Any:
     return s.q - linear * free - taken + s.a * _spread(free, s.eq.faces)
 
 
+def _rounding(s: Stage, free: Any, weight: Any) -> Any:
+    """Weighted norm that rounding alone leaves of a residual: in single precision above the usual tolerances."""
+    terms = (s.eq.capacity + s.a * (s.eq.leave + _face_sum(s.eq.faces))) * free + jnp.abs(s.q)
+    return ROUNDED * jnp.finfo(free.dtype).eps * jnp.sqrt(jnp.sum((weight * terms) ** 2))
+
+
 def _mass(s: Stage, free: Any) -> Any:
     """Diagonal of the stage matrix without its faces."""
     on = s.a * s.eq.kon
@@ -150,7 +158,7 @@ def _conjugate_gradient(mass: Any, s: Stage, right: Any, weight: Any, goal: Any)
 
 
 def _newton(s: Stage, guess: Any, weight: Any, tolerance: Any) -> Any:
-    """Free ligand of a stage, NaN where its weighted residual stays above the tolerance."""
+    """Free ligand of a stage, NaN where its weighted residual stays above the tolerance (and above rounding)."""
     on = s.a * s.eq.kon
     gain = 1.0 + s.a * (s.eq.koff + s.eq.kint)
     # below this the eliminated denominator would vanish; no solution lies there
@@ -158,21 +166,21 @@ def _newton(s: Stage, guess: Any, weight: Any, tolerance: Any) -> Any:
 
     def missing(free: Any) -> Any:
         r = _residual(s, free)
-        return r, jnp.sqrt(jnp.sum((weight * r) ** 2))
+        return r, jnp.sqrt(jnp.sum((weight * r) ** 2)), jnp.maximum(tolerance, _rounding(s, free, weight))
 
     def going(carry: Any) -> Any:
-        return (carry[0] < MOST_NEWTON) & (carry[3] > tolerance)
+        return (carry[0] < MOST_NEWTON) & (carry[3] > carry[4])
 
     def once(carry: Any) -> Any:
-        n, free, r, norm = carry
+        n, free, r, norm, enough = carry
         linear = s.eq.capacity + s.a * s.eq.leave
         mass = jnp.maximum(_mass(s, free), linear)
-        step = _conjugate_gradient(mass, s, r, weight, jnp.maximum(CG_REDUCTION * norm, 0.3 * tolerance))
+        step = _conjugate_gradient(mass, s, r, weight, jnp.maximum(CG_REDUCTION * norm, 0.3 * enough))
         free = jnp.maximum(free + step, lowest)
         return n + 1, free, *missing(free)
 
-    _, free, _, norm = lax.while_loop(going, once, (0, guess, *missing(guess)))
-    return jnp.where(norm <= jnp.maximum(tolerance, STOPPED), free, jnp.nan)
+    _, free, _, norm, enough = lax.while_loop(going, once, (0, guess, *missing(guess)))
+    return jnp.where(norm <= jnp.maximum(enough, STOPPED), free, jnp.nan)
 
 
 def _solved(s: Stage, guess: Any, weight: Any, tolerance: Any) -> Any:
@@ -209,7 +217,7 @@ def _weight(s: Stage, content: Any, plasma: Any) -> Any:
     passing = 1.0 + s.a * s.eq.leave / jnp.where(tissue, capacity, 1.0)
     holds = jnp.where(tissue, jnp.abs(content) + s.a * s.eq.source * jnp.abs(plasma) / passing, 0.0)
     count = jnp.sum(tissue)
-    least = FLOOR * jnp.sum(holds) / count + 1e-290
+    least = FLOOR * jnp.sum(holds) / count + math.sqrt(jnp.finfo(holds.dtype).tiny)  # its square is no overflow
     return jnp.where(tissue, 1.0 / ((holds + least) * jnp.sqrt(count)), 0.0)
 
 
@@ -234,20 +242,22 @@ def _step(eq: Equations, tolerance: Any, state: Any, first_slope: Any, free: Any
         slope = jnp.stack([flux, (bound - rhs[1]) / a, taken - eq.krel * inside])
         return (slopes.at[i].set(slope), frees.at[i].set(free)), jnp.stack([free, bound, inside])
 
-    slopes = jnp.zeros((STAGES, *state.shape)).at[0].set(first_slope.at[0].add(plasma[0] * eq.source))
-    frees = jnp.zeros((STAGES, *free.shape)).at[0].set(free)
-    rows = (np.arange(1, STAGES), np.diagonal(A)[1:], BEFORE[1:], PREDICTOR[1:], plasma[1:])
+    slopes = jnp.zeros((STAGES, *state.shape), state.dtype).at[0].set(first_slope.at[0].add(plasma[0] * eq.source))
+    frees = jnp.zeros((STAGES, *free.shape), free.dtype).at[0].set(free)
+    tableau = (jnp.asarray(t[1:], state.dtype) for t in (np.diagonal(A), BEFORE, PREDICTOR))
+    rows = (np.arange(1, STAGES), *tableau, plasma[1:])
     (slopes, _), later = lax.scan(stage, (slopes, frees), rows)
     return jnp.concatenate([jnp.stack([free, state[1], state[2]])[None], later]), slopes
 
 
 def plasma_levels(amplitudes: Any, rates: Any, start_h: Any, size_h: Any) -> Any:
     """Plasma at the stages of all steps (n, 6), corrected to the exact area of each step (see `_march`)."""
-    times = start_h[:, None] + C * size_h[:, None]
+    nodes, weights = (jnp.asarray(t, size_h.dtype) for t in (C, B))
+    times = start_h[:, None] + nodes * size_h[:, None]
     values = jnp.sum(amplitudes * jnp.exp(-rates * times[..., None]), axis=-1)
     start, size = start_h[:, None], size_h[:, None]
     area = jnp.sum(amplitudes * jnp.exp(-rates * start) * -jnp.expm1(-rates * size) / rates, axis=-1)
-    rough = size_h * (values @ B)
+    rough = size_h * (values @ weights)
     ratio = area / jnp.where(rough > 0.0, rough, 1.0)
     close = (rough > 0.0) & (ratio > 0.5) & (ratio < 2.0)
     return jnp.where(close[:, None], values * ratio[:, None], values + ((area - rough) / size_h)[:, None])
@@ -269,7 +279,7 @@ def integrate(
         (state, first_slope, free, integrals), (size, weights, levels) = carry, row
         values, slopes = _step(eq, tolerance, state, first_slope, free, size, levels)
         integrals = integrals + jnp.tensordot(weights, values, 1)
-        state = state + size * jnp.tensordot(B, slopes, 1)
+        state = state + size * jnp.tensordot(jnp.asarray(B, state.dtype), slopes, 1)
         end = (state, slopes[-1].at[0].add(-levels[-1] * eq.source), values[-1, 0], integrals)
         return end, values[-1] if snapshots else None
 
