@@ -9,7 +9,7 @@ import numpy as np
 
 from nichedose.fields.grid import Array
 from nichedose.transport._kernels import Ints
-from nichedose.transport._multigrid import Field, conjugate_gradient, jit, multiply, prepare_levels
+from nichedose.transport._multigrid import MOST_ITERATIONS, Field, conjugate_gradient, jit, multiply, prepare_levels
 
 __all__ = [
     "after_solve", "before_solve", "between_steps", "first_slopes", "gather", "replay", "solve", "spread", "start_step",
@@ -22,12 +22,20 @@ REDUCTION_PER_PASS = 1e-4
 
 
 @jit
-def gather(base: Array, terms: Array, weights: Array, out: Array) -> None:
-    """out = base + sum over the six stages of weights x terms."""
-    w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
-    t0, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
+def gather(base: Array, terms: Array, weights: Array, count: int, out: Array) -> None:
+    """out = base + sum over the first ``count`` stages, at least one, of weights x terms."""
+    first, w = terms[0], weights[0]
     for i in range(out.size):
-        out[i] = base[i] + (w0 * t0[i] + w1 * t1[i] + w2 * t2[i] + w3 * t3[i] + w4 * t4[i] + w5 * t5[i])
+        out[i] = base[i] + w * first[i]
+    left = count - 1
+    for k in range(1, left, 2):  # two at a time: fewer passes over ``out``
+        u, v, wu, wv = terms[k], terms[k + 1], weights[k], weights[k + 1]
+        for i in range(out.size):
+            out[i] += wu * u[i] + wv * v[i]
+    if left % 2 == 1:
+        last, w = terms[left], weights[left]
+        for i in range(out.size):
+            out[i] += w * last[i]
 
 
 @jit
@@ -149,12 +157,17 @@ def solve(
             break
         for i in range(n):
             cells[0, i] = rest[i] / norm
-        used += conjugate_gradient(
+        wanted_here = 0.5 * goal / norm
+        iterations = conjugate_gradient(
             dx, mass, inverse, weight, cells, sums, faces, g, a, line, line64,
-            max(REDUCTION_PER_PASS, 0.5 * goal / norm), 0.0, height, places, start, face_start, 0,
+            max(REDUCTION_PER_PASS, wanted_here), 0.0, height, places, start, face_start, 0,
         )  # fmt: skip
+        used += iterations
         for i in range(n):
             flat[i] += norm * dx[i]
+        # so far single precision can be trusted with the residual; beyond, look again in double
+        if wanted_here >= REDUCTION_PER_PASS and iterations < MOST_ITERATIONS:
+            break
     return used
 
 

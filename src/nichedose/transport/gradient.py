@@ -183,7 +183,7 @@ class _Sweep:
         slopes[0, 1] = taped.first_slope
         for i in range(1, STAGES):
             rhs = self.stage_rhs[i]
-            adjoint.gather(taped.state.reshape(-1), flat, step.size_h * BEFORE[i], rhs.reshape(-1))
+            adjoint.gather(taped.state.reshape(-1), flat, step.size_h * BEFORE[i], i, rhs.reshape(-1))
             adjoint.replay(
                 taped.free[i - 1], rhs, run.target, run.leave, run.source, self.face_sum, self.faces,
                 A[i, i] * step.size_h, step.plasma[i], eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h,
