@@ -130,7 +130,8 @@ def test_operator_and_v_cycle_are_symmetric_positive_definite_on_a_ragged_odd_ma
         matrix.append(out.ravel()[order])
         b[:cells] = unit
         multigrid.v_cycle(
-            x, b, inverse, ladder.faces, ladder.even, a, line, 0.0, 1.0, *sizes, ladder.face_start, ladder.deep
+            x, b, inverse, ladder.faces, ladder.even, a, line, np.zeros_like(x), 0.0, 1.0, *sizes,
+            ladder.face_start, ladder.deep,
         )
         cycle.append(x[order].copy())
     assert np.allclose(matrix, dense_matrix(mask, faces, mass, a), atol=1e-12)

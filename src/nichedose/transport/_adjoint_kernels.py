@@ -47,17 +47,17 @@ def replay(
     gain, on, hold = 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
     rows, places = free.shape[1], free.shape[2]
     for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
+        to_left, to_right = faces[colour, 3], faces[colour, 4]
         own, other, br, ir = free[colour], free[1 - colour], rhs[1, colour], rhs[2, colour]
         tg, lv, so, fs = target[colour], leave[colour], source[colour], face_sum[colour]
         vf, vb, vi = value[0, colour], value[1, colour], value[2, colour]
         ss, sb, si = slope[0, colour], slope[1, colour], slope[2, colour]
         for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
+            at_left, at_right = other[y, : places - 2], other[y, 2:]
             for j in range(1, places - 1):
                 flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
                 f = own[y, j]
                 bound = (br[y, j] + on * tg[y, j] * f) / (gain + on * f)
                 taken = kint * bound
@@ -75,15 +75,15 @@ def first_slopes(
 ) -> None:  # fmt: skip
     """Slopes of free + bound, without plasma's share, and of internalised ligand at a step's start; bound's is kept."""
     for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
+        to_left, to_right = faces[colour, 3], faces[colour, 4]
         own, other = free[colour], free[1 - colour]
         rows, places = own.shape
         for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
+            at_left, at_right = other[y, : places - 2], other[y, 2:]
             for j in range(1, places - 1):
                 flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
                 taken = kint * bound[colour, y, j]
                 slope[0, colour, y, j] = flow - (face_sum[colour, y, j] + leave[colour, y, j]) * own[y, j] - taken
                 slope[2, colour, y, j] = taken - krel * inside[colour, y, j]
@@ -102,14 +102,14 @@ def before_solve(
     keep, gain, on, hold = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
     rows, places = free.shape[1], free.shape[2]
     for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
+        to_left, to_right = faces[colour, 3], faces[colour, 4]
         own, other = slope_bar[0, colour], slope_bar[0, 1 - colour]
         for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
+            at_left, at_right = other[y, : places - 2], other[y, 2:]
             for j in range(1, places - 1):
                 flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
                 f, tg = free[colour, y, j], target[colour, y, j]
                 share = 1.0 / (gain + on * f)
                 bound = (rhs[1, colour, y, j] + on * tg * f) * share
@@ -182,14 +182,14 @@ def after_solve(
     keep, gain, on, hold = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
     rows, places = free.shape[1], free.shape[2]
     for colour in range(2):
-        up, down, same, side = faces[colour, 0], faces[colour, 1], faces[colour, 2], faces[colour, 3]
+        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
+        to_left, to_right = faces[colour, 3], faces[colour, 4]
         own, other = free[colour], free[1 - colour]
         for y in range(1, rows - 1):
-            s = 1 - 2 * ((y + colour) & 1)
-            aside = other[y, 1 + s : places - 1 + s]
+            at_left, at_right = other[y, : places - 2], other[y, 2:]
             for j in range(1, places - 1):
                 flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + side[y, j] * aside[j - 1]
+                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
                 f, tg, xi = own[y, j], target[colour, y, j], x[colour, y, j]
                 share = 1.0 / (gain + on * f)
                 bound = (rhs[1, colour, y, j] + on * tg * f) * share

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,13 +68,28 @@ def pack(field: NDArray[Any], dtype: type = np.float64, out: NDArray[Any] | None
 
 def unpack(packed: NDArray[Any], shape: tuple[int, ...], out: Array | None = None) -> Array:
     """(..., 2, rows, nh + 2) -> (..., ny, nx) or (..., nz, ny, nx), contiguous."""
-    front = packed.shape[:-3]
+    front, deep = packed.shape[:-3], len(shape) == 3
     found = np.empty((*front, *shape)) if out is None else out
-    natural = found.reshape(*front, 1, *shape) if len(shape) == 2 else found
-    inner = _inner(packed, shape)
-    for colour, there, here in _halves(shape):
-        natural[(..., *here)] = inner[(..., colour, *there)]
+    planes, rows, _ = natural = (shape[0] if deep else 1, *shape[-2:])
+    whole = packed.reshape(-1, 2, planes + 2 * deep, rows + 2, packed.shape[-1])
+    _interleave(whole, int(deep), found.reshape(-1, *natural))
     return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _interleave(packed: Array, deep: int, out: Array) -> None:
+    """Packed (n, 2, planes, height, places) to ``out`` (n, nz, ny, nx)."""
+    nx = out.shape[3]
+    for n in range(out.shape[0]):
+        for z in range(out.shape[1]):
+            for y in range(out.shape[2]):
+                first = (z + y) & 1  # the colour of x = 0
+                even, odd = packed[n, first, z + deep, y + 1, 1:], packed[n, 1 - first, z + deep, y + 1, 1:]
+                row = out[n, z, y]
+                for j in range(nx // 2):
+                    row[2 * j], row[2 * j + 1] = even[j], odd[j]
+                if nx & 1:
+                    row[nx - 1] = even[nx // 2]
 
 
 @dataclass(frozen=True)
@@ -81,11 +97,12 @@ class Ladder:
     """The face conductances of all grids, finest first, in flat arrays.
 
     ``planes``, ``height`` (rows of a plane), ``places`` (levels,) packed sizes with ring; ``start`` (levels + 1,) where
-    each grid begins in a flat cell array, ``face_start`` in ``faces``: four (section) or six (stack) conductances per
-    cell (up, down, same, side, before, behind; 1/h, zero where closed). ``face_sum`` their sum. Where all open faces of
-    the finest grid have one conductance, ``even``, its faces are not kept (closed ones have zeros behind them) and its
-    ``face_sum`` counts them; otherwise ``even`` is 1. ``exact_sum`` (cells of the finest grid) is the same without
-    rounding to ``face_sum``'s type.
+    each grid begins in a flat cell array, ``face_start`` in ``faces``: five (section) or seven (stack) conductances
+    per cell (up, down, same, left, right, before, behind; 1/h, zero where closed). The neighbour aside lies left in
+    one row and right in the next; two faces for it, one of them zero, let a sweep run through all rows in one go.
+    ``face_sum`` their sum. Where all open faces of the finest grid have one conductance, ``even``, its faces are
+    not kept (closed ones have zeros behind them) and its ``face_sum`` counts them; otherwise ``even`` is 1.
+    ``exact_sum`` (cells of the finest grid) is the same without rounding to ``face_sum``'s type.
     """
 
     planes: NDArray[np.int64]
@@ -152,7 +169,7 @@ def build_ladder(
 
 
 def exact_faces(mask: BoolArray, faces: float | tuple[Array, ...]) -> tuple[Array, Array]:
-    """The finest grid's faces (2, 4 or 6, rows, places), as the ladder has them, and their sum, in double precision."""
+    """The finest grid's faces (2, 5 or 7, rows, places), as the ladder has them, and their sum, in double precision."""
     if isinstance(faces, float):
         per_axis = tuple(faces * _open(mask, axis) for axis in range(mask.ndim))
     else:
@@ -192,12 +209,13 @@ def _sum(per_axis: tuple[NDArray[Any], ...], shape: tuple[int, ...], dtype: type
 
 
 def _pack_faces(per_axis: tuple[NDArray[Any], ...], shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
-    """Packed (2, 4 or 6, rows, places)."""
-    out: NDArray[Any] = np.zeros((2, 2 * len(shape), *packed_shape(shape)[1:]), dtype)
+    """Packed (2, 5 or 7, rows, places)."""
+    out: NDArray[Any] = np.zeros((2, 2 * len(shape) + 1, *packed_shape(shape)[1:]), dtype)
     up, down = _both_sides(per_axis[-2], len(shape) - 2, shape, dtype)
     left, right = _both_sides(per_axis[-1], len(shape) - 1, shape, dtype)
     even_x = np.arange(shape[-1]) % 2 == 0
-    sides = [up, down, np.where(even_x, right, left), np.where(even_x, left, right)]
+    # x = 2 j + shift: in rows with shift 0 the odd neighbour at the same place is to the right, and so on
+    sides = [up, down, np.where(even_x, right, left), np.where(even_x, left, 0.0), np.where(even_x, 0.0, right)]
     if len(shape) == 3:
         sides += _both_sides(per_axis[0], 0, shape, dtype)
     for number, side in enumerate(sides):

@@ -2,8 +2,8 @@
 
 All fields are packed red and black apart (see ``_checkerboard``), in single precision in a run: Newton's method around
 it measures the true residual in double precision, so that rounding here costs iterations at worst, never accuracy. A
-product with the matrix is summed in double precision, because a strong coupling nearly cancels in it. ``faces`` (2, 4
-or 6, rows, places) is empty where all open faces have the conductance ``g``. Nothing here allocates in proportion to
+product with the matrix is summed in double precision, because a strong coupling nearly cancels in it. ``faces`` (2, 5
+or 7, rows, places) is empty where all open faces have the conductance ``g``. Nothing here allocates in proportion to
 the grid, and nothing runs in parallel, so that the same input gives the same bits.
 """
 
@@ -29,12 +29,12 @@ MOST_ITERATIONS = 60
 def flows(other: Field, faces: Field, g: float, row: int, stride: int, aside: int, zero: float, line: Field) -> None:
     """Into ``line``: what the neighbours of one row's voxels give, the sum of conductance x value.
 
-    ``other`` (rows, places) the other colour; ``faces`` (0, 4 or 6, rows, places) of this one; ``stride`` rows between
+    ``other`` (rows, places) the other colour; ``faces`` (0, 5 or 7, rows, places) of this one; ``stride`` rows between
     planes, 0 in a section; ``aside`` where the fourth neighbour lies, -1 or 1. ``zero`` sets the precision of the sum.
     """
     places = other.shape[1]
-    side = other[row, 1 + aside : places - 1 + aside]
     if faces.shape[0] == 0:
+        side = other[row, 1 + aside : places - 1 + aside]
         if stride == 0:
             for j in range(1, places - 1):
                 total = (zero + other[row - 1, j]) + other[row + 1, j]
@@ -45,14 +45,42 @@ def flows(other: Field, faces: Field, g: float, row: int, stride: int, aside: in
                 total += (zero + other[row, j]) + side[j - 1]
                 line[j] = g * (total + ((zero + other[row - stride, j]) + other[row + stride, j]))
         return
+    left, right = other[row, : places - 2], other[row, 2:]
     for j in range(1, places - 1):
         total = (zero + faces[0, row, j]) * other[row - 1, j] + (zero + faces[1, row, j]) * other[row + 1, j]
         total += (zero + faces[2, row, j]) * other[row, j]
-        line[j] = g * (total + (zero + faces[3, row, j]) * side[j - 1])
+        line[j] = g * (total + ((zero + faces[3, row, j]) * left[j - 1] + (zero + faces[4, row, j]) * right[j - 1]))
     if stride != 0:
         for j in range(1, places - 1):
-            total = (zero + faces[4, row, j]) * other[row - stride, j]
-            line[j] += g * (total + (zero + faces[5, row, j]) * other[row + stride, j])
+            total = (zero + faces[5, row, j]) * other[row - stride, j]
+            line[j] += g * (total + (zero + faces[6, row, j]) * other[row + stride, j])
+
+
+@jit
+def flows_of_all(other: Field, faces: Field, places: int, plane: int, out: Field) -> None:
+    """Into ``out``: the sum of face x neighbour of all cells of a colour, flat fields; ``plane`` cells lie between
+    planes of a stack (0 in a section).
+
+    All rows in one go, since the ring's faces are zero. What would reach beyond the field is ring. Two or three loops,
+    because one over so many arrays would not be turned into vector instructions.
+    """
+    edge = max(places, plane)
+    n = other.size - 2 * edge
+    here = slice(edge, edge + n)
+    total, same = out[here], other[here]
+    above, below = other[edge - places : edge - places + n], other[edge + places : edge + places + n]
+    left, right = other[edge - 1 : edge - 1 + n], other[edge + 1 : edge + 1 + n]
+    to_above, to_below, to_same = faces[0, here], faces[1, here], faces[2, here]
+    for i in range(n):
+        total[i] = (to_above[i] * above[i] + to_below[i] * below[i]) + to_same[i] * same[i]
+    to_left, to_right = faces[3, here], faces[4, here]
+    for i in range(n):
+        total[i] += to_left[i] * left[i] + to_right[i] * right[i]
+    if plane != 0:
+        before, behind = other[:n], other[2 * edge : 2 * edge + n]
+        to_before, to_behind = faces[5, here], faces[6, here]
+        for i in range(n):
+            total[i] += to_before[i] * before[i] + to_behind[i] * behind[i]
 
 
 @jit
@@ -63,12 +91,19 @@ def relax(
     """Gauss-Seidel over the voxels of one colour: x = inverse (b + a sum of face x neighbour)."""
     own, other, rhs, inv, fc = x[colour], x[1 - colour], b[colour], inverse[colour], faces[colour]
     rows, places = own.shape
-    even, ag = fc.shape[0] == 0 and deep == 0, a * g
+    if fc.shape[0] != 0:
+        flat = fc.reshape((fc.shape[0], rows * places))
+        mine, scale, given = own.reshape(-1), inv.reshape(-1), rhs.reshape(-1)
+        flows_of_all(other.reshape(-1), flat, places, height * deep * places, mine)
+        for i in range(mine.size):
+            mine[i] = scale[i] * (given[i] + a * mine[i])
+        return
+    ag = a * g
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1):
             row = k * height + y
             aside = 1 - 2 * ((y + k - deep + colour) & 1)
-            if even:  # a section of one conductance, in one pass
+            if deep == 0:  # a section of one conductance, in one pass
                 mine, scale, given = own[row, 1 : places - 1], inv[row, 1 : places - 1], rhs[row, 1 : places - 1]
                 above, below = other[row - 1, 1 : places - 1], other[row + 1, 1 : places - 1]
                 same, side = other[row, 1 : places - 1], other[row, 1 + aside : places - 1 + aside]
@@ -91,9 +126,9 @@ def start_red(x: Field, b: Field, inverse: Field) -> None:
 @jit
 def restrict_red(
     x: Field, inverse: Field, faces: Field, g: float, a: float, height: int, deep: int, zero: float, line: Field,
-    coarse: Field, coarse_height: int,
+    spare: Field, coarse: Field, coarse_height: int,
 ) -> None:  # fmt: skip
-    """Residual after a red and a black sweep from zero, summed over blocks.
+    """Residual after a red and a black sweep from zero, summed over blocks; ``spare`` of a colour's size.
 
     Black voxels are then in balance, and a red one lacks what its black neighbours give.
     """
@@ -101,6 +136,13 @@ def restrict_red(
     rows, places = black.shape
     even, ag = faces.shape[1] == 0 and deep == 0, a * g
     coarse[...] = zero
+    if faces.shape[1] != 0:
+        flat = faces[0].reshape((faces.shape[1], rows * places))
+        flows_of_all(black.reshape(-1), flat, places, height * deep * places, spare)
+        balance, inside = spare, inv.reshape(-1)
+        for i in range(balance.size):
+            balance[i] = a * balance[i] if inside[i] > zero else zero
+    given = spare.reshape((rows, places))
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1):
             row = k * height + y
@@ -110,13 +152,16 @@ def restrict_red(
                 above, below = black[row - 1, 1 : places - 1], black[row + 1, 1 : places - 1]
                 same, side = black[row, 1 : places - 1], black[row, 1 + aside : places - 1 + aside]
                 for j in range(out.size):
-                    given = ag * ((above[j] + below[j]) + (same[j] + side[j]))
-                    out[j] = given if scale[j] > zero else zero
-            else:
+                    total = ag * ((above[j] + below[j]) + (same[j] + side[j]))
+                    out[j] = total if scale[j] > zero else zero
+                add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
+            elif faces.shape[1] == 0:
                 flows(black, faces[0], g, row, height * deep, aside, zero, line)
                 for j in range(1, places - 1):
                     line[j] = a * line[j] if inv[row, j] > zero else zero
-            add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
+                add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
+            else:
+                add_to_blocks(given[row], k, y, places, deep, coarse, coarse_height)
 
 
 @jit
@@ -177,12 +222,13 @@ def prepare_levels(
 
 @jit
 def v_cycle(
-    x: Field, b: Field, inverse: Field, faces: Field, g: float, a: float, line: Field, zero: float, one: float,
-    height: Field, places: Field, start: Field, face_start: Field, deep: int,
+    x: Field, b: Field, inverse: Field, faces: Field, g: float, a: float, line: Field, spare: Field, zero: float,
+    one: float, height: Field, places: Field, start: Field, face_start: Field, deep: int,
 ) -> None:  # fmt: skip
     """One V(1,1) cycle from zero for A x = b on the finest grid; symmetric, so that CG may use it.
 
-    ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the arithmetic in it.
+    ``spare`` of the size of ``x``, to work in; ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the
+    arithmetic in it.
     """
     top = height.size - 1
     for step in range(2 * top + 1):
@@ -211,8 +257,8 @@ def v_cycle(
         elif down:
             below = b[hi : start[level + 2]]
             pn = places[level + 1]
-            restrict_red(xl, il, fl, gl, a, h, deep, zero, line, below.reshape((2, below.size // 2 // pn, pn)),
-                         height[level + 1])  # fmt: skip
+            restrict_red(xl, il, fl, gl, a, h, deep, zero, line, spare[lo : (lo + hi) // 2],
+                         below.reshape((2, below.size // 2 // pn, pn)), height[level + 1])  # fmt: skip
 
 
 @jit
@@ -272,7 +318,7 @@ def conjugate_gradient(
     limit = max(reduction * reduction * first, goal * goal)
     rz_old = 1.0
     for iteration in range(MOST_ITERATIONS):
-        v_cycle(z, r, inverse, faces, g_, a_, line, zero, one, height, places, start, face_start, deep)
+        v_cycle(z, r, inverse, faces, g_, a_, line, ap, zero, one, height, places, start, face_start, deep)
         rz = dot(r, z, n)
         numbers[4] = rz / rz_old if iteration > 0 else 0.0
         beta = numbers[4]
