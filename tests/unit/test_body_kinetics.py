@@ -227,6 +227,20 @@ def test_an_antibody_stays_in_blood_for_weeks_and_fcrn_is_why() -> None:
     assert tia(without, "plasma") < 0.6 * tia(kept, "plasma")
 
 
+def test_label_of_a_broken_down_antibody_stays_where_that_happened() -> None:
+    pores = ligand("J591-DOTA").pores
+    assert pores is not None and pores.catabolite_release_per_h is not None
+    regimen = Regimen((Injection(130.0, 1000.0),))
+    stays = run_with("J591-DOTA", regimen)
+    at_once = run_with("J591-DOTA", regimen, pores=dataclasses.replace(pores, catabolite_release_per_h=None))
+    quick = run_with("J591-DOTA", regimen, pores=dataclasses.replace(pores, catabolite_release_per_h=1e3))
+    assert tia(stays, "plasma") == pytest.approx(tia(at_once, "plasma"), rel=1e-5)  # intact antibody is as before
+    for organ in ("kidney", "liver", "marrow", "skin"):
+        assert tia(stays, organ) > 1.2 * tia(at_once, organ)
+        assert tia(quick, organ) == pytest.approx(tia(at_once, organ), rel=1e-3)
+    assert stays.mass_closure < 1e-12 and stays.activity_closure("177Lu") < 1e-8
+
+
 def test_a_patient_does_not_depend_on_who_else_is_there() -> None:
     many = [model(who=patient(gfr_mL_per_min=g)) for g in np.linspace(40.0, 120.0, 37)]
     together = integrate_population(many, BOLUS, decay_per_h=LABEL, end_h=MONTH_H, threads=2)

@@ -29,6 +29,7 @@ class Pores:
     endosomal_transit_per_h: float
     recycled_fraction: float
     catabolism_L_per_h: float
+    catabolite_release_per_h: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,4 +138,6 @@ def _pores(
         endosomal_transit_per_h=take("endosomal_transit_per_h"),
         recycled_fraction=body("fcrn_recycled_fraction", kinetics.fcrn_recycled_fraction),
         catabolism_L_per_h=body("catabolism_L_per_day", kinetics.catabolism_L_per_day) / 24.0,
+        catabolite_release_per_h=None if kinetics.catabolite_release_per_h is None else body(
+            "catabolite_release_per_h", kinetics.catabolite_release_per_h),
     )

@@ -202,14 +202,23 @@ class _Builder:
         return {into_cells: reduced * turnover, away: (1.0 - reduced - returned) * turnover}
 
     def _endosome(self, ligand: BodyLigand, organ: str, vessel: str, released: str) -> None:
-        """Uptake of plasma into endothelial endosomes, in proportion to the organ's plasma; FcRn returns a share."""
+        """Uptake of plasma into endothelial endosomes, in proportion to the organ's plasma; FcRn returns a share.
+
+        Label that residualises stays in the organ for a while when its antibody is broken down.
+        """
         assert ligand.pores is not None
         o, p = self.organs, ligand.pores
         whole = p.catabolism_L_per_h / (1.0 - p.recycled_fraction)
         endosome = self._state(organ, "lumen")
         self._move(vessel, endosome, whole / sum(o.plasma_in_organ_L.values()))
         self._move(endosome, vessel, p.endosomal_transit_per_h * p.recycled_fraction)
-        self._move(endosome, released, p.endosomal_transit_per_h * (1.0 - p.recycled_fraction))
+        lost = p.endosomal_transit_per_h * (1.0 - p.recycled_fraction)
+        if p.catabolite_release_per_h is None:
+            self._move(endosome, released, lost)
+            return
+        inside = self._state(organ, "catabolised")
+        self._move(endosome, inside, lost)
+        self._move(inside, released, p.catabolite_release_per_h)
 
     def _tumour(self, ligand: BodyLigand, tumour: Tumour, plasma: str, released: str) -> None:
         volume = tumour.volume_mL * 1e-3

@@ -11,7 +11,8 @@ from typing import Literal
 
 __all__ = ["Binding", "Kind", "Network", "State", "Transfer"]
 
-Kind = Literal["plasma", "vascular", "interstitial", "bound", "internalised", "lumen", "metabolite", "excreted"]
+Kind = Literal[
+    "plasma", "vascular", "interstitial", "bound", "internalised", "lumen", "catabolised", "metabolite", "excreted"]
 
 
 @dataclass(frozen=True)

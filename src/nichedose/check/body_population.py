@@ -76,10 +76,17 @@ PUBLISHED: Mapping[tuple[str, str], tuple[Published, ...]] = {
         Published("pancreas", "not read; 177Lu-NeoB: 0.055 +- 0.039 (16)", 0.055),
         Published(ALL_LESIONS, "not read", None),
     ),
+    ("RM2", "68Ga"): (
+        Published("kidney", "0.049 (5)", 0.049),
+        Published("pancreas", "0.124 (5), 0.51 (5)", 0.317),
+        Published("marrow", "0.010 (5)", 0.010),
+    ),
     ("J591-DOTA", "177Lu"): (
         Published("kidney", "1.41 (35)", 1.41),
+        Published("kidney", "another antibody, 177Lu-lilotomab: 0.16-0.79 (7), middle 0.36", 0.36),
         Published("marrow", "0.32 (35)", 0.32),
         Published("liver", "2.10 (35)", 2.1),
+        Published("liver", "177Lu-lilotomab: 0.70-1.15 (7), middle 0.90", 0.90),
         Published(ALL_LESIONS, "not read", None),
     ),
 }

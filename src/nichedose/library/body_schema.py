@@ -116,6 +116,8 @@ class BodyKinetics(_Entry):
     tumour_permeability_mL_per_min_per_mL: Value
     fcrn_recycled_fraction: Value | None = None
     catabolism_L_per_day: Value | None = Field(default=None, description="plasma cleared by the endosomes")
+    catabolite_release_per_h: Value | None = Field(
+        default=None, description="loss of the label from the organ that broke its antibody down; None: at once")
     comorbidity: dict[str, dict[str, Value]] = Field(
         default_factory=dict, description="scenario: target density of organs in nmol/L that it replaces")
     reference: ReferencePatient

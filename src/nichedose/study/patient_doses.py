@@ -16,9 +16,10 @@ from nichedose.library.schema import DoseCoefficient, LabelledForm, OrganLimit
 from nichedose.nuclide import half_life_h
 from nichedose.study.administration import regimen_of, target_changes
 from nichedose.study.organ_doses import organ_doses_of_draws
-from nichedose.study.patient_fit import PatientFit
+from nichedose.study.patient_fit import LESION, PatientFit
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.study.whole_body import (
+    ALL_LESIONS,
     HALF_LIVES_FOLLOWED,
     TOLERANCE,
     form_in_patient,
@@ -157,7 +158,7 @@ def _form(
         DoseCoefficient.model_validate({
             "organ": organ, "radionuclide": candidate.radionuclide, "quantity": quantity[organ],
             "Gy_per_GBq": _distribution(draws), "derived_from": FITTED})
-        for organ, draws in per_GBq.items())
+        for organ, draws in per_GBq.items() if organ not in (LESION, ALL_LESIONS))
     return scaled.model_copy(update={"dose_coefficients": kept + own})
 
 
