@@ -1,11 +1,12 @@
-"""Do 90 % intervals of target fields hold the truth? 200 sections at full, 0.3 and 0.1 depth, and with a wrong prior.
+"""Do 90 % intervals of target fields and cell densities hold the truth? 200 sections at full, 0.3 and 0.1 depth, and
+with a wrong prior of the targets.
 
     python benchmarks/target_calibration.py [REPLICATES [FIRST_SEED [CONDITION]]]     condition 0 to 3, all without
     python benchmarks/target_calibration.py --figure FIGURE.svg TABLE.md [TABLE.md ...]     of what was printed
 
-Prints, for each target, the share of sections in which the interval held the truth, with its exact 95 % binomial
-interval (Clopper and Pearson): of the section mean, of the density in a voxel, and of that over the section mean; and
-the mean share of all voxels in which the last held.
+Prints, for each target and cell type, the share of sections in which the interval held the truth, with its exact 95 %
+binomial interval (Clopper and Pearson): of the section mean, of the density in a voxel, and of that over the section
+mean; and the mean share of all voxels in which the last held.
 The study itself is `tests/calibration_study.py`; intervals are those of `nichedose.tissue.map_with_spread`.
 """
 
@@ -21,7 +22,7 @@ from scipy.stats import beta
 from figures import HUES, Figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from calibration_study import TARGETS, study
+from calibration_study import TARGETS, TYPES, study
 
 CONDITIONS = ((1.0, 1.0), (0.3, 1.0), (0.1, 1.0), (1.0, 3.0))  # depth, true mean density over the library's
 PARTS = ("section mean", "density in a voxel", "voxel over mean")
@@ -35,17 +36,19 @@ def shown(held: list[bool]) -> str:
 
 
 def main(replicates: int, first_seed: int, conditions: tuple[tuple[float, float], ...]) -> None:
-    print("| depth | true density over prior | target | section mean | voxel | voxel over mean | in all voxels |")
+    print("| depth | true density over prior | target or cells | section mean | voxel | voxel over mean | all voxels |")
     print("|---|---|---|---|---|---|---|")
     for depth, factor in conditions:
-        for name, held in study(replicates, depth, prior_factor=factor, first_seed=first_seed).items():
+        names = (*TARGETS, *TYPES) if factor == 1.0 else TARGETS  # cells do not know of the targets' prior
+        for name, held in study(replicates, depth, prior_factor=factor, first_seed=first_seed, names=names).items():
             cells = " | ".join(shown(x) for x in (held.mean, held.voxel, held.relative))
             print(f"| {depth:g} | {factor:g} | {name} | {cells} | {100 * np.mean(held.everywhere):.0f} % |", flush=True)
 
 
 def figure(path: Path, tables: list[Path]) -> None:
     """Shares from printed tables, by condition and target: three points each."""
-    rows = [r for t in tables for r in t.read_text("utf-8").splitlines() if re.match(r"\| [\d.]+ \|", r)]
+    rows = [r for t in tables for r in t.read_text("utf-8").splitlines()
+            if re.match(rf"\| [\d.]+ \| [\d.]+ \| ({'|'.join(TARGETS)}) \|", r)]
     drawing = Figure("Truths held by nominal 90 % intervals", "depth of the section, and true density over the prior",
                      "share of 200 sections (95 % interval)")
     low, high = 40.0, 100.0

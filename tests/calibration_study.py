@@ -6,7 +6,7 @@ Used by `tests/unit/test_target_calibration.py` in small and by `benchmarks/targ
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,13 +61,21 @@ def true_section(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.n
     return xy, content / content.mean(), fractions, levels
 
 
+def rna_per_cell(seed: int) -> np.ndarray:
+    """RNA in a cell of each type, from the library's prior."""
+    draw = Draw(seed=20_000 + seed, index=0)
+    spread = draw("rna", LIBRARY.tissue.rna_per_cell_geometric_sd)
+    return np.asarray(spread ** np.random.default_rng([seed, 2]).standard_normal(len(TYPES)))
+
+
 def observe(
     rng: np.random.Generator, xy: np.ndarray, content: np.ndarray, fractions: np.ndarray, levels: dict[str, np.ndarray],
-    depth: float,
+    depth: float, rna: np.ndarray | float = 1.0,
 ) -> SpatialAssay:
-    """Negative-binomial counts with bleed between neighbours, uneven depth, and markers of uneven strength."""
+    """Negative-binomial counts with bleed between neighbours, uneven depth, markers of uneven strength that leak, and
+    cells that hold unequal amounts of ``rna`` (n_types,)."""
     genes, means = [], []
-    cells = content[:, None] * fractions
+    cells = content[:, None] * fractions * rna
     for i, t in enumerate(TYPES):
         for marker in LIBRARY.cell_types[t].markers:
             strength = 4.0 * math.exp(math.log(MARKER_GSD) * rng.standard_normal())
@@ -116,11 +124,15 @@ class Held:
     everywhere: list[float]
 
 
-def replicate(seed: int, depth: float, *, prior_factor: float = 1.0) -> dict[str, tuple[bool, bool, bool, float]]:
-    """One section: truth drawn from the priors (shifted by ``prior_factor``), observed, mapped in `DRAWS` draws."""
+def replicate(
+    seed: int, depth: float, *, prior_factor: float = 1.0, names: Sequence[str] = TARGETS
+) -> dict[str, tuple[bool, bool, bool, float]]:
+    """One section: truth drawn from the priors (shifted by ``prior_factor``), observed, mapped in `DRAWS` draws.
+
+    ``names`` are those of targets and of cell types."""
     rng = np.random.default_rng([seed, 1])
     xy, content, fractions, levels = true_section(rng)
-    assay = observe(rng, xy, content, fractions, levels, depth)
+    assay = observe(rng, xy, content, fractions, levels, depth, rna_per_cell(seed))
     targets = {n: LIBRARY.targets[n] for n in TARGETS}
     model = model_section(assay, LIBRARY.cell_types, targets, LIBRARY.signatures, LIBRARY.aliases)
     shapes = {n: SpotTarget(n, content * v / (content * v).mean(), 10_000, len(xy)) for n, v in levels.items()}
@@ -129,28 +141,32 @@ def replicate(seed: int, depth: float, *, prior_factor: float = 1.0) -> dict[str
         errors=None)
     true_targets = wider(targets, prior_factor)
     truth = build_tissue_map(
-        known, LIBRARY.tissue, true_targets, spacing_um=SPACING_UM, draw=Draw(seed=10_000 + seed, index=0))
+        known, LIBRARY.tissue, true_targets, spacing_um=SPACING_UM, draw=Draw(seed=10_000 + seed, index=0)
+    ).named_fields()
+    fields = {n: f"target_{n}" if n in TARGETS else f"cell_density_{n}" for n in names}
     found = map_with_spread(
-        model, LIBRARY.tissue, targets, spacing_um=SPACING_UM, draws=DRAWS, seed=seed,
-        fields=[f"target_{name}" for name in TARGETS])
+        model, LIBRARY.tissue, targets, spacing_um=SPACING_UM, draws=DRAWS, seed=seed, fields=list(fields.values()))
     y, x = (int(i) for i in rng.choice(np.argwhere(found.mask)))
     out = {}
-    for name in TARGETS:
-        true, spread = truth.targets[name].total_nmol_per_L, found.spread[f"target_{name}"]
-        mean = float(true[truth.mask].mean())
+    for name, field in fields.items():
+        true, spread = truth[field], found.spread[field]
+        mean = float(true[found.mask].mean())
         shape = (spread.shape_q05 <= true / mean) & (true / mean <= spread.shape_q95)
         out[name] = (
             spread.mean[0] <= mean <= spread.mean[2],
             bool(spread.q05[y, x] <= true[y, x] <= spread.q95[y, x]),
-            bool(shape[y, x]), float(shape[truth.mask].mean()))
+            bool(shape[y, x]), float(shape[found.mask].mean()))
     return out
 
 
-def study(replicates: int, depth: float, *, prior_factor: float = 1.0, first_seed: int = 0) -> dict[str, Held]:
+def study(
+    replicates: int, depth: float, *, prior_factor: float = 1.0, first_seed: int = 0, names: Sequence[str] = TARGETS
+) -> dict[str, Held]:
     """`replicate` many times."""
-    held = {name: Held([], [], [], []) for name in TARGETS}
+    held = {name: Held([], [], [], []) for name in names}
     for seed in range(first_seed, first_seed + replicates):
-        for name, (mean, voxel, relative, share) in replicate(seed, depth, prior_factor=prior_factor).items():
+        for name, (mean, voxel, relative, share) in replicate(
+                seed, depth, prior_factor=prior_factor, names=names).items():
             held[name].mean.append(mean)
             held[name].voxel.append(voxel)
             held[name].relative.append(relative)

@@ -161,6 +161,29 @@ def test_thin_panels_are_said(made: Made) -> None:
     assert any(f.about == "t_cell" and "1 of 8" in f.text for f in read(thin).flags)
 
 
+def test_a_gene_far_below_the_others_is_a_map_but_no_sign_of_the_target(made: Made) -> None:
+    """A sixth of the gene's counts: 88 in many spots, 0.02 of the average gene."""
+    rng = np.random.default_rng(0)
+    counts = made.assay.counts.toarray()
+    gene = made.assay.genes.index("TUMGENE")
+    counts[:, gene] = rng.binomial(counts[:, gene].astype(int), 1.0 / 6.0)
+    found = read(assay_of(made.assay.xy_um, counts, made.assay.genes))
+    target = found.targets["TUM"]
+    assert target.shape_known and not target.detected and target.level is not None and target.level < 0.03
+    assert any(f.about == "TUM" and "no sign that this tumour bears it" in f.text for f in found.flags)
+    assert read(made.assay).targets["TUM"].detected
+
+
+def test_shares_that_the_section_cannot_tell_are_said(made: Made) -> None:
+    """Forty spots at a hundredth of the depth: nothing is known of the rarest types."""
+    assert not any(f.about == "composition" for f in read(made.assay).flags)
+    rng = np.random.default_rng(0)
+    few = rng.binomial(made.assay.counts.toarray()[:40].astype(int), 0.01).astype(float)
+    few[:, 0] += 1.0
+    flags = read(assay_of(made.assay.xy_um[:40], few, made.assay.genes)).flags
+    assert any(f.about == "composition" and "an equal share of every type, is left" in f.text for f in flags)
+
+
 def test_thin_signatures_are_said(made: Made) -> None:
     keep = [i for i, g in enumerate(made.assay.genes) if not g.startswith("HYP") or g == "HYP0"]
     thin = dataclasses.replace(

@@ -81,6 +81,7 @@ def tissue_parameters(**changes: Value) -> TissueParameters:
         "cell_density_per_mm3": spread(4e5, 1.3),
         "vessel_surface_per_cm": spread(30.0, 1.5),
         "vessel_contrast": fixed(0.7),
+        "marker_leak": fixed(0.0),
         "vessel_radius_um": fixed(7.0),
         "oxygen_diffusivity_um2_per_s": fixed(2000.0),
         "oxygen_consumption_mmHg_per_s": spread(15.0, 1.5),

@@ -45,6 +45,9 @@ class Target(_Entry):
     gene_to_protein_geometric_sd: Value
     local_error_geometric_sd: Value
     local_error_length_um: Value
+    density_found_in: tuple[str, ...] = Field(
+        default=(), description="tumours (radiobiology entries) in which the mean density was found; empty where it "
+        "was found in none, and the range is wide")
     caution: str | None = None
 
     @property
@@ -217,6 +220,7 @@ class TissueParameters(_Entry):
     section_thickness_um: Value = Field(description="of a section in which cells were counted")
     nucleus_radius_um: Value
     rna_per_cell_geometric_sd: Value = Field(description="how far RNA per cell differs between cell types")
+    marker_leak: Value = Field(description="level of a type's markers in all other cells, over that in its own")
     vessel_surface_per_cm: Value = Field(description="perfused vessel surface per tissue volume, section mean")
     vessel_contrast: Value = Field(description="exponent on the relative endothelial score; 0 = even, 1 = proportional")
     vessel_radius_um: Value

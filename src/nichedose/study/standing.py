@@ -9,7 +9,7 @@ from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap
 
-__all__ = ["UNTRIED_ABOVE", "standing", "target_shown"]
+__all__ = ["UNTRIED_ABOVE", "standing", "target_doubts", "target_shown"]
 
 Status = Literal["evaluable", "flagged", "not evaluable"]
 
@@ -20,7 +20,7 @@ UNTRIED_ABOVE = 3.0  # times the prescribed activity: organ limits may allow it,
 
 def target_shown(setup: Setup, maps: Sequence[TissueMap], target: str) -> bool:
     """Whether the lesion itself says something of the target: a map in every section, or an anchor."""
-    return target in setup.case.anchors or all(tissue.targets[target].shape_known for tissue in maps)
+    return target in setup.case.anchors or all(tissue.targets[target].detected for tissue in maps)
 
 
 def standing(
@@ -37,7 +37,7 @@ def standing(
     reason = setup.reason_not_evaluable(candidate)
     if reason is not None or entry is None:
         return "not evaluable", (reason or "not computed",)
-    doubts = (*_target_doubts(setup, maps, candidate.form.target), *_activity_doubts(candidate, entry, tolerated_MBq))
+    doubts = (*target_doubts(setup, maps, candidate.form.target), *_activity_doubts(candidate, entry, tolerated_MBq))
     told = [
         _lesion_dose(setup, candidate, entry),
         setup.library.targets[candidate.form.target].caution,
@@ -57,7 +57,8 @@ def _lesion_dose(setup: Setup, candidate: ResolvedCandidate, entry: CentralCandi
             f"({low:.1g} to {high:.2g}) Gy/GBq ({setup.library.sources[published.source or ''].citation})")
 
 
-def _target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list[str]:
+def target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list[str]:
+    """Why the density of ``target`` in these sections may not be what the map says."""
     found = [
         f"shape of {target} unknown in {tissue.sample}: only {tissue.targets[target].counts} counts; taken as even "
         "over its host cells"
@@ -70,7 +71,10 @@ def _target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list
                      "sites, so it is wider, not narrower, than without")
     if anchor is None:
         text = f"mean density of {target} comes from the library, not from this lesion"
-        if found:
+        elsewhere = setup.library.targets[target].density_found_in
+        if elsewhere and setup.case.tumour not in elsewhere:
+            text += f"; it was found in {' and '.join(elsewhere)} tumours, and this one is {_kind(setup.case.tumour)}"
+        if not all(tissue.targets[target].detected for tissue in maps):
             text += ", and is drawn downwards, because so few counts do not show that the target is there"
         found.append(text)
     return found
@@ -95,3 +99,7 @@ def _activity_doubts(
         found.append(f"its log kill at the medians is above {LQ_TRUSTED_TO_LOG_KILL:.0f}, where the linear-quadratic "
                      "model has never been measured: read it as 'very high', not as a number")
     return found
+
+
+def _kind(tumour: str) -> str:
+    return "of no stated kind" if tumour == "generic" else tumour

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,21 +11,26 @@ import scipy.sparse as sp
 from nichedose.fields.grid import Array
 from nichedose.tissue.genes import GeneTable
 from nichedose.tissue.shrink import ShrunkRate, shrink_counts
+from nichedose.values import Flag
 
-__all__ = ["Composition", "marker_score", "regress_composition"]
+__all__ = ["Composition", "MarkerCounts", "marker_counts", "marker_score", "regress_composition",
+           "untold", "untold_flags"]
 
 GENE_SCATTER = 1.0  # assumed: a marker's own relative variance about the score that it shares with the others
 RIDGE = 0.02  # assumed: weight of the prior (every type makes up an equal share), relative to the data
+UNTOLD = 0.5  # of the prior's variance: above, the prior says more than the section
 SWEEPS = 200  # coordinate descent; the change is then below 1e-6 of the shares (measured in a test)
 
 
 @dataclass(frozen=True)
 class Composition:
-    """``fractions`` (n_spots, n_types), rows sum to 1; ``share`` of the section's RNA per type, by name."""
+    """``fractions`` (n_spots, n_types), rows sum to 1; ``share`` of the section's RNA per type, by name; ``from_prior``
+    how much of each type's level (0 to 1, by name) the section does not tell, so that the prior does."""
 
     types: tuple[str, ...]
     fractions: Array
     share: Mapping[str, float]
+    from_prior: Mapping[str, float] = field(default_factory=dict)
 
 
 def marker_score(
@@ -37,6 +42,21 @@ def marker_score(
     of its variance (Poisson plus `GENE_SCATTER`). The weighted sum is rescaled to the Poisson count of the same
     information, and shrunk over neighbours. ``noise`` is that of each gene, as in `shrink_counts`.
     """
+    joined = marker_counts(genes, table)
+    return None if joined is None else shrink_counts(joined.counts, depth, graph, noise * joined.alone)
+
+
+@dataclass(frozen=True, eq=False)
+class MarkerCounts:
+    """A gene list as one gene: ``counts`` (n_spots,) of the same information; ``alone``: share of the assay's scatter,
+    which is each gene's own, that is left in them."""
+
+    counts: Array
+    alone: float
+
+
+def marker_counts(genes: tuple[str, ...], table: GeneTable) -> MarkerCounts | None:
+    """The genes of `marker_score`, joined; None without counts."""
     measured = table.measured(genes)
     if not measured:
         return None
@@ -48,8 +68,25 @@ def marker_score(
     weight = 1.0 / (1.0 / mean + GENE_SCATTER)
     information = float(weight.sum() ** 2 / (weight**2 / mean).sum())
     relative = (counts / mean) @ weight / weight.sum()
-    alone = float((weight**2).sum() / weight.sum() ** 2)  # the assay's scatter is each gene's own
-    return shrink_counts(relative * information, depth, graph, noise * alone)
+    return MarkerCounts(relative * information, float((weight**2).sum() / weight.sum() ** 2))
+
+
+def untold(composition: Composition, name: str, score: ShrunkRate) -> float:
+    """How much of the variance of the prior of a type's scale is left, 0 to 1: by the regression, for a score that is
+    known, and as far as the score's own contrast is lost in counting noise, wholly."""
+    contrast, noise = float(score.rate.var()), float(((score.rate * score.relative_sd) ** 2).mean())
+    return 1.0 - (1.0 - composition.from_prior[name]) * contrast / (contrast + noise)
+
+
+def untold_flags(left: Mapping[str, float]) -> list[Flag]:
+    """A caution on the types of which too little was told; ``left`` is `untold` by type."""
+    weak = [f"{name} ({100.0 * share:.0f} %)" for name, share in left.items() if share > UNTOLD]
+    if not weak:
+        return []
+    text = (f"Too few counts or too little contrast to tell how much there is of {', '.join(weak)}: so much of the "
+            "variance of the prior, an equal share of every type, is left. Take these shares as unknown; give a file "
+            "with cell types, or more cells.")
+    return [Flag("caution", "composition", text)]
 
 
 def regress_composition(scores: Mapping[str, Array], counts: sp.csr_matrix, depth: Array) -> Composition:
@@ -75,7 +112,10 @@ def regress_composition(scores: Mapping[str, Array], counts: sp.csr_matrix, dept
     content = s * coefficients.sum(axis=1)
     fractions = content / content.sum(axis=1, keepdims=True)
     total = (fractions * d[:, None]).sum(axis=0)
-    return Composition(types, fractions, dict(zip(types, (total / total.sum()).tolist(), strict=True)))
+    # variance of the coefficients after the data over that before, of a normal prior of that strength
+    left = np.diag(np.linalg.solve(gram + np.diag(strength), np.diag(strength)))
+    return Composition(types, fractions, dict(zip(types, (total / total.sum()).tolist(), strict=True)),
+                       dict(zip(types, left.tolist(), strict=True)))
 
 
 def _non_negative(gram: Array, right: Array, start: Array) -> Array:

@@ -13,26 +13,27 @@ from nichedose.library.schema import TissueParameters
 from nichedose.tissue.common_error import COUNT_PITCHES
 from nichedose.tissue.lattice import section_grid
 from nichedose.tissue.random_field import gaussian_field
-from nichedose.tissue.spots import SpotModel, SpotTarget
+from nichedose.tissue.spots import SpotModel, TypeErrors
 from nichedose.values import Draw
 
 __all__ = ["counting_factor", "draw_spots"]
 
 SMOOTH_SHARE = 0.5  # assumed: half of the variance of the content's error is shared by neighbours, half is not
 CONTENT_PITCHES = 2.0  # assumed: how far it is shared
+LEAST_LEFT = 0.01  # of a spot's level, when leak explains all of it: shares stay above zero
+PRIOR_GEOMETRIC_SD = 3.0  # assumed, of the regression's prior: an equal share of each type
 WAVES = 128  # of a smooth field at the spots; its variance scatters by sqrt(2/128) = 13 % between draws
 
 
 def draw_spots(model: SpotModel, parameters: TissueParameters, draw: Draw) -> SpotModel:
     """``model`` with content, composition, vessels, matrix and the targets' amounts as they may be in this ``draw``.
 
-    The same model for the central run, and where its ``errors`` say nothing (composition and number of cells were
-    counted). Cell types hold RNA that differs by the library's spread, the same in the whole section: shares
-    of RNA become shares of cells by one factor per type. Means over the section stay what they were.
+    The same model where its ``errors`` say nothing (composition and number of cells were counted); in the central run
+    only the median leak of the markers is taken out. Cell types hold RNA that differs by the library's spread, the same
+    in the whole section: shares of RNA become shares of cells by one factor per type. Means over the section stay.
     """
-    rna = draw("tissue.rna_per_cell_geometric_sd", parameters.rna_per_cell_geometric_sd)
     errors = model.errors
-    if errors is None or draw.index is None:
+    if errors is None:
         return model
     change = _content_factor(model, draw, errors.content)
     content = model.content * change
@@ -52,7 +53,7 @@ def draw_spots(model: SpotModel, parameters: TissueParameters, draw: Draw) -> Sp
         for name, spots in model.targets.items()
     }
     return dataclasses.replace(
-        model, content=content, composition=_composition(model, errors.composition, rna, draw), vessel=vessel,
+        model, content=content, composition=_composition(model, errors.composition, parameters, draw), vessel=vessel,
         matrix=matrix, targets=targets, errors=None)
 
 
@@ -76,29 +77,45 @@ def smooth_at_spots(model: SpotModel, pitches: float, generator: np.random.Gener
     return np.asarray(smooth[row, column])
 
 
-def counting_factor(model: SpotModel, spots: SpotTarget, draw: Draw, key: str) -> Array:
+def counting_factor(model: SpotModel, relative_sd: Array, shared_sd: Array, draw: Draw, key: str) -> Array:
     """One factor per spot (n_spots,) from the gamma law of mean 1 that the counts leave: partly each spot's own, partly
     shared by neighbours. A normal variable that is both is turned into the quantile of that law."""
     generator = draw.generator(key)
-    if generator is None or spots.relative_sd is None:
+    if generator is None:
         return np.ones(1)
-    shape = 1.0 / spots.relative_sd**2
-    shared = np.zeros(1) if spots.shared_sd is None else (spots.shared_sd / spots.relative_sd) ** 2
+    shape = 1.0 / relative_sd**2
+    shared = (shared_sd / relative_sd) ** 2
     own = generator.standard_normal(len(shape))
     z = np.sqrt(shared) * smooth_at_spots(model, COUNT_PITCHES, generator) + np.sqrt(1.0 - shared) * own
     return np.asarray(gammaincinv(shape, ndtr(z)) / shape)
 
 
-def _composition(model: SpotModel, log_sd: Array | None, rna_geometric_sd: float, draw: Draw) -> Array:
-    """Shares (n_spots, n_types): each type's by its counts' error and by one factor for the RNA in its cells."""
-    if log_sd is None:
+def _composition(model: SpotModel, errors: TypeErrors | None, parameters: TissueParameters, draw: Draw) -> Array:
+    """Shares (n_spots, n_types): each type's by its counts, by what its markers leak, and by the RNA in its cells.
+
+    A type that makes up the share f of the RNA, with markers that all cells express at the part e of its own, shows a
+    floor of e/f of its mean level. The section bounds it: no spot can show less. What the regression does not tell of
+    a type's scale is left to its prior.
+    """
+    rna = draw("tissue.rna_per_cell_geometric_sd", parameters.rna_per_cell_geometric_sd)
+    if errors is None:
         return model.composition
-    shares = model.composition * _scatter(draw, f"tissue.composition_counts.{model.sample}", log_sd)
+    shares = model.composition.copy()
     for i, name in enumerate(model.cell_types):
-        generator = draw.generator(f"tissue.rna_per_cell.{name}")
-        if generator is not None:
-            shares[:, i] *= rna_geometric_sd ** float(generator.standard_normal())
+        loose = PRIOR_GEOMETRIC_SD ** math.sqrt(float(errors.untold[i]))
+        scale = _one_factor(draw, f"tissue.type_scale.{name}.{model.sample}", loose)
+        seen = counting_factor(model, errors.relative_sd[:, i], errors.shared_sd[:, i], draw,
+                               f"tissue.composition_counts.{name}.{model.sample}")
+        leak = draw(f"tissue.marker_leak.{name}", parameters.marker_leak)
+        floor = min(leak / (scale * float(shares[:, i].mean())), float(errors.least[i])) / errors.level[:, i]
+        shares[:, i] *= np.maximum(seen - floor, LEAST_LEFT * seen)
+        shares[:, i] *= scale * _one_factor(draw, f"tissue.rna_per_cell.{name}", rna)
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def _one_factor(draw: Draw, key: str, geometric_sd: float) -> float:
+    generator = draw.generator(key)
+    return 1.0 if generator is None else geometric_sd ** float(generator.standard_normal())
 
 
 def _scatter(draw: Draw, key: str, log_sd: Array) -> Array:

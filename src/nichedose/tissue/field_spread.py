@@ -13,6 +13,7 @@ from nichedose.fields.grid import Array
 from nichedose.library.schema import Target, TissueParameters
 from nichedose.tissue.anchored import anchors_of
 from nichedose.tissue.build import SPACING_UM, build_tissue_map
+from nichedose.tissue.cell_fields import cell_fields
 from nichedose.tissue.drawn import draw_spots
 from nichedose.tissue.lattice import section_grid, tissue_mask
 from nichedose.tissue.map import FieldSpread, TissueMap
@@ -62,7 +63,7 @@ def map_with_spread(
         raise BadInput(f"{draws} draws of {len(wanted)} fields need {needed / 1024**3:.1f} GiB; name fewer fields, or "
                        "take a coarser spacing_um.")
     drawn = np.empty((len(wanted), draws, int(central.mask.sum())), dtype=np.float32)
-    one = _targets_alone if _needs_targets_alone(wanted, options) else _whole
+    one = _cells_and_targets if _needs_no_vessels(wanted, options) else _whole
     for i in range(draws):
         found = one(model, parameters, targets, Draw(seed, i), options)
         for j, name in enumerate(wanted):
@@ -71,10 +72,10 @@ def map_with_spread(
     return dataclasses.replace(central, spread=spread)
 
 
-def _needs_targets_alone(wanted: Sequence[str], options: Mapping[str, Any]) -> bool:
-    """Targets that do not follow oxygen need neither vessels nor an oxygen field."""
+def _needs_no_vessels(wanted: Sequence[str], options: Mapping[str, Any]) -> bool:
+    """Cells, and targets that do not follow oxygen, need neither vessels nor an oxygen field."""
     chosen = options.get("options", MapOptions())
-    return all(name.startswith("target_") for name in wanted) and not chosen.hypoxia_couplings
+    return all(n.startswith(("target_", "cell_density_")) for n in wanted) and not chosen.hypoxia_couplings
 
 
 def _whole(
@@ -84,15 +85,18 @@ def _whole(
     return build_tissue_map(model, parameters, targets, draw=draw, **options).named_fields()
 
 
-def _targets_alone(
+def _cells_and_targets(
     model: SpotModel, parameters: TissueParameters, targets: Mapping[str, Target], draw: Draw,
     options: Mapping[str, Any],
 ) -> dict[str, Array]:
     drawn = draw_spots(model, parameters, draw)
     grid = section_grid(model, options.get("spacing_um", SPACING_UM))
-    anchors = anchors_of(options.get("anchors", {}), targets)
-    fields, _, _ = target_fields(drawn, targets, grid, tissue_mask(model, grid), anchors, parameters, draw)
-    return {f"target_{name}": t.total_nmol_per_L for name, t in fields.items()}
+    anchors, mask = anchors_of(options.get("anchors", {}), targets), tissue_mask(model, grid)
+    fields, _, _ = target_fields(drawn, targets, grid, mask, anchors, parameters, draw)
+    return {
+        **{f"cell_density_{name}": v for name, v in cell_fields(drawn, grid, mask, parameters, draw).items()},
+        **{f"target_{name}": t.total_nmol_per_L for name, t in fields.items()},
+    }
 
 
 def _spread(drawn: Array, tissue: TissueMap) -> FieldSpread:

@@ -39,6 +39,7 @@ class TargetField:
     """Binding sites of one target, per tissue volume, by the cell type that bears them (nmol/L, arrays (ny, nx)).
 
     ``shape_known`` is False when there were too few counts for a map: then the density is uniform over its hosts.
+    ``detected`` is False then, and where the gene is so rare that the section does not show that the target is there.
     ``anchor`` says what set the mean: ``library``, or the measurement in words. ``scale`` is ``absolute`` when that
     counted sites in this lesion, ``relative`` when they come from the library, shifted by an H-score or not. ``error``
     names the parts of the field's error; one draw of them is in the field.
@@ -51,6 +52,7 @@ class TargetField:
     counts: int
     error: TargetError | None = None
     anchor: str = "library"
+    detected: bool = True
 
     @property
     def total_nmol_per_L(self) -> Array:

@@ -12,17 +12,24 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.library.schema import CellType, Target
 from nichedose.tissue.assay import SpatialAssay
-from nichedose.tissue.common_error import smooth_correlation
-from nichedose.tissue.composition import Composition, marker_score, regress_composition
+from nichedose.tissue.common_error import common_share, smooth_correlation
+from nichedose.tissue.composition import (
+    Composition,
+    marker_counts,
+    marker_score,
+    regress_composition,
+    untold,
+    untold_flags,
+)
 from nichedose.tissue.content import content_of
 from nichedose.tissue.counted import counted_cells
 from nichedose.tissue.genes import GeneTable, gene_table
 from nichedose.tissue.noise import common_noise
 from nichedose.tissue.reported import reported_composition
-from nichedose.tissue.shrink import neighbour_graph
+from nichedose.tissue.shrink import neighbour_graph, shrink_counts
 from nichedose.tissue.signatures import GeneList, Roles, roles
 from nichedose.tissue.spot_targets import targets_at_spots
-from nichedose.tissue.spots import GeneCoverage, SpotErrors, SpotModel
+from nichedose.tissue.spots import GeneCoverage, SpotErrors, SpotModel, TypeErrors
 from nichedose.tissue.traits import sensitivity_traits
 from nichedose.values import Flag
 
@@ -30,6 +37,7 @@ __all__ = ["model_spots"]
 
 MIN_MARKER_SHARE = 0.5  # of a list's genes that must have been measured, or a flag says so
 WEAK_VESSEL_COUNTS = 5.0  # endothelial transcripts per spot; below, counting noise (45 %) exceeds most contrast
+LOWEST = 0.05  # quantile of spots that is taken for a type's lowest level
 MATRIX_FULL_QUANTILE = 0.95  # the matrix score of this quantile of spots is 1
 
 
@@ -66,17 +74,18 @@ def model_spots(
     told = content_of(depth)
     content = told.relative if counted is None else counted.content
     noise = common_noise(assay.counts, depth, graph) if noise is None else noise
+    correlation = smooth_correlation(assay.xy_um, assay.pitch_um, graph)
     reported, type_flags = reported_composition(assay, library_cell_types)
     if reported is None:
-        composition, type_sd, marker_flags = _composition(
-            assay, library_cell_types, table, depth, graph, noise)
+        composition, type_errors, marker_flags = _composition(
+            assay, library_cell_types, table, depth, graph, noise, correlation)
         type_flags = (*type_flags, *_coverage_flags(coverage, library_cell_types), *marker_flags)
     else:
-        composition, type_sd = reported, None
+        composition, type_errors = reported, None
     fields, sds, score_flags = _scores(named, table, depth, graph, content, noise)
     matrix, matrix_scale_sd = _relative_to_full(fields["matrix"], len(depth))
     known, unknown, target_flags = targets_at_spots(
-        targets, table, depth, graph, content, noise, smooth_correlation(assay.xy_um, assay.pitch_um, graph))
+        targets, table, depth, graph, content, noise, correlation, float(depth.sum()) / len(assay.genes))
     return SpotModel(
         sample=assay.sample,
         barcodes=assay.barcodes,
@@ -97,7 +106,7 @@ def model_spots(
         coverage=coverage,
         flags=(*assay.flags, *(() if counted is None else counted.flags), *type_flags, *score_flags, *target_flags),
         traits=sensitivity_traits(signatures, table, depth, graph),
-        errors=SpotErrors(told.log_sd if counted is None else 0.0, type_sd, sds.get("vessel"),
+        errors=SpotErrors(told.log_sd if counted is None else 0.0, type_errors, sds.get("vessel"),
                           sds.get("matrix"), matrix_scale_sd),
         cells_per_mm2=None if counted is None else counted.per_mm2,
     )
@@ -120,20 +129,21 @@ def _log_sd(relative_sd: Array) -> Array:
 
 def _composition(
     assay: SpatialAssay, cell_types: Mapping[str, CellType], table: GeneTable, depth: Array, graph: sp.csr_matrix,
-    noise: float,
-) -> tuple[Composition, Array, list[Flag]]:
-    """Shares by marker regression, the SD of each share's logarithm that counting leaves, and what was missing."""
-    scores, sds, flags = {}, [], []
+    noise: float, correlation: float,
+) -> tuple[Composition, TypeErrors, list[Flag]]:
+    """Shares by marker regression, what counting leaves open of them, and what was missing."""
+    scores, shared, flags = {}, [], []
     for name, cell_type in cell_types.items():
-        score = marker_score(cell_type.markers, table, depth, graph, noise)
-        if score is None:
+        joined = marker_counts(cell_type.markers, table)
+        if joined is None:
             text = (
                 f"No marker of the cell type '{name}' has counts in {assay.sample}; it is left out of the composition."
             )
             flags.append(Flag("caution", name, text))
-        else:
-            scores[name] = score.rate
-            sds.append(_log_sd(score.relative_sd))
+            continue
+        scores[name] = score = shrink_counts(joined.counts, depth, graph, noise * joined.alone)
+        common = math.sqrt(common_share(joined.counts, depth, graph, score, correlation))
+        shared.append(np.maximum(score.shared_sd, common * score.relative_sd))
     tumour = [n for n, t in cell_types.items() if t.is_clonogenic]
     if not scores or (tumour and not any(n in scores for n in tumour)):
         wanted = sorted({g for n in tumour or cell_types for g in cell_types[n].markers})
@@ -141,7 +151,12 @@ def _composition(
             f"{assay.sample}: no marker gene of a tumour cell has counts ({', '.join(wanted)}); check that genes are "
             "HGNC symbols and that the panel holds some of these."
         )
-    return regress_composition(scores, assay.counts, depth), np.stack(sds, axis=1), flags
+    level = np.stack([s.rate for s in scores.values()], axis=1)
+    sd = np.stack([s.relative_sd for s in scores.values()], axis=1)
+    found = regress_composition({n: s.rate for n, s in scores.items()}, assay.counts, depth)
+    errors = TypeErrors(level, sd, np.stack(shared, axis=1), np.quantile(level, LOWEST, axis=0),
+                        np.array([untold(found, n, s) for n, s in scores.items()]))
+    return found, errors, [*flags, *untold_flags(dict(zip(scores, errors.untold.tolist(), strict=True)))]
 
 
 def _scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -24,12 +25,13 @@ MIN_POSITIVE_SPOTS = 20  # below, a map would be a list of single spots
 
 def targets_at_spots(
     targets: Mapping[str, Target], table: GeneTable, depth: Array, graph: sp.csr_matrix, content: Array, noise: float,
-    correlation: float,
+    correlation: float, per_gene: float,
 ) -> tuple[dict[str, SpotTarget], dict[str, str], list[Flag]]:
     """Targets whose genes were measured, the others with the reason, and flags for those without a shape.
 
     Below `MIN_TARGET_COUNTS` in `MIN_POSITIVE_SPOTS` spots there is none. ``content`` (n_spots,) turns rates into
-    amounts per tissue; ``noise`` as in `shrink_counts`; ``correlation`` as in `common_share`.
+    amounts per tissue; ``noise`` as in `shrink_counts`, ``correlation`` as in `common_share`; ``per_gene``: counts of
+    the average gene.
     """
     known: dict[str, SpotTarget] = {}
     unknown: dict[str, str] = {}
@@ -39,7 +41,14 @@ def targets_at_spots(
         if missing:
             unknown[name] = f"{', '.join(missing)} not among the genes that were measured"
             continue
-        known[name] = _target(name, table.counts(target.genes), depth, graph, content, noise, correlation)
+        found = _target(name, table.counts(target.genes), depth, graph, content, noise, correlation)
+        known[name] = found = dataclasses.replace(found, level=found.counts / per_gene)
+        if found.shape_known and not found.detected:
+            text = (
+                f"{name}: {found.counts} transcripts, {found.level:.2g} of the average gene's, are a map but no sign "
+                "that this tumour bears it: without an anchor its density is drawn downwards."
+            )
+            flags.append(Flag("caution", name, text))
         if known[name].relative is None:
             text = (
                 f"{name}: {known[name].counts} transcripts in {known[name].positive_spots} spots are too few for a map "

@@ -12,7 +12,10 @@ from nichedose.fields.grid import Array
 from nichedose.tissue.genes import Coverage
 from nichedose.values import Flag
 
-__all__ = ["CellSites", "GeneCoverage", "SpotErrors", "SpotModel", "SpotTarget"]
+__all__ = ["LEAST_LEVEL", "CellSites", "GeneCoverage", "SpotErrors", "SpotModel", "SpotTarget", "TypeErrors"]
+
+
+LEAST_LEVEL = 0.1  # assumed: a gene below a tenth of the average one does not show that its protein is there
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class SpotTarget:
 
     ``relative_sd`` (n_spots,): what counting leaves open of each spot's level, as a share of it; ``shared_sd`` the part
     of it that neighbours have in common. None without counts.
-    ``counts`` and ``positive_spots`` are those of the scarcest subunit.
+    ``counts`` and ``positive_spots`` are those of the scarcest subunit, ``level`` its counts over those of the average
+    gene of the assay; None for proteins.
     """
 
     name: str
@@ -30,10 +34,16 @@ class SpotTarget:
     positive_spots: int
     relative_sd: Array | None = None
     shared_sd: Array | None = None
+    level: float | None = None
 
     @property
     def shape_known(self) -> bool:
         return self.relative is not None
+
+    @property
+    def detected(self) -> bool:
+        """Whether the section shows that it is there: enough counts for a map, and not far below other genes."""
+        return self.shape_known and (self.level is None or self.level >= LEAST_LEVEL)
 
 
 @dataclass(frozen=True)
@@ -53,15 +63,31 @@ class GeneCoverage:
 
 
 @dataclass(frozen=True, eq=False)
+class TypeErrors:
+    """What marker counts leave open of cell types; arrays (n_spots, n_types).
+
+    ``level``: each type's score over its mean in the section. ``relative_sd`` and ``shared_sd`` of it, as in
+    `SpotTarget`. ``least`` (n_types,): the lowest level that the section shows, above which markers cannot leak.
+    ``untold`` (n_types,): how much of the variance of its scale's prior the section leaves, 0 to 1.
+    """
+
+    level: Array
+    relative_sd: Array
+    shared_sd: Array
+    least: Array
+    untold: Array
+
+
+@dataclass(frozen=True, eq=False)
 class SpotErrors:
     """What a section leaves open at its spots, as standard deviations of logarithms; `draw_spots` makes draws of it.
 
-    ``content``: one number. ``composition`` (n_spots, n_types), ``vessel`` and ``matrix`` (n_spots,): from counting;
+    ``content``: one number. ``composition``: see `TypeErrors`. ``vessel`` and ``matrix`` (n_spots,): from counting.
     None where nothing was counted. ``matrix_scale``: one number, of what counts as full matrix in the whole section.
     """
 
     content: float
-    composition: Array | None
+    composition: TypeErrors | None
     vessel: Array | None
     matrix: Array | None
     matrix_scale: float = 0.0

@@ -71,6 +71,7 @@ def target_fields(
             shape_known=spots.shape_known,
             scale="absolute" if anchor is not None and anchor.is_absolute else "relative",
             counts=spots.counts,
+            detected=spots.detected,
             anchor="library" if anchor is None else anchor.words,
         )
     return fields, unknown, flags
@@ -111,10 +112,10 @@ def _library_mean(target: Target, spots: SpotTarget, parameters: TissueParameter
     """Mean density (nmol/L) without a measurement in this lesion.
 
     The library's density was found in tumours that bear the target. Where the section has hardly a transcript, it does
-    not show that this one does, and the density is drawn downwards.
+    not show that this one does, and the density is drawn downwards (`SpotTarget.detected`).
     """
     mean = library_mean(target, draw)
-    if spots.shape_known:
+    if spots.detected:
         return mean
     return mean * draw("tissue.undetected_target_factor", parameters.undetected_target_factor)
 
@@ -133,7 +134,10 @@ def _host_fields(
     if spots.relative is None:
         amounts = weight * model.content[:, None]
     else:
-        level = spots.relative * counting_factor(model, spots, draw, f"{key}.counts.{model.sample}")
+        level = spots.relative
+        if spots.relative_sd is not None:
+            shared = np.zeros(1) if spots.shared_sd is None else spots.shared_sd
+            level = level * counting_factor(model, spots.relative_sd, shared, draw, f"{key}.counts.{model.sample}")
         amounts = level[:, None] * weight / weight.sum(axis=1, keepdims=True)
     spread = math.log(draw(f"{key}.gene_to_protein_geometric_sd", target.gene_to_protein_geometric_sd))
     amounts = amounts * np.array([_lognormal(draw, f"{key}.gene_to_protein.{h}", spread) for h in hosts])
