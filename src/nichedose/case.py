@@ -32,6 +32,7 @@ __all__ = [
 Surroundings = Literal["uniform", "mirror", "isolated"]
 Mode = Literal["as_prescribed", "equal_activity", "equal_mean_dose", "equal_toxicity"]
 
+BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 MAX_MEAN_DOSE_GY = 200.0  # far above any lesion's dose; beyond, survival models say nothing
 
 
@@ -423,7 +424,20 @@ def _explain(error: Any, raw: dict[str, Any]) -> str:
     if error["type"] == "missing":
         return f"'{place}' is missing."
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] in BOUNDS:
+        message = f"{message}; got {error['input']:g}.{_unit_hint(str(error['loc'][-1]), float(error['input']))}"
     return f"'{place}': {message}" if place else message
+
+
+def _unit_hint(name: str, value: float) -> str:
+    """What a number outside life was perhaps meant to be."""
+    if name == "haematocrit" and 1.0 < value <= 65.0:
+        return f" It is a fraction: {value / 100.0:g}, not {value:g} %."
+    if name == "height_cm" and 0.45 <= value <= 2.5:
+        return f" It is in cm: {value * 100.0:g}."
+    if name == "gfr_mL_per_min" and 0.0 < value < 2.0:
+        return " It is in mL/min, as measured."
+    return ""
 
 
 def _siblings(location: tuple[Any, ...]) -> list[str]:

@@ -162,8 +162,9 @@ def test_a_case_patient_takes_what_is_measured() -> None:
 @pytest.mark.parametrize(("patient", "message"), [
     ("gfr_mL_per_min = 400.0", "gfr_mL_per_min.*less than or equal to 250"),
     ("gfr_mL_per_min = nan", "gfr_mL_per_min"),
-    ("haematocrit = 42.0", "haematocrit.*less than or equal to 0.65"),
-    ("height_cm = 1.8", "height_cm"),
+    ("haematocrit = 42.0", "haematocrit.*less than or equal to 0.65; got 42. It is a fraction: 0.42"),
+    ("height_cm = 1.8", "height_cm.*; got 1.8. It is in cm: 180."),
+    ("gfr_mL_per_min = 0.9", "greater than or equal to 2; got 0.9. It is in mL/min"),
     ('sex = "M"', "sex"),
     ("tumour_volume_mL = 0.0", "tumour_volume_mL"),
     ("gfr = 60.0", "'patient.gfr' is not a field.*gfr_mL_per_min"),

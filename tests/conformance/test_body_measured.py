@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,17 @@ def test_blood_given_for_plasma_alone_is_pointed_out(tmp_path: Path) -> None:
     [caution] = fitted(tmp_path, rows).cautions
     assert "fit as well if 'plasma' was whole blood" in caution and "called 'blood'" in caution
     assert fitted(tmp_path, [r.replace("plasma", "blood") for r in rows]).cautions == ()
+
+
+@pytest.mark.parametrize(("rows", "words"), [
+    (("kidney,24,220,kBq,false,0.1",), "values of kidney were 1000 times as high .kBq for MBq"),
+    (("kidney,24,0.077,%IA,true,0.1", "kidney,96,0.03,%IA,true,0.1"), "values of kidney were 100 times as"),
+    ((*GOOD, "blood,1,0.214,MBq/L,false,0.05", "blood,24,0.0039,MBq/L,false,0.05"), "values of blood were 1000 times"),
+])
+def test_a_wrong_unit_that_is_possible_is_pointed_out(tmp_path: Path, rows: tuple[str, ...], words: str) -> None:
+    """Too much is refused; too little could be true, so it is said and fitted."""
+    assert any(re.search(f"clearly better if {words}", c) for c in fitted(tmp_path, rows).cautions)
+    assert fitted(tmp_path).cautions == ()
 
 
 def test_blood_above_plasma_is_refused() -> None:

@@ -110,7 +110,8 @@ def measured_numbers(fit: PatientFit) -> dict[str, Any]:
 
 
 def _texts(fit: PatientFit, points: Sequence[PointRow]) -> list[str]:
-    texts = [f"{len(points)} points of {', '.join(dict.fromkeys(e.name for e in fit.entries))} and the library's "
+    names = ", ".join(dict.fromkeys(e.name for e in fit.entries))
+    texts = [f"{len(points)} point{'s' if len(points) > 1 else ''} of {names} and the library's "
              f"distributions together: most probable body, and {100 * LEVEL:.0f} % intervals."]
     texts += [f"{e.name} is not {e.form.name} itself: each of its rates of uptake and retention may differ by a "
               "factor, so that it tells less of the therapy."

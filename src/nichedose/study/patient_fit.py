@@ -37,6 +37,10 @@ __all__ = ["LESION", "MODEL_SD", "Measured", "PatientFit", "fit_case", "measured
 
 MODEL_SD = 0.1  # what the model misses at a point; assumed
 AS_BLOOD = "'plasma' was whole blood"
+PERCENT = 100.0
+OTHER_UNITS = (
+    (1e3, "1000 times as high (kBq for MBq, or per mL for per L?)"), (1e-3, "a thousandth (MBq for kBq, or per L for "
+    "per mL?)"), (PERCENT, "100 times as high (shares for percent?)"))
 TELLING = 6.0  # of -2 log(posterior): a reading that fits better by more is pointed out
 
 
@@ -229,6 +233,8 @@ def _cautions(found: BodyFit, entries: Sequence[Measured]) -> tuple[str, ...]:
     said = []
     for i, entry in enumerate(entries):
         for reading, changed in _other_readings(entry):
+            if reading != AS_BLOOD and best <= TELLING:
+                continue  # nothing can fit clearly better
             observations = [e.observation for e in entries]
             observations[i] = dataclasses.replace(entry.observation, measured=changed)
             try:
@@ -252,6 +258,14 @@ def _other_readings(entry: Measured) -> list[tuple[str, tuple[MeasuredActivity, 
     if len(corrected) == 1:
         now = "were not decay-corrected" if corrected[0] else "were decay-corrected"
         found.append((f"they {now}", tuple(dataclasses.replace(m, decay_corrected=not corrected[0]) for m in series)))
+    groups = [entry.places, *((p,) for p in entry.places if len(entry.places) > 1)]
+    for places in groups:
+        units = {m.unit for m in series if m.place in places}
+        for factor, words in OTHER_UNITS:
+            if factor != PERCENT or all(u.startswith("%") for u in units):
+                found.append((f"values of {', '.join(places)} were {words}", tuple(
+                    dataclasses.replace(m, values=tuple(factor * v for v in m.values)) if m.place in places else m
+                    for m in series)))
     if "plasma" in entry.places and "blood" not in entry.places:
         found.append((AS_BLOOD, tuple(
             dataclasses.replace(m, place="blood") if m.place == "plasma" else m for m in series)))
