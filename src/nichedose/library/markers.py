@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 
-__all__ = ["lineage_of_marker", "lineage_of_phenotype", "marker_symbol", "marker_symbols"]
+__all__ = ["beside_tumour", "lineage_of_marker", "lineage_of_phenotype", "marker_symbol", "marker_symbols"]
 
 # what instruments add to a marker's name: the dye, the compartment, the kind of mean
 _DYE = re.compile(r"[(\[].*?[)\]]|\b(opal|alexa|af|cy|dylight)[ .]?\d+\b", re.IGNORECASE)
@@ -46,11 +46,40 @@ def lineage_of_marker(symbol: str, markers_by_type: Mapping[str, tuple[str, ...]
 def lineage_of_phenotype(phenotype: str) -> str | None:
     """The cell type that the name of a phenotype speaks of, or None.
 
-    >>> lineage_of_phenotype("CD8+ T cells"), lineage_of_phenotype("CK+"), lineage_of_phenotype("other")
+    Of other cells in or beside a tumour (cancer-associated fibroblasts, non-malignant cells) the tumour is left out.
+
+    >>> lineage_of_phenotype("CD8+ T cells"), lineage_of_phenotype("CK+"), lineage_of_phenotype("mast cell")
     ('t_cell', 'tumour', None)
+    >>> lineage_of_phenotype("tumor-associated macrophages"), lineage_of_phenotype("CD31+ CD3-")
+    ('macrophage', 'endothelial')
     """
-    lowered = phenotype.lower()
+    name = beside_tumour(phenotype.lower())
+    return next((cell_type for pattern, cell_type in _phenotype_patterns() if pattern.search(name)), None)
+
+
+_NOT_TUMOUR = re.compile(r"\bnon[- ]?(tumou?r|cancer|malignant|neoplastic)\w*|\b(tumou?r|cancer|carcinoma)[- ]+"
+                         r"(associated|infiltrating|adjacent)")
+
+
+def beside_tumour(name: str) -> str:
+    """A lower-case name without what places a cell in or beside a tumour, or says that it is none.
+
+    >>> beside_tumour("cancer-associated fibroblast"), beside_tumour("non-tumour epithelium")
+    ('fibroblast', 'epithelium')
+    """
+    return _NOT_TUMOUR.sub(" ", name).strip()
+
+
+@functools.cache
+def _phenotype_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Words as patterns: a word that begins with one letter stands at a word's start (mast cells are no T cells), one
+    that ends with a number ends there (CD31 is not CD3), and does not count as negative."""
+    found = []
     for word, cell_type in _tables()["phenotypes"].items():
-        if word in lowered:
-            return cell_type
-    return None
+        pattern = re.escape(word)
+        if re.match(r"[a-z][ -]", word):
+            pattern = rf"(?<![a-z]){pattern}"
+        if word[-1].isdigit():
+            pattern = rf"(?<![a-z0-9]){pattern}(?![0-9])(?!\s?(?:-(?![a-z]|\s?[tb]\b)|-(?=cd)|neg|lo\b))"
+        found.append((re.compile(pattern), cell_type))
+    return tuple(found)

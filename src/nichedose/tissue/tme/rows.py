@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
+from nichedose.library.markers import beside_tumour
 from nichedose.library.schema import CellType, Population
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import marker_score, regress_composition
@@ -131,10 +132,14 @@ def _matches(text: str, words: tuple[str, ...], tumour_words: tuple[str, ...] = 
     (True, False, True)
     >>> _matches("PD1+ T cells", ("t cell",)), _matches("Tumor CD4+ CD8+", ("cd8",), ("tumor",))
     (True, False)
+    >>> _matches("cancer-associated fibroblast", ("cancer",)), _matches("cancer-associated fibroblast", ("fibroblast",))
+    (False, True)
     """
     low = re.sub(r"(cd\d+[a-z]*)-(?=cd)", r"\1- ", text.lower().replace("+", "+ "))
-    tokens = re.split(r"[\s,;]+", low.strip())
-    if tokens[0] in ("other", "non", "not", "unknown", "no") or tokens[0].startswith("non-"):
+    if re.match(r"\s*non[- ]", low):
+        return False
+    tokens = re.split(r"[\s,;]+", beside_tumour(low))
+    if tokens[0] in ("other", "not", "unknown", "no"):
         return False
     plain = " ".join(token for token in tokens if not token.endswith(("+", "-")))
     if _holds(plain, words):
