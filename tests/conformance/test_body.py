@@ -49,6 +49,20 @@ def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
     assert (tmp_path / "c.csv").read_text("utf-8").startswith("candidate,place,time_h,activity_MBq")
 
 
+def test_every_candidate_s_body_is_written_for_other_simulators(tmp_path: Path) -> None:
+    path, folder = tmp_path / "case.toml", tmp_path / "models"
+    path.write_text(body_case_text("", "177Lu-DOTATATE", "177Lu-J591"))
+    done = CliRunner().invoke(app, ["body", str(path), "--sbml", str(folder)])
+    assert done.exit_code == 0, done.output
+    written = {f.name: f.read_text("utf-8") for f in folder.iterdir()}
+    assert len(written) == 2
+    dotatate = next(text for name, text in written.items() if "DOTATATE" in name)
+    assert "<sbml" in dotatate and f'initialAmount="{LIBRARY.forms["DOTATATE"].injected_nmol.central!r}"' in dotatate
+    for wrong in (path, tmp_path / "no" / "models"):
+        refused = CliRunner().invoke(app, ["body", str(path), "--sbml", str(wrong)])
+        assert isinstance(refused.exception, BadInput) and "give a folder" in str(refused.exception)
+
+
 def test_the_machine_gets_one_document(tmp_path: Path) -> None:
     path = tmp_path / "case.toml"
     path.write_text(body_case_text("", "177Lu-DOTATATE", candidate="cycles = 1"))

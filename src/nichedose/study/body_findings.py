@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from nichedose.body import BodySolution, MeasuredActivity
+from nichedose.body import BodySolution, MeasuredActivity, body_sbml
 from nichedose.case import Case
 from nichedose.decide import max_tolerated_activity
 from nichedose.errors import BadInput
@@ -47,13 +47,14 @@ Progress = Callable[[str, int, int], None]
 @dataclass(frozen=True)
 class BodyReport:
     """Findings for people, and tidy rows for programs: organs, curves (candidate, place, time, activity), and where
-    activity was measured its points and the fitted parameters."""
+    activity was measured its points and the fitted parameters. ``sbml`` by candidate: its body after a bolus."""
 
     findings: Findings
     organs: tuple[OrganRow, ...]
     curves: tuple[CurveRow, ...]
     points: tuple[PointRow, ...] = ()
     parameters: tuple[ParameterRow, ...] = ()
+    sbml: Mapping[str, str] = field(default_factory=dict)
 
 
 def body_report(
@@ -78,6 +79,7 @@ def body_report(
     parts: list[Part] = []
     answers: list[str] = []
     numbers: dict[str, Any] = {}
+    sbml: dict[str, str] = {}
     for done, candidate in enumerate(known):
         progress("kinetics", done, len(known))
         target_changes(candidate.form, candidate.administration, candidate.cycles, draw)  # so that its values are told
@@ -88,6 +90,7 @@ def body_report(
             answers.append(own.answer)
             parts.append(own.part)
             numbers[candidate.name] = own.numbers
+            sbml[candidate.name] = body_sbml(own.run.model, candidate.ligand_nmol)
             continue
         run = _run(case, candidate, draw)
         ratios = organ_ratios(candidate.form, case.patient, candidate.radionuclide,
@@ -102,6 +105,7 @@ def body_report(
         answers.append(candidate_answer(candidate, tolerance))
         parts.append(candidate_part(candidate, run, mine, tolerance, warned))
         numbers[candidate.name] = candidate_numbers(candidate, run, mine, tolerance, warned)
+        sbml[candidate.name] = body_sbml(run.model, candidate.ligand_nmol)
     progress("kinetics", len(known), len(known))
     used = {**draw.used, **({} if fit is None else dict(zip(fit.found.parameters, fit.found.priors, strict=True)))}
     if absent:
@@ -119,8 +123,9 @@ def body_report(
         numbers={"candidates": numbers} if fit is None else {"candidates": numbers, "measured": measured_numbers(fit)},
     )
     if fit is None:
-        return BodyReport(findings, tuple(rows), tuple(curves))
-    return BodyReport(findings, tuple(rows), tuple(curves), tuple(point_rows(fit)), tuple(parameter_rows(fit.found)))
+        return BodyReport(findings, tuple(rows), tuple(curves), sbml=sbml)
+    return BodyReport(findings, tuple(rows), tuple(curves), tuple(point_rows(fit)), tuple(parameter_rows(fit.found)),
+                      sbml)
 
 
 ASSUMPTIONS = (
