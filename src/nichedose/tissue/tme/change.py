@@ -12,8 +12,8 @@ from scipy.special import ndtr
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.tissue.tme.infiltration import density, ratio
-from nichedose.tissue.tme.profile import TMEProfile
 from nichedose.tissue.tme.raster import IntArray
+from nichedose.tissue.tme.result import TMEProfile
 from nichedose.tissue.tme.tiles import TileSums
 
 __all__ = ["Change", "ChangeReport", "compare_profiles"]

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import gammaincc
 
 from nichedose.errors import BadInput
-from nichedose.tissue.tme.profile import TMEProfile
+from nichedose.tissue.tme.result import TMEProfile
 from nichedose.tissue.tme.tiles import Estimate
 
 __all__ = ["BetweenSections", "LesionProfile", "lesion_profile"]

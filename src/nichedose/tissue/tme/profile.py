@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.library import Library
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.content import content_of
-from nichedose.tissue.genes import Coverage, GeneTable, gene_table
+from nichedose.tissue.genes import GeneTable, gene_table
 from nichedose.tissue.scores import SignatureScore, score_signatures
 from nichedose.tissue.shrink import neighbour_graph
-from nichedose.tissue.tme.barriers import Barrier, barriers
+from nichedose.tissue.tme.barriers import barriers
 from nichedose.tissue.tme.compartments import Compartments, find_compartments
-from nichedose.tissue.tme.composite import ALL_CELLS, HYPOXIC_TUMOUR, Composite, composite
-from nichedose.tissue.tme.infiltration import Infiltration, infiltration, normalised_depth
-from nichedose.tissue.tme.neighbours import NeighbourStatistics, neighbour_statistics
+from nichedose.tissue.tme.composite import ALL_CELLS, HYPOXIC_TUMOUR, composite
+from nichedose.tissue.tme.infiltration import infiltration, normalised_depth
 from nichedose.tissue.tme.options import ProfileOptions
-from nichedose.tissue.tme.phenotype import ImmunePhenotype, immune_phenotype
+from nichedose.tissue.tme.phenotype import immune_phenotype
 from nichedose.tissue.tme.raster import Raster, tessellate
+from nichedose.tissue.tme.result import TMEProfile
 from nichedose.tissue.tme.rows import RowPopulations, populate, row_kind
-from nichedose.tissue.tme.tiles import TileSums, tile_sums, zones
-from nichedose.tissue.tme.tls import LymphoidCluster, lymphoid_clusters
+from nichedose.tissue.tme.section_neighbours import in_contact, section_neighbours
+from nichedose.tissue.tme.tiles import tile_sums, zones
+from nichedose.tissue.tme.tls import lymphoid_clusters
 from nichedose.values import Flag
 
-__all__ = ["TMEProfile", "profile"]
+__all__ = ["profile"]
 
 CELL_VOXEL_UM, SPOT_VOXELS = 5.0, 8  # of a cell section; per pitch of a spot section
 FINE_BIN_UM = 30.0  # bins of a continuous array are their own voxels
@@ -40,91 +38,7 @@ VOXELS_WANTED = 4_000_000
 CELL_REACH_UM = 50.0  # gaps between cells narrower than twice this are tissue
 SPOT_REACH = {"hexagonal": 0.60, "square": 0.73, "none": 0.73}  # in pitches, as in the map
 FEW_TILES = 10
-PAIRS = (
-    ("cd8_t", "tumour"), ("t_cell", "tumour"), ("macrophage", "tumour"), ("tumour", "cd8_t"),
-    ("tumour", "endothelial"), ("t_cell", "macrophage"), ("t_cell", "b_cell"),
-)
 HIGH_SCORE = 1.0  # log2: twice the section's mean
-
-
-@dataclass(frozen=True, eq=False)
-class TMEProfile:
-    """What `profile` found. ``as_dict`` holds all of it but the arrays by row.
-
-    ``areas_mm2`` of nests and stroma; ``cells`` by population, ``unknown`` with the reason for each that is missing;
-    ``neighbours`` by 'source > target'; ``depth_q90_um`` the depth that a tenth of the nests' area exceeds.
-    By row of the assay: ``distance_um`` to the border (negative in nests), ``compartment`` ('nest', 'stroma' or ''),
-    ``rows`` with the cells, ``scores`` with their arrays. ``raster`` and ``compartments`` are maps, ``tiles`` serve
-    `compare_profiles`.
-    """
-
-    sample: str
-    kind: str
-    n_rows: int
-    options: ProfileOptions
-    how: Mapping[str, str]
-    areas_mm2: Mapping[str, float]
-    edge_share: float
-    depth_q90_um: float | None
-    profile_edges_um: tuple[float, ...]
-    cells: Mapping[str, Infiltration]
-    unknown: Mapping[str, str]
-    neighbours: Mapping[str, NeighbourStatistics]
-    clusters: tuple[LymphoidCluster, ...] | None
-    clusters_say: str
-    phenotype: ImmunePhenotype
-    composite: Composite
-    barriers: tuple[Barrier, ...]
-    scores: Mapping[str, SignatureScore]
-    targets: Mapping[str, Coverage]
-    flags: tuple[Flag, ...]
-    tiles: TileSums
-    rows: RowPopulations
-    compartment: np.ndarray
-    distance_um: Array
-    raster: Raster
-    compartments: Compartments
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain objects, for JSON."""
-        return {
-            "sample": self.sample,
-            "kind": self.kind,
-            "rows": self.n_rows,
-            "options": self.options.as_dict(),
-            "how": dict(self.how),
-            "areas_mm2": dict(self.areas_mm2),
-            "distance_is_bounded_by_the_edge_share": self.edge_share,
-            "nest_depth_q90_um": self.depth_q90_um,
-            "profile_edges_um": [float(e) if np.isfinite(e) else None for e in self.profile_edges_um],
-            "populations": {n: c.as_dict() for n, c in self.cells.items()},
-            "unknown": dict(self.unknown),
-            "neighbours": {n: s.as_dict() for n, s in self.neighbours.items()},
-            "lymphoid_clusters": None if self.clusters is None else [c.as_dict() for c in self.clusters],
-            "lymphoid_clusters_say": self.clusters_say,
-            "immune_phenotype": self.phenotype.as_dict(),
-            "composite": self.composite.as_dict(),
-            "barriers": {b.name: b.as_dict() for b in self.barriers},
-            "signatures": {n: _score_dict(s) for n, s in self.scores.items()},
-            "targets": {n: c.as_dict() for n, c in self.targets.items()},
-            "tiles": {"number": self.tiles.n_tiles, "side_um": self.tiles.tile_um},
-            "flags": [{"level": f.level, "about": f.about, "text": f.text} for f in self.flags],
-        }
-
-    def row_columns(self) -> dict[str, Array]:
-        """Numbers for each row of the assay (n,), for an AnnData object."""
-        columns = {"border_distance_um": self.distance_um}
-        columns |= {"in_nest": (self.compartment == "nest").astype(float)}
-        columns |= {f"population_{n}": a for n, a in self.rows.amounts.items()}
-        for name, score in self.scores.items():
-            if score.value is not None and score.sd is not None and score.adjusted is not None:
-                columns[f"score_{name}"] = score.value
-                columns[f"score_{name}_sd"] = score.sd
-                columns[f"score_{name}_adjusted"] = score.adjusted
-            if score.amount is not None and score.amount_sd is not None:
-                columns[f"score_{name}_amount"] = score.amount
-                columns[f"score_{name}_amount_sd"] = score.amount_sd
-        return columns
 
 
 def profile(assay: SpatialAssay, library: Library, options: ProfileOptions | None = None) -> TMEProfile:
@@ -209,7 +123,7 @@ def _measure(
         amounts[HYPOXIC_TUMOUR] = rows.amounts["tumour"] * (hypoxia.adjusted >= HIGH_SCORE)
     elif hypoxia is not None:
         unknown["hypoxia"] = str(hypoxia.abstained)
-    contact = _in_contact(assay, rows, options.contact_um) if rows.counted else {}
+    contact = in_contact(assay, rows, options.contact_um) if rows.counted else {}
     numbers = library.phenotype_rules["depth_profile"].numbers if "depth_profile" in library.phenotype_rules else {}
     deep, rim = (numbers[k].central if k in numbers else 50.0 for k in ("deep_um", "rim_um"))
     where = zones(options.margins_um, deep, rim, 25.0 if rows.counted else assay.pitch_um)
@@ -221,7 +135,7 @@ def _measure(
     cells = {
         p: infiltration(whole, samples, p, _depth_of(a, distance, greatest)) for p, a in rows.amounts.items()
     }
-    neighbours = _neighbours(assay, rows, raster, tiles, options) if rows.counted else {}
+    neighbours = section_neighbours(assay, rows, raster, tiles, options) if rows.counted else {}
     clusters, clusters_say = lymphoid_clusters(raster, rows)
     axes = composite(whole, samples, unknown)
     areas = {z: float(whole.area_mm2[z][0]) for z in ("nest", "stroma")}
@@ -247,42 +161,6 @@ def _unknown_cd8(rows: RowPopulations) -> str | None:
     return None if "cd8_t" in rows.amounts else rows.unknown.get("cd8_t", "no such population in the library")
 
 
-def _in_contact(assay: SpatialAssay, rows: RowPopulations, contact_um: float) -> dict[str, Array]:
-    """Cells of each population that have a tumour cell within ``contact_um``."""
-    tumour = cKDTree(assay.xy_um[rows.amounts["tumour"] > 0.0])
-    near: dict[str, Array] = {}
-    for name, amount in rows.amounts.items():
-        if name == "tumour":
-            continue
-        member = np.flatnonzero(amount > 0.0)
-        touching = np.zeros(len(amount))
-        if member.size:
-            distance = tumour.query(assay.xy_um[member], distance_upper_bound=contact_um, workers=-1)[0]
-            touching[member[np.isfinite(distance)]] = 1.0
-        near[name] = touching
-    return near
-
-
-def _neighbours(
-    assay: SpatialAssay, rows: RowPopulations, raster: Raster, tiles: TileSums, options: ProfileOptions
-) -> dict[str, NeighbourStatistics]:
-    edge_field = distance_transform_edt(np.pad(raster.tissue, 1), sampling=raster.grid.spacing_um)[1:-1, 1:-1]
-    edge = np.asarray(raster.at_rows(edge_field), dtype=float)
-    found: dict[str, NeighbourStatistics] = {}
-    for source, target in PAIRS:
-        if source not in rows.amounts or target not in rows.amounts:
-            continue
-        a, b = rows.amounts[source] > 0.0, rows.amounts[target] > 0.0
-        b = b & ~a  # a cell is not its own neighbour
-        counts = tuple(tiles.amount[p]["nest"] + tiles.amount[p]["stroma"] for p in (source, target))
-        statistics = neighbour_statistics(
-            (source, target), (assay.xy_um[a], assay.xy_um[b]), edge[a], (counts[0], counts[1]), raster.area_mm2,
-            options.contact_um)
-        if statistics is not None:
-            found[f"{source} > {target}"] = statistics
-    return found
-
-
 def _greatest_depth(compartments: Compartments) -> float:
     if not compartments.has_border:
         return 0.0
@@ -302,17 +180,6 @@ def _depth_quantile(compartments: Compartments) -> float | None:
     if not compartments.has_border:
         return None
     return float(np.quantile(-compartments.distance_um[compartments.nest], 0.9))
-
-
-def _score_dict(score: SignatureScore) -> dict[str, object]:
-    return {
-        "axis": score.axis, "measured": score.measured, "genes": score.total, "counts": score.counts,
-        "abstained": score.abstained,
-        "median_sd_log2": None if score.sd is None else float(np.median(score.sd)),
-        "spread_log2": None if score.value is None else float(score.value.std()),
-        "slope_on_log2_depth": None if score.depth_slope is None else list(score.depth_slope),
-        "slope_on_proliferation": None if score.proliferation_slope is None else list(score.proliferation_slope),
-    }
 
 
 def _own_flags(found: TMEProfile, rows: RowPopulations, assay: SpatialAssay) -> list[Flag]:
