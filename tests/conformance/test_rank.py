@@ -18,7 +18,6 @@ from nichedose.study.combinations import as_given, combinations_of, cycle_respon
 from nichedose.study.optimise import course_case
 from nichedose.study.partners import with_partners
 from nichedose.study.phases import evaluate_at
-from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare, respond
 from nichedose.study.section_maps import tissue_maps
@@ -33,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     case, path = demo_case(tmp_path_factory.mktemp("rank"), draws=4, workers=1, grid_spacing=80.0)
     setup = prepare(case.model_copy(update={"combinations": (PAIR,)}), path)
     draw = Draw(seed=1, index=3)
-    return World(setup, draw, tissue_maps(setup, draw, 80.0), pairs=DRAW_PAIRS)
+    return World.of_draw(setup, draw, tissue_maps(setup, draw, 80.0))
 
 
 def test_a_course_of_one_agent_is_what_the_plan_computes(world: World) -> None:
@@ -118,7 +117,7 @@ def test_partners_that_act_in_some_cycles_are_followed_by_rank(tmp_path: Path) -
     kills = []
     for index in range(2):
         draw = Draw(seed=case.sampling.seed, index=index)
-        world = World(setup, draw, tissue_maps(setup, draw, 160.0), pairs=DRAW_PAIRS)
+        world = World.of_draw(setup, draw, tissue_maps(setup, draw, 160.0))
         kills.append(world.evaluate(candidate)["as_prescribed"].log_kill)
     assert median[candidate.name] == pytest.approx(float(np.median(kills)), rel=1e-4)  # cycles share damage of 1e-5
 
@@ -138,7 +137,7 @@ def test_partners_beside_a_combination_act_at_its_own_times(tmp_path: Path) -> N
     assert len({psma.name, first, second}) == 3  # up in the first cycle, down in the second
     assert len(set(cycle_responses(setup, fap, blocked))) == 2  # the tissue is the same for both agents
     draw = Draw(seed=1, index=0)
-    world = World(setup, draw, tissue_maps(setup, draw, 160.0), pairs=DRAW_PAIRS)
+    world = World.of_draw(setup, draw, tissue_maps(setup, draw, 160.0))
     lesion = lesion_response(world, setup.evaluable)
     dose = {n: lesion[n].mean_dose_Gy_per_MBq for n in (psma.name, first, second)}
     assert dose[second] < dose[psma.name] < dose[first]

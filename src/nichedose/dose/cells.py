@@ -135,7 +135,8 @@ def self_s_Gy(kernel: RadialKernel, shape: CellShape, target: CellPart, source: 
     # energy per target volume; with the surface as target reciprocity turns it round
     body, start = (source, target) if target == "surface" else (target, source)
     fraction = step_fraction(body, start, shape)
-    return deposited_MeV(kernel, fraction) / part_volume_um3(body, shape) * GY_PER_MEV_PER_UM3
+    across = 2.0 * shape.cell_um  # no step between two points of the cell is longer
+    return deposited_MeV(kernel, fraction, across) / part_volume_um3(body, shape) * GY_PER_MEV_PER_UM3
 
 
 _Pair = tuple[float, float, float, Array, Array]  # weight, radii, distances of the centres and their shares

@@ -38,10 +38,14 @@ def cap_fraction(start_um: float | Array, target_um: float, distance_um: Array) 
     return np.asarray(np.clip((target_um**2 - (start - distance) ** 2) / (4.0 * start * distance), 0.0, 1.0))
 
 
-def deposited_MeV(kernel: RadialKernel, fraction: Callable[[Array], Array]) -> float:
-    """Energy per decay that ends at distances weighted by ``fraction``(distance); uniform within each shell."""
-    width = np.diff(kernel.radius_um)
-    points = kernel.radius_um[:-1, None] + 0.5 * width[:, None] * (_NODES + 1.0)
+def deposited_MeV(kernel: RadialKernel, fraction: Callable[[Array], Array], longest_um: float = np.inf) -> float:
+    """Energy per decay that ends at distances weighted by ``fraction``(distance); uniform within each shell.
+
+    ``longest_um``: the fraction is 0 for longer steps.
+    """
+    near = 1 + int(np.searchsorted(kernel.radius_um, longest_um))
+    radius, cumulative = kernel.radius_um[:near], kernel.cumulative_MeV[:near]
+    points = radius[:-1, None] + 0.5 * np.diff(radius)[:, None] * (_NODES + 1.0)
     mean = fraction(points) @ (0.5 * _WEIGHTS)
-    on_the_spot = kernel.cumulative_MeV[0] * float(fraction(np.array([_CONTACT]))[0])
-    return float(np.diff(kernel.cumulative_MeV) @ mean + on_the_spot)
+    on_the_spot = cumulative[0] * float(fraction(np.array([_CONTACT]))[0])
+    return float(np.diff(cumulative) @ mean + on_the_spot)

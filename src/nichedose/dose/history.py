@@ -42,12 +42,14 @@ def mean_history(times_h: Array, activity: Array, mask: BoolArray) -> DoseRateHi
 
 
 def compress_history(
-    times_h: Array, activity: Array, tia: Array, mask: BoolArray, dose: Array, spread: Spread, pairs: int | None
+    times_h: Array, activity: Array, tia: Array, mask: BoolArray, dose: Array, spread: Spread, pairs: int | None,
+    bounded: bool = True,
 ) -> DoseRateHistory:
     """Pairs for the dose rate.
 
     ``activity`` (nt, ny, nx), ``tia`` and ``dose`` (ny, nx); ``spread`` turns maps (n, ny, nx) of time-integrated
-    activity into dose. ``pairs`` None takes as many as bring the bound below `G_TARGET`, at most `MOST_PAIRS`.
+    activity into dose. ``pairs`` None takes as many as bring the bound below `G_TARGET`, at most `MOST_PAIRS`; a given
+    number can do without a bound.
     """
     at = np.flatnonzero(mask)
     courses = activity.reshape(len(times_h), -1)[:, at]
@@ -55,12 +57,13 @@ def compress_history(
     terms = _decompose(times_h, courses, tia.ravel()[at], dose.ravel()[at], base)
     most = len(terms.curves)
     counts = range(min(MOST_PAIRS, most) + 1) if pairs is None else [min(pairs, most)]
-    bound = _bound(times_h, terms, base, dose, mask, spread)
-    count, error = 0, 0.0
-    for count in counts:
-        error = bound(count)
-        if error <= G_TARGET:
-            break
+    count, error = counts[-1], float("inf")
+    if bounded or pairs is None:
+        bound = _bound(times_h, terms, base, dose, mask, spread)
+        for count in counts:
+            error = bound(count)
+            if error <= G_TARGET:
+                break
     maps = spread(_on_grid(terms.amplitudes[:count], mask)) if count else np.empty((0, *mask.shape))
     return DoseRateHistory(times_h, base, terms.curves[:count], maps, error)
 

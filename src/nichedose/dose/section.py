@@ -57,6 +57,7 @@ def section_dose(
     daughters: Daughters = "equilibrium",
     history: bool = True,
     pairs: int | None = None,
+    bounded: bool = True,
     photons: bool = False,
     decay_data: Source | None = None,
 ) -> DoseMap:
@@ -65,8 +66,9 @@ def section_dose(
     ``tia_MBq_h_per_L`` (ny, nx): time-integrated activity of all states per tissue volume and MBq injected;
     ``activity_MBq_per_L`` (nt, ny, nx): its time course at ``times_h`` (nt,), used for the shape in time alone.
     ``cells``: the label of one cell of each class (zero for cells without target). ``daughters="equilibrium"``: progeny
-    that live less than a year decay in place and with the parent. ``pairs`` fixes the number of pairs of the history;
-    ``history=False`` keeps the mean time course only (error bound: infinity). Without ``photons`` their share of the
+    that live less than a year decay in place and with the parent. ``pairs`` fixes the number of pairs of the history,
+    and ``bounded=False`` then saves the bound on its error; ``history=False`` keeps the mean time course only (both:
+    infinity). Without ``photons`` their share of the
     energy and a bound on the dose that they would add are returned. ``decay_data``: "icrp107" or "ensdf".
     Raises `BadInput` for an unknown nuclide, wrong shapes, NaN or negative values, and sizes not above zero.
     """
@@ -95,7 +97,8 @@ def section_dose(
         mask=mask,
         by_quality=by_quality,
         nucleus_by_quality=nuclei(keys, by_quality, tia, cells, mask, cell_radius_um, nucleus_radius_um),
-        history=_history(plane, keys, times_h, activity_MBq_per_L, tia, total.sum(axis=0), pairs) if history
+        history=_history(plane, keys, times_h, activity_MBq_per_L, tia, total.sum(axis=0), pairs,
+                         bounded) if history
         else mean_history(times_h, activity_MBq_per_L, plane.mask),
         escaped_fraction=escaped,
         entered_fraction=entered,
@@ -166,13 +169,13 @@ def nuclei(
 
 def _history(
     plane: Plane, keys: tuple[KernelKey, ...], times_h: Array, activity: Array, tia: Array, dose: Array,
-    pairs: int | None,
+    pairs: int | None, bounded: bool,
 ) -> DoseRateHistory:
     def spread(maps: Array) -> Array:
         inside = inside_dose(plane, maps, keys, summed=True)
         return np.asarray(dose_with_surroundings(plane, maps, keys, inside, summed=True)[0])
 
-    return compress_history(times_h, activity, tia, plane.mask, dose, spread, pairs)
+    return compress_history(times_h, activity, tia, plane.mask, dose, spread, pairs, bounded)
 
 
 def _flags(plane: Plane) -> tuple[Flag, ...]:

@@ -38,6 +38,7 @@ def section_dose_with_migration(
     nucleus_radius_um: float,
     history: bool = True,
     pairs: int | None = None,
+    bounded: bool = True,
 ) -> DoseMap:
     """`section_dose` with each progeny decaying where ``migration`` puts it; with full retention the same to rounding.
 
@@ -58,7 +59,8 @@ def section_dose_with_migration(
     base = section_dose(
         grid, migration.mask, migration.nuclide, tia_MBq_h_per_L=maps[migration.nuclide], cells=cells,
         times_h=times_h, activity_MBq_per_L=activity_MBq_per_L, geometry=geometry, cell_radius_um=cell_radius_um,
-        nucleus_radius_um=nucleus_radius_um, daughters="equilibrium", history=history, pairs=pairs, decay_data=data)
+        nucleus_radius_um=nucleus_radius_um, daughters="equilibrium", history=history, pairs=pairs, bounded=bounded,
+        decay_data=data)
     plane = Plane(grid.shape, grid.spacing_um, np.ascontiguousarray(migration.mask, dtype=np.bool_).tobytes(), geometry)
     change = _Change(base, plane, migration, (cell_radius_um, nucleus_radius_um), cells)
     for member in chain(migration.nuclide, LONGEST_PROGENY_HALF_LIFE_H, data)[1:]:

@@ -105,37 +105,45 @@ def _cubics(times_h: Array, curves: Array) -> Array:
 
 def _double_integral(cubics: Array, h: Array, mu: float) -> Array:
     """The symmetric form Q_ij = int int f_i(t) f_j(s) exp(-mu |t - s|) ds dt."""
-    n = cubics.shape[1]
-    form, unrepaired = np.zeros((n, n)), np.zeros(n)
-    for c, step in zip(cubics, h, strict=True):
-        x = mu * step
-        fading, growing, nested = _moments(x)
-        ordered = step**2 * (c @ nested @ c.T) + step * np.outer(c @ fading, unrepaired)
-        form += ordered + ordered.T
-        unrepaired = unrepaired * np.exp(-x) + step * (c @ growing)
-    return form
+    fading, growing, nested = _moments(mu * h)
+    felt = h[:, None] * np.einsum("njd,nd->nj", cubics, fading)  # of what is unrepaired at an interval's start
+    left = h[:, None] * np.einsum("njd,nd->nj", cubics, growing)  # unrepaired at its end
+    ends = np.cumsum(h)
+    since = np.subtract.outer(ends - h, ends)  # from the end of an interval to the start of a later one
+    unrepaired = np.tril(np.exp(-mu * np.maximum(since, 0.0)), -1) @ left
+    ordered = felt.T @ unrepaired + np.einsum("nid,n,nde,nje->ij", cubics, h**2, nested, cubics, optimize=True)
+    return np.asarray(ordered + ordered.T)
 
 
-def _moments(x: float) -> tuple[Array, Array, Array]:
-    """Integrals over [0, 1], k, l = 0..3, of s^k e^(-xs), s^k e^(-x(1-s)), and s^k int_0^s u^l e^(-x(s-u)) du."""
+def _moments(x: Array) -> tuple[Array, Array, Array]:
+    """Integrals over [0, 1], k, l = 0..3, of s^k e^(-xs), s^k e^(-x(1-s)), and s^k int_0^s u^l e^(-x(s-u)) du:
+    (n, 4), (n, 4) and (n, 4, 4) for each of ``x`` (n,)."""
     k = np.arange(_DEGREE + 1)
-    if x < 1.0:  # the recursions below lose digits; here Gauss-Legendre is exact to rounding
-        fading = (_WEIGHTS * np.exp(-x * _NODES)) @ _NODES[:, None] ** k
-        growing = (_WEIGHTS * np.exp(-x * (1.0 - _NODES))) @ _NODES[:, None] ** k
-        outer = _WEIGHTS[:, None] * _NODES[:, None] ** (k[None, :, None] + k + 1.0).reshape(1, -1)
-        kernel = np.exp(-x * np.multiply.outer(_NODES, 1.0 - _NODES))
-        inner = kernel @ (_WEIGHTS[:, None] * _NODES[:, None] ** k)
-        nested = np.einsum("skl,sl->kl", outer.reshape(-1, len(k), len(k)), inner)
-        return fading, growing, nested
-    fading, growing, nested = np.empty(len(k)), np.empty(len(k)), np.empty((len(k), len(k)))
-    fading[0] = growing[0] = -np.expm1(-x) / x
+    fading, growing = np.empty((2, len(x), len(k)))
+    nested = np.empty((len(x), len(k), len(k)))
+    few = x < 1.0  # the recursions below lose digits; here Gauss-Legendre is exact to rounding
+    fading[few], growing[few], nested[few] = _moments_by_points(x[few])
+    y = x[~few]
+    f, g, both = fading[~few], growing[~few], nested[~few]
+    f[:, 0] = g[:, 0] = -np.expm1(-y) / y
     for i in k[1:]:
-        fading[i] = (i * fading[i - 1] - np.exp(-x)) / x
-        growing[i] = (1.0 - i * growing[i - 1]) / x
-    nested[:, 0] = (1.0 / (k + 1.0) - fading) / x
+        f[:, i] = (i * f[:, i - 1] - np.exp(-y)) / y
+        g[:, i] = (1.0 - i * g[:, i - 1]) / y
+    both[:, :, 0] = (1.0 / (k + 1.0) - f) / y[:, None]
     for i in k[1:]:
-        nested[:, i] = (1.0 / (k + i + 1.0) - i * nested[:, i - 1]) / x
+        both[:, :, i] = (1.0 / (k + i + 1.0) - i * both[:, :, i - 1]) / y[:, None]
+    fading[~few], growing[~few], nested[~few] = f, g, both
     return fading, growing, nested
+
+
+def _moments_by_points(x: Array) -> tuple[Array, Array, Array]:
+    powers = _NODES[:, None] ** np.arange(_DEGREE + 1)
+    fading = (_WEIGHTS * np.exp(-np.multiply.outer(x, _NODES))) @ powers
+    growing = (_WEIGHTS * np.exp(-np.multiply.outer(x, 1.0 - _NODES))) @ powers
+    # u = s v with v on [0, 1]
+    inner = np.exp(-np.multiply.outer(x, np.multiply.outer(_NODES, 1.0 - _NODES))) @ (_WEIGHTS[:, None] * powers)
+    weighted = (_WEIGHTS * _NODES)[:, None] * powers
+    return fading, growing, weighted.T @ (powers * inner)
 
 
 def _gauss_on_unit(order: int) -> tuple[Array, Array]:

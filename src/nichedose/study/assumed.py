@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from nichedose.decide import LesionResponse
-from nichedose.study.plan import DRAW_PAIRS
 from nichedose.study.responses import Change, Responses, lesion_response
 from nichedose.study.section_maps import tissue_maps
 from nichedose.study.world import World
@@ -18,7 +17,7 @@ def variants_of(responses: Responses) -> dict[str, LesionResponse]:
     """Central responses without the alpha particles' RBE, without oxygen, and without the quadratic term."""
     setup = responses.setup
     draw = Draw(seed=setup.case.sampling.seed)
-    world = World(setup, draw, tissue_maps(setup, draw, responses.spacing_um), pairs=DRAW_PAIRS)
+    world = World.of_draw(setup, draw, tissue_maps(setup, draw, responses.spacing_um))
     changes: dict[str, Change] = {
         "the RBE of alpha particles and Auger electrons":
             lambda own: dataclasses.replace(own, rbe=dict.fromkeys(own.rbe, 1.0)),

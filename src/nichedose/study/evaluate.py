@@ -141,6 +141,7 @@ def section_dose_of(
         "cell_radius_um": draw("tissue.cell_radius_um", parameters.cell_radius_um),
         "nucleus_radius_um": draw("tissue.nucleus_radius_um", parameters.nucleus_radius_um),
         "pairs": pairs,
+        "bounded": False,  # with pairs None, the central run, it is bounded all the same
     }
     washed_out: Mapping[str, float] = {}
     if daughters is None:

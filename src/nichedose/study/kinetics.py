@@ -31,10 +31,11 @@ from nichedose.transport import (
 from nichedose.values import Draw
 
 __all__ = [
-    "FormRun", "gradients_around_vessels", "ligand_kinetics", "plasma_curve", "plasma_input", "solve_form",
-    "tissue_and_ligand",
+    "TRANSPORT_TOLERANCE", "FormRun", "gradients_around_vessels", "ligand_kinetics", "plasma_curve", "plasma_input",
+    "solve_form", "tissue_and_ligand",
 ]
 
+TRANSPORT_TOLERANCE = 1e-3
 HALF_LIVES_FOLLOWED = 10.0  # leaves 0.1 % of the label undecayed; the ledger states it as "left"
 
 
@@ -87,13 +88,14 @@ def solve_form(
     permeability_factor: float = 1.0,
     reference_matrix: Array | None = None,
     vessel_gradients: bool = False,
+    tolerance: float = TRANSPORT_TOLERANCE,
 ) -> FormRun:
     """Solve the transport of ``form``; ``mass_factor`` scales the injected ligand (1 at the prescribed mass), which is
     ``ligand_nmol`` or, where that is None, as is usual with the form.
 
     ``permeability_factor`` is what partner drugs do to vessel walls. With ``reference_matrix`` (ny, nx), the matrix
     before any partner, dense matrix hinders diffusion. ``vessel_gradients``: below the voxel, for the label that lives
-    longest.
+    longest. ``tolerance``: of `simulate`.
     """
     half_lives = {name: half_life_h(name) for name in radionuclides}
     slowest = math.log(2.0) / max(half_lives.values()) if vessel_gradients else None
@@ -109,6 +111,7 @@ def solve_form(
             plasma_input(form, injected_nmol, radionuclides, patient, draw),
             end_h=HALF_LIVES_FOLLOWED * max(half_lives.values()),
             decay_per_h={name: math.log(2.0) / t for name, t in half_lives.items()},
+            tolerance=tolerance,
         )
     except NichedoseError as error:
         raise type(error)(f"{form.name} in {tissue.sample}: {error}") from error

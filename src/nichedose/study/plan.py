@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +32,10 @@ from nichedose.tissue.counted import with_cell_counts
 from nichedose.tissue.reported import choose_composition
 from nichedose.values import Value
 
-__all__ = [
-    "DRAW_PAIRS", "PlanRun", "check_lesion_size", "draw_spacing_um", "model_of_assay", "read_sections", "run_plan",
-]
+__all__ = ["PlanRun", "check_lesion_size", "draw_spacing_um", "model_of_assay", "read_sections", "run_plan"]
 
 Progress = Callable[[str, int, int], None]
 
-DRAW_PAIRS = 3  # pairs of the dose-rate history in a draw; the central run decides its own number by error
 ALL_SAMPLES = "all"  # in a case: every sample that the file or folder holds, each as its own section
 SMALLEST_LESION = 0.5  # of the section's extent; sections hold normal tissue too
 MAX_DRAW_VOXELS = 3600  # a draw costs about a second per dozen agents at this size
@@ -54,17 +51,28 @@ class PlanRun:
 
 
 @dataclass(frozen=True)
-class _CentralShared:
+class _Shared:
     setup: Setup
     maps: tuple[TissueMap, ...]
 
 
 @dataclass(frozen=True)
 class _DrawTask:
+    """One world: on the grid of the draws, where ``coarse``, else as the central run; ``index`` None is the medians."""
+
     index: int | None
     spacing_um: float
-    pairs: int | None
-    fields: bool = False
+    coarse: bool
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a task leaves: of one labelled form the central run, of a draw its numbers and, where kept, its fields."""
+
+    central: Sequence[CentralCandidate] = ()
+    used: Mapping[str, Value] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[Mode, Metrics]] = field(default_factory=dict)
+    fields: tuple[SectionFields, ...] = ()
 
 
 def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress = lambda *_: None) -> PlanRun:
@@ -82,26 +90,24 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
     check_lesion_size(case, maps)
     used: dict[str, Value] = dict(central_draw.used)
 
+    forms, spacing = setup.forms(), draw_spacing_um(case, maps)
+    full = [_DrawTask(i, case.sampling.grid_spacing, coarse=False) for i in range(full_draws(case, spacing))]
+    draws = [*full, *(_DrawTask(i, spacing, coarse=True) for i in (None, *range(case.sampling.draws)))] if forms else []
+    # one pool for all, the longest tasks first: processes start once, and none is left waiting at the end
+    tasks: list[str | _DrawTask] = [*forms, *draws]
+    outcomes = run_tasks(_one_task, _Shared(setup, maps), tasks, workers=case.sampling.workers)
     central: list[CentralCandidate] = []
-    forms = setup.forms()
+    worlds: list[_Done] = []
     progress("candidates", 0, len(forms))
-    outcomes = run_tasks(_central_form, _CentralShared(setup, maps), forms, workers=case.sampling.workers)
-    for done, (candidates, drawn) in enumerate(outcomes, start=1):
-        central.extend(candidates)
-        used.update(drawn)
-        progress("candidates", done, len(forms))
-
-    spacing = draw_spacing_um(case, maps)
-    tasks = [_DrawTask(index, spacing, DRAW_PAIRS, fields=True) for index in (None, *range(case.sampling.draws))]
-    tasks += [_DrawTask(i, case.sampling.grid_spacing, None) for i in range(full_draws(case, spacing))]
-    tasks = tasks if forms else []
-    progress("draws", 0, len(tasks))
-    draws: list[Mapping[str, Mapping[Mode, Metrics]]] = []
-    fields: list[tuple[SectionFields, ...]] = []
-    for done, (outcome, kept) in enumerate(run_tasks(_one_draw, setup, tasks, workers=case.sampling.workers), start=1):
-        draws.append(outcome)
-        fields += [kept] if kept else []
-        progress("draws", done, len(tasks))
+    for done, outcome in enumerate(outcomes, start=1):
+        if done <= len(forms):
+            central.extend(outcome.central)
+            used.update(outcome.used)
+            progress("candidates", done, len(forms))
+        else:
+            worlds.append(outcome)
+            progress("draws", done - len(forms), len(draws))
+    coarse = worlds[len(full):]
 
     columns = tuple(
         _spot_columns(model, tissue, central, position)
@@ -112,10 +118,10 @@ def run_plan(case: Case, case_text: str, case_path: Path, *, progress: Progress 
         assays=assays,
         maps=maps,
         central=central,
-        coarse=draws[0] if draws else {},
-        draws=draws[1 : case.sampling.draws + 1],
-        full=draws[case.sampling.draws + 1 :],
-        tissue_quantiles=field_quantiles(setup.sections, fields, spacing),
+        coarse=coarse[0].metrics if coarse else {},
+        draws=[w.metrics for w in coarse[1:]],
+        full=[w.metrics for w in worlds[: len(full)]],
+        tissue_quantiles=field_quantiles(setup.sections, [w.fields for w in coarse if w.fields], spacing),
         draw_spacing_um=spacing,
         used=used,
         case_text=case_text,
@@ -179,23 +185,26 @@ def model_of_assay(assay: SpatialAssay, library: Library, also: Collection[str] 
     return model_section(assay, library.cell_types, targets, library.signatures, library.aliases)
 
 
-def _central_form(shared: _CentralShared, form: str) -> tuple[list[CentralCandidate], dict[str, Value]]:
+def _one_task(shared: _Shared, task: str | _DrawTask) -> _Done:
+    return _central_form(shared, task) if isinstance(task, str) else _one_draw(shared.setup, task)
+
+
+def _central_form(shared: _Shared, form: str) -> _Done:
     """All candidates of one labelled form on the fine grid, at the medians, under all surroundings."""
     setup, draw = shared.setup, shared.setup.draw()
     world = World(setup, draw, shared.maps, pairs=None)
     done = [central_candidate(world, c) for c in setup.evaluable if c.form.name == form]
-    return done, dict(draw.used)
+    return _Done(central=done, used=dict(draw.used))
 
 
-def _one_draw(
-    setup: Setup, task: _DrawTask
-) -> tuple[Mapping[str, Mapping[Mode, Metrics]], tuple[SectionFields, ...]]:
-    """All candidates in one world, on the grid of the task, and the fields of that world where they are kept."""
+def _one_draw(setup: Setup, task: _DrawTask) -> _Done:
+    """All candidates in one world, and its fields where they are kept."""
     draw = setup.draw(task.index)
     maps = tissue_maps(setup, draw, task.spacing_um)
-    world = World(setup, draw, maps, pairs=task.pairs)
-    kept = task.fields and task.index is not None and task.index < MOST_DRAWS
-    return {c.name: world.evaluate(c) for c in setup.evaluable}, drawn_fields(maps) if kept else ()
+    world = World.of_draw(setup, draw, maps) if task.coarse else World(setup, draw, maps, pairs=None)
+    kept = task.coarse and task.index is not None and task.index < MOST_DRAWS
+    return _Done(metrics={c.name: world.evaluate(c) for c in setup.evaluable},
+                 fields=drawn_fields(maps) if kept else ())
 
 
 def _spot_columns(

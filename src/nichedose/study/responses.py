@@ -22,7 +22,7 @@ from nichedose.results import OrganDose
 from nichedose.study.combinations import combinations_of, cycle_responses, phases
 from nichedose.study.evaluate import NEGATIVE, POSITIVE, CandidateDose, log_survival_by_class
 from nichedose.study.measured_body import with_measured_body
-from nichedose.study.plan import DRAW_PAIRS, check_lesion_size, draw_spacing_um, model_of_assay, read_sections
+from nichedose.study.plan import check_lesion_size, draw_spacing_um, model_of_assay, read_sections
 from nichedose.study.pool import run_tasks
 from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import ResolvedCandidate, Setup, resolve
@@ -127,7 +127,7 @@ def candidate_courses(setup: Setup) -> tuple[CandidateCourse, ...]:
 
 def _one_response(setup: Setup, task: _Task) -> tuple[LesionResponse, dict[str, Value]]:
     draw = setup.draw(task.index)
-    world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=DRAW_PAIRS)
+    world = World.of_draw(setup, draw, tissue_maps(setup, draw, task.spacing_um))
     return lesion_response(world, setup.evaluable), dict(draw.used)
 
 
@@ -145,7 +145,8 @@ def lesion_response(
     for c in candidates:
         if world.setup.case.effect.answer and c.cycles > 1:
             raise NotComputed(f"{c.name}: its cycles meet different tissue ('effect.answer') that depends on the dose, "
-                              "and courses cannot be composed. Leave that out, or use `nichedose plan`.")
+                              "and courses cannot be composed. `nichedose plan` follows that, and `nichedose rank` on "
+                              "its results decides by it; or leave 'answer' out.")
         for name, (given, cycle) in phases(world.setup, c).items():
             dose = world.dose(given, cycle=cycle)
             found = _agent(world, c, dose, change(world.effect_of(given, cycle)), keep)

@@ -17,7 +17,7 @@ from nichedose.errors import BadInput, OutOfValidity, near_miss
 from nichedose.fields.grid import Array
 from nichedose.findings import FindingChart, Findings, FindingTable, Part
 from nichedose.study.evaluate import CandidateDose
-from nichedose.study.plan import DRAW_PAIRS, draw_spacing_um
+from nichedose.study.plan import draw_spacing_um
 from nichedose.study.pool import run_tasks
 from nichedose.study.responses import prepare
 from nichedose.study.section_maps import tissue_maps
@@ -124,7 +124,7 @@ def _sweep(setup: Setup, task: _Task) -> _Sweep:
     for factor in task.factors:
         scale = {key: 1.0 / factor if inverse else factor}
         draw = ScaledDraw(seed=setup.case.sampling.seed, index=task.index, factors=scale)
-        world = World(setup, draw, tissue_maps(setup, draw, task.spacing_um), pairs=DRAW_PAIRS)
+        world = World.of_draw(setup, draw, tissue_maps(setup, draw, task.spacing_um))
         oxygen.append(_median_oxygen(world))
         for c in setup.evaluable:
             elasticity[c.name].append(uptake_elasticity(world.dose(c), c.form.target))

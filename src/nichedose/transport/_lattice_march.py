@@ -129,7 +129,7 @@ class LatticeRun:
         return self.stages.label_misses(step_h, self.levels, np.array([lb.decay_per_h for lb in labels]), weights)
 
     def integrate(self, step_h: float, labels: Sequence[Label], weights: Array) -> None:
-        self.stages.integrate(step_h, weights, self.integrals)
+        self.stages.integrate(weights, self.integrals)
 
     def accept(self) -> None:
         self.stages.accept()

@@ -86,7 +86,7 @@ class Stages:
         self.sums_before = np.zeros(3)  # of the state, over the section
         self.sums_after = np.zeros(3)
         self.totals = np.zeros((STAGES, 3))  # of free ligand per tissue, what leaves, kb, at the stages
-        self.hold: Array = np.eye(STAGES)  # internalised ligand of the stages: hold (I + step kint A bound)
+        self.stages = (np.zeros((STAGES, STAGES + 2)), np.zeros((STAGES, STAGES + 2)))  # see `_stages_from_parts`
         self.ends = (np.zeros(STAGES + 2), np.zeros(STAGES + 2))  # bound and internalised ligand at the step's end
 
     def take(self, step_h: float, plasma: Array, newton_tolerance: float, last: bool, tally: March) -> bool:
@@ -108,21 +108,27 @@ class Stages:
         tally.cg += int(counts[1])
         if not self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL):
             return False
-        self.hold = np.asarray(np.linalg.inv(np.eye(STAGES) + step_h * eq.krel_per_h * A), dtype=float)
-        bound, inside = self.combinations(step_h, LAST)
+        self.stages = self._stages_from_parts(step_h)
+        bound, inside = self.combinations(LAST)
         parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
         self.ends = (bound, inside)
         self.sums_after = np.array([float(self.q.sum()), bound @ parts, inside @ parts])
         return True
 
-    def combinations(self, step_h: float, weights: Array) -> tuple[Array, Array]:
+    def _stages_from_parts(self, step_h: float) -> tuple[Array, Array]:
+        """Bound and internalised ligand of the six stages, each as weights (6, 8) of kb (6), B and I of the state."""
+        start = np.ones((STAGES, 1))
+        bound = np.concatenate([step_h * A, start, 0.0 * start], axis=1)
+        hold = np.linalg.inv(np.eye(STAGES) + step_h * self.eq.krel_per_h * A)  # inside = hold (I + step kint A bound)
+        through = hold @ (step_h * self.eq.kint_per_h * A)
+        inside = np.concatenate([step_h * through @ A, through @ start, hold @ start], axis=1)
+        return bound, inside
+
+    def combinations(self, weights: Array) -> tuple[Array, Array]:
         """Sums over the stages of ``weights`` (..., 6) x bound and x internalised ligand, as weights (..., 8) of
         kb (6), B and I of the state."""
-        bound = np.concatenate([step_h * weights @ A, weights.sum(axis=-1, keepdims=True), 0.0 * weights[..., :1]], -1)
-        through = weights @ self.hold @ (step_h * self.eq.kint_per_h * A)
-        kept = (weights @ self.hold).sum(axis=-1, keepdims=True)
-        inside = np.concatenate([step_h * through @ A, through.sum(axis=-1, keepdims=True), kept], -1)
-        return bound, inside
+        bound, inside = self.stages
+        return weights @ bound, weights @ inside
 
     def state_errors(self, step_h: float, plasma: Array) -> tuple[float, float]:
         """Embedded error of the step, relative (rms over voxels); the deepest value below 0, of the mean content."""
@@ -131,7 +137,7 @@ class Stages:
         kernel.mix(self.free.reshape(STAGES, -1), difference, STAGES, 0, self.q.size, _flat(self.mixed))
         numbers = np.zeros((5, STAGES + 2))
         numbers[0, :STAGES] = difference
-        bound, inside = self.combinations(step_h, difference)
+        bound, inside = self.combinations(difference)
         numbers[1], numbers[2] = bound, self.eq.kint_per_h * bound - self.eq.krel_per_h * inside
         numbers[3], numbers[4] = self.ends
         squares, low = kernel.step_error(
@@ -143,7 +149,7 @@ class Stages:
 
     def label_misses(self, step_h: float, plasma: Array, decays: Array, weights: Array) -> Array:
         """What each label's quadrature misses of its balance over the step, at the label's strength at its start."""
-        bound, inside = self.combinations(step_h, np.eye(STAGES))
+        bound, inside = self.stages
         parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
         slopes = self.brought * plasma - self.totals[:, 1] - self.eq.krel_per_h * (inside @ parts)
         contents = self.totals[:, 0] + (bound + inside) @ parts
@@ -151,10 +157,10 @@ class Stages:
         change = step_h * (weights @ slopes) - z * (weights @ contents)
         return np.asarray(np.abs(np.exp(-z) * (self.sums_after @ ends) - self.sums_before @ ends - change))
 
-    def integrate(self, step_h: float, weights: Array, integrals: Array) -> None:
+    def integrate(self, weights: Array, integrals: Array) -> None:
         """Add to ``integrals`` (labels, 3, ...) the stages' free (per void), bound and internalised ligand times
         ``weights`` (labels, 6)."""
-        bound, inside = self.combinations(step_h, weights)
+        bound, inside = self.combinations(weights)
         kernel.integrate(
             self.free.reshape(STAGES, -1), self.slopes.reshape(STAGES, -1), _flat(self.state[1]), _flat(self.state[2]),
             weights, bound, inside, integrals.reshape(len(weights), 3, -1),
@@ -280,7 +286,7 @@ def march(
             continue
         fade = np.exp(-decay_per_h * time)
         fade[fade < 1e-30] = 0.0
-        run.integrate(step.size_h, step.size_h * fade[:, None] * step.weights, integrals)
+        run.integrate(step.size_h * fade[:, None] * step.weights, integrals)
         if record is not None:
             record(time, step, run)
         run.accept()
