@@ -42,8 +42,8 @@ class FindingChart:
 @dataclass(frozen=True)
 class FindingMap:
     """A grid of cells: ``names[row][column]`` says which category wins there, ``sure[row][column]`` (0 to 1) how
-    surely; rows follow ``y`` upwards. With ``one_hue`` the names are numbers, painted in one colour as strongly as
-    ``sure`` says."""
+    surely, of how many ``cases`` where they are given; rows follow ``y`` upwards. With ``one_hue`` the names are
+    numbers, painted in one colour as strongly as ``sure`` says."""
 
     title: str
     summary: str
@@ -53,6 +53,7 @@ class FindingMap:
     y: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     sure: tuple[tuple[float, ...], ...]
+    cases: tuple[tuple[int, ...], ...] = ()
     one_hue: bool = False
 
 

@@ -18,7 +18,7 @@ from nichedose.study.answers import cycle_answer
 from nichedose.study.design import plasma_reference
 from nichedose.study.design_chain import design_chain, design_gradient, design_value
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign
-from nichedose.study.guideline import rules_of
+from nichedose.study.rules import rules_of
 from nichedose.study.setup import resolve
 from nichedose.study.threshold import crossing, elasticity, flip
 from nichedose.study.world import World
@@ -106,8 +106,18 @@ def _rules() -> list[CheckRow]:
     winners = ["x" if (p < 0.5) != (i % 8 == 1) else "y" for i, [p] in enumerate(points)]  # odd tissues are held out
     rules = rules_of(points, winners, ["size"])
     right = sum(r.right for r in rules) / sum(r.cases for r in rules)
-    return [CheckRow(id="guideline.rule.hit-rate", kind="analytic", source="one of four held-out tissues is at odds",
-                     ours=right, reference=0.75, tolerance=0.01, absolute=True)]
+    noise = np.random.default_rng(3).permutation(winners).tolist()
+    by_hand = "one of four held-out tissues is at odds"
+    return [
+        CheckRow(id="guideline.rule.hit-rate", kind="analytic", source=by_hand, ours=right, reference=0.75,
+                 tolerance=0.01, absolute=True),
+        CheckRow(id="guideline.rule.level", kind="analytic", source="the level at which the winner was made to change",
+                 ours=rules[0].conditions[0][2], reference=0.5, tolerance=0.01, absolute=True),
+        CheckRow(id="guideline.rule.usual-winner", kind="analytic", source="60 and 20 of 160 held out, by hand",
+                 ours=float(sum(r.without for r in rules)), reference=80.0, tolerance=0.0),
+        CheckRow(id="guideline.rule.none-in-noise", kind="analytic", source="shuffled winners follow no rule",
+                 ours=float(len(rules_of(points, noise, ["size"]))), reference=1.0, tolerance=0.0),
+    ]
 
 
 def _design() -> list[CheckRow]:

@@ -102,9 +102,11 @@ def _band(chart: FindingChart, label: str, x_axis: Axis, y_axis: Axis) -> str:
 def _map(found: FindingMap, hues: Mapping[str, str]) -> dict[str, Any]:
     """Rows from the top down, each cell with its category's hue and how strongly to paint it."""
     single = line_style(0)[0]
+    none = tuple((None,) * len(found.x) for _ in found.y)
     rows = [
-        (label, [{"name": name, "hue": hues.get(name, single), "sure": sure, "strength": round(15.0 + 60.0 * sure)}
-                 for name, sure in zip(names, sures, strict=True)])
-        for label, names, sures in zip(found.y, found.names, found.sure, strict=True)
+        (label, [{"name": name, "hue": hues.get(name, single), "strength": round(15.0 + 60.0 * sure),
+                  "told": f"{100.0 * sure:.0f} %" if of is None else f"{round(sure * of)} of {of}"}
+                 for name, sure, of in zip(names, sures, cases, strict=True)])
+        for label, names, sures, cases in zip(found.y, found.names, found.sure, found.cases or none, strict=True)
     ]
     return {"map": found, "rows": rows[::-1]}
