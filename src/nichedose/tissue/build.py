@@ -83,6 +83,7 @@ def build_tissue_map(
         hydraulic_conductivity_um2_per_mmHg_s=hydraulic_conductivity(
             matrix, mask, _number("hydraulic_conductivity_um2_per_mmHg_s", parameters, draw), ratio),
         matrix_conductivity_ratio=ratio,
+        vessel_radius_um=_number("vessel_radius_um", parameters, draw),
     )
 
 

@@ -14,7 +14,7 @@ from nichedose.tissue.shrink import ShrunkRate, shrink_counts
 from nichedose.values import Flag
 
 __all__ = ["Composition", "MarkerCounts", "marker_counts", "marker_score", "regress_composition",
-           "untold", "untold_flags"]
+           "told_share", "untold", "untold_flags"]
 
 GENE_SCATTER = 1.0  # assumed: a marker's own relative variance about the score that it shares with the others
 RIDGE = 0.02  # assumed: weight of the prior (every type makes up an equal share), relative to the data
@@ -74,8 +74,13 @@ def marker_counts(genes: tuple[str, ...], table: GeneTable) -> MarkerCounts | No
 def untold(composition: Composition, name: str, score: ShrunkRate) -> float:
     """How much of the variance of the prior of a type's scale is left, 0 to 1: by the regression, for a score that is
     known, and as far as the score's own contrast is lost in counting noise, wholly."""
+    return 1.0 - (1.0 - composition.from_prior[name]) * told_share(score)
+
+
+def told_share(score: ShrunkRate) -> float:
+    """Share of a score's variance between spots that is contrast and not counting noise."""
     contrast, noise = float(score.rate.var()), float(((score.rate * score.relative_sd) ** 2).mean())
-    return 1.0 - (1.0 - composition.from_prior[name]) * contrast / (contrast + noise)
+    return contrast / (contrast + noise) if contrast > 0.0 else 0.0
 
 
 def untold_flags(left: Mapping[str, float]) -> list[Flag]:

@@ -87,7 +87,8 @@ class TissueMap:
     ``hypoxia_score``, ``hypoxia_weight``: the hypoxia signature and its say in the places of oxygen, if it has one.
     A target that was not measured stands in ``unknown_targets`` with the reason, never as zero.
     ``hydraulic_conductivity_um2_per_mmHg_s`` of the interstitium, 1 outside the tissue; None where it was not built.
-    It falls by ``matrix_conductivity_ratio`` from no matrix to full.
+    It falls by ``matrix_conductivity_ratio`` from no matrix to full. ``vessel_radius_um``, where known, turns the
+    vessels' surface into their length.
     ``spread``: quantiles of the fields by the names of `named_fields`, where they were asked for (`map_with_spread`).
     """
 
@@ -106,6 +107,7 @@ class TissueMap:
     hypoxia_weight: float = 0.0
     hydraulic_conductivity_um2_per_mmHg_s: Array | None = None
     matrix_conductivity_ratio: float = 1.0
+    vessel_radius_um: float | None = None
     spread: Mapping[str, FieldSpread] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,11 +128,20 @@ class TissueMap:
         if not self.mask.any():
             raise BadInput(f"{self.sample}: no voxel lies in tissue.")
 
+    @property
+    def vessel_length_mm_per_mm3(self) -> Array | None:
+        """Perfused vessel length per tissue volume, S/(2 pi r): also the vessels per mm2 of a plane that cuts all of
+        them across, and twice those of a plane if they run in all directions."""
+        if self.vessel_radius_um is None:
+            return None
+        return np.asarray(self.vessel_surface_per_cm * 1e-4 / (2.0 * np.pi * self.vessel_radius_um) * 1e6)
+
     def named_fields(self) -> dict[str, Array]:
         """Each field (ny, nx) by name: ``cell_density_TYPE``, ``target_NAME`` (all hosts), vessels, matrix, oxygen."""
         return {
             **{f"cell_density_{name}": v for name, v in self.cell_density_per_mm3.items()},
             "vessel_surface": self.vessel_surface_per_cm,
+            **({} if self.vessel_length_mm_per_mm3 is None else {"vessel_length": self.vessel_length_mm_per_mm3}),
             "matrix": self.matrix,
             "oxygen": self.oxygen_mmHg,
             **({} if self.hydraulic_conductivity_um2_per_mmHg_s is None
@@ -158,6 +169,9 @@ class TissueMap:
             "matrix": (dims, self.matrix, {"units": "1", "long_name": "matrix, relative"}),
             "oxygen": (dims, self.oxygen_mmHg, {"units": "mmHg", "long_name": "tissue oxygen"}),
         }
+        if self.vessel_length_mm_per_mm3 is not None:
+            data["vessel_length"] = (dims, self.vessel_length_mm_per_mm3, {
+                "units": "mm/mm3", "long_name": "vessel length per tissue volume"})
         if self.hydraulic_conductivity_um2_per_mmHg_s is not None:
             data["hydraulic_conductivity"] = (dims, self.hydraulic_conductivity_um2_per_mmHg_s, {
                 "units": "um2/mmHg/s", "long_name": "hydraulic conductivity of the interstitium"})
@@ -175,6 +189,6 @@ class TissueMap:
 
 def field_unit(name: str) -> str:
     """Unit of a field by its name in `TissueMap.named_fields`."""
-    kinds = {"cell_density": "1/mm3", "vessel": "1/cm", "matrix": "1", "oxygen": "mmHg", "hydraulic": "um2/mmHg/s",
-             "target": "nmol/L"}
+    kinds = {"cell_density": "1/mm3", "vessel_length": "mm/mm3", "vessel": "1/cm", "matrix": "1", "oxygen": "mmHg",
+             "hydraulic": "um2/mmHg/s", "target": "nmol/L"}
     return next(unit for kind, unit in kinds.items() if name.startswith(kind))

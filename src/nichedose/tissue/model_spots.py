@@ -18,6 +18,7 @@ from nichedose.tissue.composition import (
     marker_counts,
     marker_score,
     regress_composition,
+    told_share,
     untold,
     untold_flags,
 )
@@ -31,12 +32,12 @@ from nichedose.tissue.signatures import GeneList, Roles, roles
 from nichedose.tissue.spot_targets import targets_at_spots
 from nichedose.tissue.spots import GeneCoverage, SpotErrors, SpotModel, TypeErrors
 from nichedose.tissue.traits import sensitivity_traits
+from nichedose.tissue.vessel_signal import vessel_flag
 from nichedose.values import Flag
 
 __all__ = ["model_spots"]
 
 MIN_MARKER_SHARE = 0.5  # of a list's genes that must have been measured, or a flag says so
-WEAK_VESSEL_COUNTS = 5.0  # endothelial transcripts per spot; below, counting noise (45 %) exceeds most contrast
 LOWEST = 0.05  # quantile of spots that is taken for a type's lowest level
 MATRIX_FULL_QUANTILE = 0.95  # the matrix score of this quantile of spots is 1
 
@@ -166,6 +167,7 @@ def _scores(
     fields: dict[str, Array | None] = {}
     sds: dict[str, Array] = {}
     flags: list[Flag] = []
+    told: float | None = None
     for role, genes in (("vessel", named.vessel), ("matrix", named.matrix), ("hypoxia", named.hypoxia)):
         score = marker_score(genes, table, depth, graph, noise)
         if score is None:
@@ -185,13 +187,11 @@ def _scores(
         amount = score.rate * content if role != "hypoxia" else score.rate
         fields[role] = amount / amount.mean()
         sds[role] = _log_sd(score.relative_sd)
-    per_spot = sum(float(table.columns[g].mean()) for g in table.measured(named.vessel))
-    if 0.0 < per_spot < WEAK_VESSEL_COUNTS:
-        text = (
-            f"The vessel map rests on {per_spot:.1f} endothelial transcripts per spot: its contrast is weak and mostly "
-            "shared between neighbours."
-        )
-        flags.append(Flag("caution", "vessel", text))
+        if role == "vessel":
+            told = told_share(score)
+    if told is not None:
+        per_spot = sum(float(table.columns[g].mean()) for g in table.measured(named.vessel))
+        flags.append(vessel_flag(per_spot, told, "spot or bin"))
     return fields, sds, flags
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from nichedose.tissue.tme.composite import Composite
 from nichedose.tissue.tme.infiltration import Infiltration
 from nichedose.tissue.tme.neighbours import NeighbourStatistics
+from nichedose.tissue.tme.vessels import VesselDensity
 
 __all__ = ["Barrier", "barriers"]
 
@@ -43,11 +44,12 @@ def barriers(
     composite: Composite,
     areas_mm2: Mapping[str, float],
     deep_um: float | None,
+    vessels: VesselDensity | None = None,
 ) -> tuple[Barrier, ...]:
     """The barriers of one section. ``neighbours`` by 'source > target'; ``deep_um`` is the 90 % quantile of depth."""
     return (
         _exclusion(cells, unknown),
-        _vessels(neighbours, unknown),
+        _vessels(neighbours, unknown, vessels),
         _nests(deep_um),
         _stroma(areas_mm2),
         _hypoxia(composite),
@@ -80,7 +82,9 @@ def _exclusion(cells: Mapping[str, Infiltration], unknown: Mapping[str, str]) ->
     return Barrier(name, _graded(r, EXCLUSION, falls=True), text, {"nest_to_stroma": r})
 
 
-def _vessels(neighbours: Mapping[str, NeighbourStatistics], unknown: Mapping[str, str]) -> Barrier:
+def _vessels(
+    neighbours: Mapping[str, NeighbourStatistics], unknown: Mapping[str, str], vessels: VesselDensity | None
+) -> Barrier:
     name = "Distance to vessels"
     found = neighbours.get("tumour > endothelial")
     if found is None:
@@ -91,8 +95,11 @@ def _vessels(neighbours: Mapping[str, NeighbourStatistics], unknown: Mapping[str
         f"Half of the tumour cells lie within {found.median_um:.0f} um of an endothelial cell, {100 * beyond:.0f} % "
         "farther than 100 um. Endothelial cells in a plane are not all the vessels that supply it."
     )
-    return Barrier(name, _graded(found.median_um, VESSEL_UM), text, {
-        "median_um": found.median_um, "share_beyond_100um": beyond})
+    numbers = {"median_um": found.median_um, "share_beyond_100um": beyond}
+    if vessels is not None and vessels.per_mm2.value is not None:
+        text += f" {vessels.sentence}"
+        numbers["vessel_profiles_per_mm2"] = vessels.per_mm2.value
+    return Barrier(name, _graded(found.median_um, VESSEL_UM), text, numbers)
 
 
 def _nests(deep_um: float | None) -> Barrier:

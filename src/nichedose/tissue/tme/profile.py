@@ -27,6 +27,8 @@ from nichedose.tissue.tme.rows import RowPopulations, populate, row_kind
 from nichedose.tissue.tme.section_neighbours import in_contact, section_neighbours
 from nichedose.tissue.tme.tiles import tile_sums, zones
 from nichedose.tissue.tme.tls import lymphoid_clusters
+from nichedose.tissue.tme.vessels import VESSELS, vessel_density, vessel_shares
+from nichedose.tissue.vessel_signal import vessel_flag
 from nichedose.values import Flag
 
 __all__ = ["profile"]
@@ -67,7 +69,7 @@ def profile(assay: SpatialAssay, library: Library, options: ProfileOptions | Non
     compartments = find_compartments(assay, raster, rows, options)
     found = _measure(assay, library, options, rows, scores, raster, compartments)
     targets = {n: table.coverage(t.genes) for n, t in library.targets.items()}
-    flags = (*assay.flags, *rows.flags, *_own_flags(found, rows, assay))
+    flags = (*assay.flags, *rows.flags, *_own_flags(found, rows, assay), *_vessel_flags(found, assay))
     return replace(found, targets=targets, flags=flags)
 
 
@@ -123,6 +125,8 @@ def _measure(
         amounts[HYPOXIC_TUMOUR] = rows.amounts["tumour"] * (hypoxia.adjusted >= HIGH_SCORE)
     elif hypoxia is not None:
         unknown["hypoxia"] = str(hypoxia.abstained)
+    if rows.counted and "endothelial" in rows.amounts:
+        amounts[VESSELS] = vessel_shares(assay.xy_um, rows.amounts["endothelial"], options.contact_um)
     contact = in_contact(assay, rows, options.contact_um) if rows.counted else {}
     numbers = library.phenotype_rules["depth_profile"].numbers if "depth_profile" in library.phenotype_rules else {}
     deep, rim = (numbers[k].central if k in numbers else 50.0 for k in ("deep_um", "rim_um"))
@@ -138,6 +142,7 @@ def _measure(
     neighbours = section_neighbours(assay, rows, raster, tiles, options) if rows.counted else {}
     clusters, clusters_say = lymphoid_clusters(raster, rows)
     axes = composite(whole, samples, unknown)
+    vessels = vessel_density(whole, samples)
     areas = {z: float(whole.area_mm2[z][0]) for z in ("nest", "stroma")}
     q90 = _depth_quantile(compartments)
     in_nest, in_stroma = raster.at_rows(compartments.nest), raster.at_rows(compartments.stroma)
@@ -151,7 +156,8 @@ def _measure(
         phenotype=immune_phenotype(
             library.phenotype_rules, tiles, samples, weights, counted=rows.counted, unknown=_unknown_cd8(rows),
             pitch_um=assay.pitch_um),
-        composite=axes, barriers=barriers(cells, unknown, neighbours, axes, areas, q90), scores=scores, targets={},
+        composite=axes, vessels=vessels,
+        barriers=barriers(cells, unknown, neighbours, axes, areas, q90, vessels), scores=scores, targets={},
         flags=(), tiles=tiles, rows=rows, compartment=side, distance_um=distance, raster=raster,
         compartments=compartments,
     )
@@ -201,3 +207,13 @@ def _own_flags(found: TMEProfile, rows: RowPopulations, assay: SpatialAssay) -> 
         text = f"Bands of {widths} um are narrower than the distance between spots ({assay.pitch_um:.0f} um)."
         flags.append(Flag("caution", "margins", text))
     return flags
+
+
+def _vessel_flags(found: TMEProfile, assay: SpatialAssay) -> list[Flag]:
+    """How far the endothelial list tells places apart, in spots and bins; cells are counted instead."""
+    score = found.scores.get("endothelium")
+    if found.rows.counted or score is None or score.value is None or score.sd is None:
+        return []
+    contrast, noise = float(score.value.var()), float((score.sd**2).mean())
+    told = contrast / (contrast + noise) if contrast > 0.0 else 0.0
+    return [vessel_flag(score.counts / assay.n_spots, told, assay.observation)]

@@ -22,6 +22,7 @@ from nichedose.tissue.tme.raster import Raster
 from nichedose.tissue.tme.rows import RowPopulations
 from nichedose.tissue.tme.tiles import TileSums
 from nichedose.tissue.tme.tls import LymphoidCluster
+from nichedose.tissue.tme.vessels import VesselDensity
 from nichedose.values import Flag
 
 __all__ = ["TMEProfile"]
@@ -32,7 +33,8 @@ class TMEProfile:
     """What `profile` found. ``as_dict`` holds all of it but the arrays by row.
 
     ``areas_mm2`` of nests and stroma; ``cells`` by population, ``unknown`` with the reason for each that is missing;
-    ``neighbours`` by 'source > target'; ``depth_q90_um`` the depth that a tenth of the nests' area exceeds.
+    ``vessels`` in a section of cells; ``neighbours`` by 'source > target'; ``depth_q90_um`` the depth that a tenth of
+    the nests' area exceeds.
     By row of the assay: ``distance_um`` to the border (negative in nests), ``compartment`` ('nest', 'stroma' or ''),
     ``rows`` with the cells, ``scores`` with their arrays. ``raster`` and ``compartments`` are maps, ``tiles`` serve
     `compare_profiles`.
@@ -54,6 +56,7 @@ class TMEProfile:
     clusters_say: str
     phenotype: ImmunePhenotype
     composite: Composite
+    vessels: VesselDensity | None
     barriers: tuple[Barrier, ...]
     scores: Mapping[str, SignatureScore]
     targets: Mapping[str, Coverage]
@@ -84,6 +87,7 @@ class TMEProfile:
             "lymphoid_clusters_say": self.clusters_say,
             "immune_phenotype": self.phenotype.as_dict(),
             "composite": self.composite.as_dict(),
+            "vessels": None if self.vessels is None else self.vessels.as_dict(),
             "barriers": {b.name: b.as_dict() for b in self.barriers},
             "signatures": {n: _score_dict(s) for n, s in self.scores.items()},
             "targets": {n: c.as_dict() for n, c in self.targets.items()},
