@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.interpolate import PchipInterpolator
 
 from nichedose.dose import (
     Mobility,
@@ -55,6 +56,22 @@ def test_electron_kernel_reproduces_its_table() -> None:
         got = fold_electrons(np.array([energy]), np.array([1.0 / energy]), inside * csda)
         np.testing.assert_allclose(got, cumulative[:66], atol=1e-9)
         assert float(csda_range_um(np.array([energy]))[0]) == pytest.approx(csda, rel=1e-9)
+
+
+def test_many_electrons_are_the_sum_of_single_ones() -> None:
+    """Radii in any order, from far below every range to beyond all of them, against the cubics one by one (1e-12)."""
+    rng, table = np.random.default_rng(5), electron_table()
+    energy, count = np.exp(rng.uniform(np.log(3.5e-3), np.log(2.4), 70)), rng.random(70)
+    radius = np.append(rng.permutation(np.geomspace(1e-4, 1e8, 211)), 0.0)
+    wanted = np.zeros(len(radius))
+    for e, n in zip(energy, count, strict=True):
+        i = int(np.searchsorted(table.energy_MeV, e)) - 1
+        low, high = table.energy_MeV[i : i + 2]
+        mix = np.log(e / low) / np.log(high / low)
+        each = [PchipInterpolator(table.scaled_range, c) for c in table.cumulative[i : i + 2]]
+        x = np.minimum(radius / float(csda_range_um(np.array([e]))[0]), table.scaled_range[-1])
+        wanted += e * n * ((1.0 - mix) * each[0](x) + mix * each[1](x))
+    np.testing.assert_allclose(fold_electrons(energy, count, radius), wanted, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +161,8 @@ def test_none_means_all_qualities_everywhere() -> None:
 
     parts(lambda q: float(point_kernel("161Tb", 30.0, q)))
     parts(lambda q: sphere_s_value("161Tb", 300.0, quality=q))
-    parts(lambda q: float(voxel_s_values("161Tb", 1.0, 1, quality=q)[0, 0, 0]))
+    for place in ((0, 0, 0), (0, 1, 1), (2, 0, 0), (3, 2, 3)):
+        parts(lambda q, at=place: float(voxel_s_values("161Tb", 1.0, 7, quality=q)[at]))  # type: ignore[misc]
     parts(lambda q: cell_s_values("161Tb", 7.0, 5.0, quality=q)["nucleus", "surface"])
     parts(lambda q: float(cell_cross_s_value("161Tb", 15.0, 7.0, 5.0, quality=q)))
     parts(lambda q: float(convolve(np.ones((2, 2, 2)), "161Tb", 50.0, quality=q).total_Gy.sum()))

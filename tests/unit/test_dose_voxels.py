@@ -53,6 +53,20 @@ def test_cube_is_the_section_of_one_voxel(nuclide: str) -> None:
             assert s[1, 1, 2] == pytest.approx(planar[0, 1], rel=5e-3)
 
 
+def test_voxels_much_wider_than_the_range() -> None:
+    """Alphas through a face, an edge and a corner: means of 1, 1/2, 2/(3 pi) and 1/(4 pi) over directions, times
+    moments of the kernel (1e-4: middles of its shells)."""
+    kernel, side = radial_kernel("211At", "alpha"), 3000.0
+    middle = 0.5 * (kernel.radius_um[1:] + kernel.radius_um[:-1]) / side
+    first, second, third = (float(np.diff(kernel.cumulative_MeV) @ middle**n) for n in (1, 2, 3))
+    face, edge, corner = 0.5 * first, 2.0 / (3.0 * np.pi) * second, 0.25 / np.pi * third
+    s = voxel_s_values("211At", 3.0, 5, quality="alpha") * side**3 / GY_PER_MEV_PER_UM3
+    self_MeV = kernel.total_MeV - 3.0 * face + 3.0 * edge - corner
+    for place, wanted in (((2, 2, 2), self_MeV), ((2, 2, 3), 0.5 * (face - 2.0 * edge + corner)),
+                          ((1, 2, 1), 0.25 * (edge - corner)), ((3, 3, 1), 0.125 * corner), ((2, 2, 0), 0.0)):
+        assert float(s[place]) == pytest.approx(wanted, rel=1e-4, abs=1e-12), place
+
+
 def test_against_random_points() -> None:
     """Anisotropic voxels: a million random pairs of points in the source and target voxel, photons of 131I."""
     rng = np.random.default_rng(7)

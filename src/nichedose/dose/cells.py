@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
 
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
-from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
+from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, radial_kernel, summed_kernel
 from nichedose.dose.numbers import check_lengths, one_number
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
@@ -24,7 +24,7 @@ from nichedose.nuclide import Source
 
 __all__ = [
     "PAIRS", "PARTS", "CellPart", "CellShape", "cell_s_values", "check_radii", "cross_fraction", "nucleus_s_values",
-    "part_volume_um3", "self_s_Gy", "step_fraction",
+    "part_volume_um3", "self_s_Gy",
 ]
 
 CellPart = Literal["nucleus", "cytoplasm", "surface", "cell"]
@@ -66,10 +66,9 @@ def cell_s_values(
     '1.91e-04'
     """
     check_radii(cell_radius_um, nucleus_radius_um, nucleus_offset_um)
-    qualities = emitted_qualities(nuclide, daughters, quality, longest_half_life_h, decay_data)
     shape = CellShape(float(cell_radius_um), float(nucleus_radius_um), float(nucleus_offset_um))
-    kernels = [radial_kernel(nuclide, q, daughters, longest_half_life_h, decay_data) for q in qualities]
-    return {pair: sum((self_s_Gy(kernel, shape, *pair) for kernel in kernels), 0.0) for pair in PAIRS}
+    kernel = summed_kernel(nuclide, daughters, quality, longest_half_life_h, decay_data)
+    return dict(zip(PAIRS, _self_s_Gy(kernel, shape, PAIRS), strict=True))
 
 
 @lru_cache(maxsize=1024)
@@ -88,7 +87,7 @@ def nucleus_s_values(
     kernel = radial_kernel(nuclide, quality, daughters, longest_half_life_h, decay_data)
     sources: tuple[CellPart, ...] = ("surface", "cytoplasm", "cell")
     shape = CellShape(cell_radius_um, nucleus_radius_um)
-    return {source: self_s_Gy(kernel, shape, "nucleus", source) for source in sources}
+    return dict(zip(sources, _self_s_Gy(kernel, shape, [("nucleus", source) for source in sources]), strict=True))
 
 
 def check_radii(cell_radius_um: float, nucleus_radius_um: float, nucleus_offset_um: float = 0.0) -> None:
@@ -111,41 +110,48 @@ def part_volume_um3(part: CellPart, shape: CellShape) -> float:
     return sum(sign * sphere_volume_um3(radius) for sign, radius, _ in _balls(part, shape))
 
 
-def step_fraction(target: CellPart, source: CellPart, shape: CellShape) -> Callable[[Array], Array]:
-    """Of steps of a length from random points of the source in random directions, the share that ends in the target.
-
-    Both are parts of one cell; the target has a volume.
-    """
-    pairs = [(weight, a, b, np.array([abs(there - here)]), np.ones(1))
-             for weight, (a, here), (b, there) in _pairs(target, source, shape, shape)]
-    return _summed(pairs, source)
-
-
 def cross_fraction(
     target: CellPart, source: CellPart, target_cell: CellShape, source_cell: CellShape, apart_um: float
 ) -> Callable[[Array], Array]:
-    """As `step_fraction` for two cells whose centres are ``apart_um`` apart; nuclei off the middle point anywhere."""
+    """Of steps of a length from random points of the source in random directions, the share that ends in the target.
+
+    They are parts of two cells whose centres are ``apart_um`` apart; nuclei off the middle point anywhere. The target
+    has a volume.
+    """
     pairs = [(weight, a, b, *_distances(apart_um, here, there))
              for weight, (a, here), (b, there) in _pairs(target, source, target_cell, source_cell)]
-    return _summed(pairs, source)
+    between = _share(source)
+    return lambda x: np.asarray(sum(
+        weight * (between(a, b, at, np.asarray(x)[..., None]) @ share) for weight, a, b, at, share in pairs))
 
 
 def self_s_Gy(kernel: RadialKernel, shape: CellShape, target: CellPart, source: CellPart) -> float:
     """Mean dose in one part per decay in another of the same cell, of one kernel."""
-    # energy per target volume; with the surface as target reciprocity turns it round
-    body, start = (source, target) if target == "surface" else (target, source)
-    fraction = step_fraction(body, start, shape)
-    across = 2.0 * shape.cell_um  # no step between two points of the cell is longer
-    return deposited_MeV(kernel, fraction, across) / part_volume_um3(body, shape) * GY_PER_MEV_PER_UM3
+    return _self_s_Gy(kernel, shape, ((target, source),))[0]
 
 
-_Pair = tuple[float, float, float, Array, Array]  # weight, radii, distances of the centres and their shares
+def _self_s_Gy(kernel: RadialKernel, shape: CellShape, parts: Sequence[tuple[CellPart, CellPart]]) -> list[float]:
+    """Of pairs of target and source: sums over the few pairs of balls, each computed once."""
+
+    @cache
+    def between_MeV(share: Callable[..., Array], a: float, b: float, apart: float) -> float:
+        if share is ball_step_fraction and a > b:  # reciprocity
+            return between_MeV(share, b, a, apart) * (b / a) ** 3
+        kinks = [abs(x) for edge in (0.0, abs(a - b), a + b) for x in (edge - apart, edge + apart)]
+        return deposited_MeV(kernel, lambda step: share(a, b, apart, step), kinks)
+
+    def one_Gy(target: CellPart, source: CellPart) -> float:
+        # energy per target volume; with the surface as target reciprocity turns it round
+        body, start = (source, target) if target == "surface" else (target, source)
+        energy = sum(weight * between_MeV(_share(start), a, b, abs(there - here))
+                     for weight, (a, here), (b, there) in _pairs(body, start, shape, shape))
+        return energy / part_volume_um3(body, shape) * GY_PER_MEV_PER_UM3
+
+    return [one_Gy(*pair) for pair in parts]
 
 
-def _summed(pairs: list[_Pair], source: CellPart) -> Callable[[Array], Array]:
-    between = shell_step_fraction if source == "surface" else ball_step_fraction
-    return lambda x: np.asarray(sum(
-        weight * (between(a, b, at, np.asarray(x)[..., None]) @ share) for weight, a, b, at, share in pairs))
+def _share(source: CellPart) -> Callable[..., Array]:
+    return shell_step_fraction if source == "surface" else ball_step_fraction
 
 
 def _pairs(

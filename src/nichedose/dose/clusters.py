@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import PchipInterpolator
 
 from nichedose.dose.cells import (
     PARTS,
@@ -160,10 +159,9 @@ def cross_s_Gy(
     body, start, body_cell, start_cell = (
         (source, target, source_cell, target_cell) if target == "surface" else
         (target, source, target_cell, source_cell))
-    energy_within = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV)
     reach = _reach(body, body_cell) + _reach(start, start_cell)
     energy = [
-        _deposited(kernel, energy_within, cross_fraction(body, start, body_cell, start_cell, float(d)),
+        _deposited(kernel, cross_fraction(body, start, body_cell, start_cell, float(d)),
                    max(0.0, float(d) - reach), float(d) + reach)
         for d in distance_um]
     return np.asarray(energy) / part_volume_um3(body, body_cell) * GY_PER_MEV_PER_UM3
@@ -182,7 +180,7 @@ def _reach(part: CellPart, shape: CellShape) -> float:
 
 
 def _deposited(
-    kernel: RadialKernel, energy_within: PchipInterpolator, fraction: Callable[[Array], Array], low: float, high: float
+    kernel: RadialKernel, fraction: Callable[[Array], Array], low: float, high: float
 ) -> float:
     """Energy deposited between two distances, weighted by ``fraction``. Unlike the shells of the kernel, which grow
     wider than a cell far from the source, the steps here follow the cells."""
@@ -195,4 +193,4 @@ def _deposited(
     points = edges[:-1, None] + 0.5 * width[:, None] * (_NODES + 1.0)
     mean = fraction(points) @ (0.5 * _WEIGHTS)
     on_the_spot = float(kernel.cumulative_MeV[0] * fraction(np.zeros(1))[0]) if low == 0.0 else 0.0
-    return float(np.diff(energy_within(edges)) @ mean) + on_the_spot
+    return float(np.diff(kernel.within_MeV(edges)) @ mean) + on_the_spot

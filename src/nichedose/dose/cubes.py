@@ -144,7 +144,7 @@ def windowed_density(
     They go up to the reach, or to ``end_um``: photons reach through metres, of which a map needs millimetres.
     """
     distance = np.linspace(0.0, min(kernel.reach_um, end_um), _TABLE)
-    per_length = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()(distance)
+    per_length = kernel.slope_MeV_per_um(distance)
     rises = _smooth_step(distance, *window_um)
     density = np.divide(per_length * rises, 4.0 * np.pi * distance**2, out=np.zeros(_TABLE), where=rises > 0.0)
     return np.concatenate([density, [0.0, 0.0]]), float(distance[1])
@@ -154,7 +154,7 @@ def _shells(kernel: RadialKernel, spacing_um: Spacing, half: Halves, start_um: f
     """Thin shells of energy inside the window, spread over the grid by linear interpolation."""
     unit = min(spacing_um)
     edges = _shell_edges(min(end_um, kernel.reach_um) / unit)
-    within = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV)
+    within = kernel.within_MeV
     energy = np.diff(within(edges * unit))
     radius = _mean_radii(within, edges * unit) / unit
     if kernel.reach_um > start_um:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -13,25 +13,39 @@ from nichedose.fields.grid import Array
 
 __all__ = ["ElectronTable", "csda_range_um", "electron_table", "fold_electrons"]
 
-_BLOCK = 1 << 20  # (electron energies x radii) handled at once
+_BLOCK = 48  # radii handled at once
 
 
 @dataclass(frozen=True)
 class ElectronTable:
     """Monoenergetic kernels: ``cumulative`` (n_energy, n_x) fraction of the energy within ``scaled_range`` (n_x,) CSDA
-    ranges, ``slope`` its derivative there, for ``energy_MeV`` (n_energy,) with ``csda_um``."""
+    ranges, for ``energy_MeV`` (n_energy,) with ``csda_um``. The ranges start at 0 and rise in even steps at first."""
 
     energy_MeV: Array
     csda_um: Array
     scaled_range: Array
     cumulative: Array
-    slope: Array
+
+    @cached_property
+    def cubics(self) -> Array:
+        """Coefficients of monotone cubics in the distance from each knot, (4, n_energy, n_x - 1), constant first."""
+        spline = PchipInterpolator(self.scaled_range, self.cumulative, axis=1)
+        return np.ascontiguousarray(spline.c[::-1].swapaxes(1, 2))
+
+    @cached_property
+    def log_range(self) -> PchipInterpolator:
+        """ln(CSDA range, um) over ln(energy, MeV)."""
+        return PchipInterpolator(np.log(self.energy_MeV), np.log(self.csda_um))
+
+    @cached_property
+    def even_knots(self) -> int:
+        """How many of the scaled ranges stand in even steps from 0."""
+        return int(np.argmin(np.isclose(np.diff(self.scaled_range), self.scaled_range[1]))) + 1
 
     def without(self, energy_MeV: float) -> ElectronTable:
         """The table with one energy left out, to test the interpolation."""
         kept = ~np.isclose(self.energy_MeV, energy_MeV)
-        return ElectronTable(self.energy_MeV[kept], self.csda_um[kept], self.scaled_range, self.cumulative[kept],
-                             self.slope[kept])
+        return ElectronTable(self.energy_MeV[kept], self.csda_um[kept], self.scaled_range, self.cumulative[kept])
 
 
 @lru_cache(maxsize=1)
@@ -41,9 +55,7 @@ def electron_table() -> ElectronTable:
     energies = np.array(text[1].split(",")[1:], dtype=float) * 1e-3
     csda = np.array(text[3].split(",")[1:], dtype=float)
     rows = np.array([line.split(",") for line in text[4:]], dtype=float)
-    scaled_range, cumulative = rows[:, 0], rows[:, 1:].T
-    slope = np.asarray(PchipInterpolator(scaled_range, cumulative, axis=1).derivative()(scaled_range))
-    return ElectronTable(energies, csda, scaled_range, cumulative, slope)
+    return ElectronTable(energies, csda, rows[:, 0], np.ascontiguousarray(rows[:, 1:].T))
 
 
 def csda_range_um(energy_MeV: Array, table: ElectronTable | None = None) -> Array:
@@ -51,7 +63,7 @@ def csda_range_um(energy_MeV: Array, table: ElectronTable | None = None) -> Arra
     table = table or electron_table()
     x, y = np.log(table.energy_MeV), np.log(table.csda_um)
     log_energy = np.log(energy_MeV)
-    inside = PchipInterpolator(x, y)(np.clip(log_energy, x[0], x[-1]))
+    inside = table.log_range(np.clip(log_energy, x[0], x[-1]))
     low = (y[1] - y[0]) / (x[1] - x[0]) * np.minimum(log_energy - x[0], 0.0)
     high = (y[-1] - y[-2]) / (x[-1] - x[-2]) * np.maximum(log_energy - x[-1], 0.0)
     return np.asarray(np.exp(inside + low + high))
@@ -65,12 +77,20 @@ def fold_electrons(energy_MeV: Array, per_decay: Array, radius_um: Array, table:
     energies; above the highest its shape is kept, with the CSDA range extrapolated.
     """
     table = table or electron_table()
-    total = np.zeros(len(radius_um))
-    step = max(1, _BLOCK // max(len(radius_um), 1))
-    for start in range(0, len(energy_MeV), step):
-        part = slice(start, start + step)
-        weights = energy_MeV[part] * per_decay[part]
-        total += weights @ _cumulative(energy_MeV[part], radius_um, table)
+    length, grid = _length_um(energy_MeV, table), table.scaled_range
+    order = np.argsort(length)
+    length, weight = length[order], (energy_MeV * per_decay)[order]
+    cubics = _between_energies(energy_MeV[order], table, table.cubics)
+    stopped = weight * _between_energies(energy_MeV[order], table, table.cumulative[:, -1:])[:, 0]
+    # sums over all lines that stop within a radius, and over all for which it lies before the first knot
+    short = np.append(0.0, np.cumsum(stopped))
+    long = [np.append(np.cumsum((weight * c / length**n)[::-1])[::-1], 0.0) for n, c in enumerate(cubics[..., 0])]
+    total, rising = np.empty(len(radius_um)), np.argsort(radius_um)
+    for part in np.array_split(rising, -(-len(rising) // _BLOCK)):
+        r = radius_um[part]
+        a, b = np.searchsorted(length, [r[0] / grid[-1], r[-1] / grid[1]])
+        within = _within(r / length[a:b, None], cubics[:, a:b], table)
+        total[part] = short[a] + np.einsum("i,ij->j", weight[a:b], within) + np.polyval([c[b] for c in long[::-1]], r)
     return total
 
 
@@ -85,19 +105,25 @@ def _length_um(energy_MeV: Array, table: ElectronTable) -> Array:
     return np.where(energy_MeV < table.energy_MeV[0], below, csda_range_um(energy_MeV, table))
 
 
-def _cumulative(energy_MeV: Array, radius_um: Array, table: ElectronTable) -> Array:
-    """Fraction of each electron's energy within each radius, (n, n_radius): cubic Hermite along the scaled range."""
-    grid = table.scaled_range
+def _between_energies(energy_MeV: Array, table: ElectronTable, known: Array) -> Array:
+    """What is ``known`` at the table's energies, (.., n_energy, m), at others: linear in log energy, (.., n, m)."""
     position = np.interp(np.log(energy_MeV), np.log(table.energy_MeV), np.arange(len(table.energy_MeV), dtype=float))
     low = np.minimum(position.astype(int), len(table.energy_MeV) - 2)
-    mix = (position - low)[:, None]
-    value = (1.0 - mix) * table.cumulative[low] + mix * table.cumulative[low + 1]
-    slope = (1.0 - mix) * table.slope[low] + mix * table.slope[low + 1]
-    x = np.minimum(radius_um[None, :] / _length_um(energy_MeV, table)[:, None], grid[-1])
-    k = np.minimum(np.searchsorted(grid, x, side="right") - 1, len(grid) - 2)
-    width = grid[k + 1] - grid[k]
-    u = (x - grid[k]) / width
-    left, right = np.take_along_axis(value, k, axis=1), np.take_along_axis(value, k + 1, axis=1)
-    tangents = (np.take_along_axis(slope, k, axis=1) * (1.0 - u) - np.take_along_axis(slope, k + 1, axis=1) * u) * width
-    blend = u * u * (3.0 - 2.0 * u)
-    return np.asarray(left + (right - left) * blend + u * (1.0 - u) * tangents)
+    return np.asarray(known[..., low, :] + (position - low)[:, None] * (known[..., low + 1, :] - known[..., low, :]))
+
+
+def _within(x: Array, cubics: Array, table: ElectronTable) -> Array:
+    """Fraction of each electron's energy within x of its ranges, (n, n_radius), by its cubics (4, n, n_knot - 1)."""
+    grid, even = table.scaled_range, table.even_knots
+    x = np.minimum(x, grid[-1])
+    knot = (x * (1.0 / grid[1])).astype(np.intp)
+    if x.size and x.max() >= grid[even - 1]:
+        beyond = x >= grid[even - 1]
+        knot[beyond] = np.minimum(np.searchsorted(grid, x[beyond], side="right") - 1, len(grid) - 2)
+    u = x - grid.take(knot)
+    knot += np.arange(len(x))[:, None] * cubics.shape[2]
+    out = cubics[3].take(knot)
+    for c in cubics[2::-1]:
+        out *= u
+        out += c.take(knot)
+    return np.asarray(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -38,14 +38,14 @@ def cap_fraction(start_um: float | Array, target_um: float, distance_um: Array) 
     return np.asarray(np.clip((target_um**2 - (start - distance) ** 2) / (4.0 * start * distance), 0.0, 1.0))
 
 
-def deposited_MeV(kernel: RadialKernel, fraction: Callable[[Array], Array], longest_um: float = np.inf) -> float:
+def deposited_MeV(kernel: RadialKernel, fraction: Callable[[Array], Array], kinks_um: Sequence[float]) -> float:
     """Energy per decay that ends at distances weighted by ``fraction``(distance); uniform within each shell.
 
-    ``longest_um``: the fraction is 0 for longer steps.
+    ``fraction`` is smooth but at ``kinks_um``, and 0 beyond the last of them.
     """
-    near = 1 + int(np.searchsorted(kernel.radius_um, longest_um))
-    radius, cumulative = kernel.radius_um[:near], kernel.cumulative_MeV[:near]
-    points = radius[:-1, None] + 0.5 * np.diff(radius)[:, None] * (_NODES + 1.0)
+    edges = np.union1d(kernel.radius_um[kernel.radius_um < max(kinks_um)], np.minimum(kinks_um, kernel.radius_um[-1]))
+    cumulative = np.interp(edges, kernel.radius_um, kernel.cumulative_MeV)
+    points = edges[:-1, None] + 0.5 * np.diff(edges)[:, None] * (_NODES + 1.0)
     mean = fraction(points) @ (0.5 * _WEIGHTS)
     on_the_spot = cumulative[0] * float(fraction(np.array([_CONTACT]))[0])
     return float(np.diff(cumulative) @ mean + on_the_spot)

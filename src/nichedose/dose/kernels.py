@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -20,12 +20,11 @@ from nichedose.dose.result import QUALITIES, Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
-from nichedose.fields.threads import one_blas_thread
 from nichedose.nuclide import ChainMember, Lines, Source, beta_bins, canonical_name, chain, chosen_source, emissions
 
 __all__ = [
     "CHARGED", "Daughters", "QualityChoice", "RadialKernel", "charged_qualities", "emitted_qualities",
-    "energy_MeV_per_decay", "members", "point_kernel", "radial_density_MeV_per_um", "radial_kernel",
+    "energy_MeV_per_decay", "members", "point_kernel", "radial_density_MeV_per_um", "radial_kernel", "summed_kernel",
 ]
 
 Daughters = Literal["none", "equilibrium"]
@@ -52,6 +51,16 @@ class RadialKernel:
     @property
     def total_MeV(self) -> float:
         return float(self.cumulative_MeV[-1])
+
+    @cached_property
+    def within_MeV(self) -> PchipInterpolator:
+        """The energy within a radius as a smooth function of it."""
+        return PchipInterpolator(self.radius_um, self.cumulative_MeV)
+
+    @cached_property
+    def slope_MeV_per_um(self) -> PchipInterpolator:
+        """Energy per radial distance as a function of the radius."""
+        return self.within_MeV.derivative()
 
     @property
     def density_MeV_per_um(self) -> Array:
@@ -107,6 +116,29 @@ def radial_kernel(
         canonical_name(nuclide, data), _known(quality), _checked(daughters), longest_half_life_h, data)
 
 
+def summed_kernel(
+    nuclide: str, daughters: Daughters = "none", quality: QualityChoice = None, longest_half_life_h: float = math.inf,
+    decay_data: Source | None = None,
+) -> RadialKernel:
+    """The kernels of one quality, several, or all that are emitted, in one; shells of each stay uniform.
+
+    Raises `BadInput` for unknown names.
+    """
+    qualities = emitted_qualities(nuclide, daughters, quality, longest_half_life_h, decay_data)
+    data = chosen_source(decay_data)
+    return _summed_kernel(canonical_name(nuclide, data), qualities, daughters, longest_half_life_h, data)
+
+
+@lru_cache(maxsize=64)
+def _summed_kernel(
+    nuclide: str, qualities: tuple[Quality, ...], daughters: Daughters, longest_half_life_h: float, decay_data: Source
+) -> RadialKernel:
+    kernels = [_radial_kernel(nuclide, q, daughters, longest_half_life_h, decay_data) for q in qualities]
+    radius = np.unique(np.concatenate([kernel.radius_um for kernel in kernels]))
+    cumulative = sum(np.interp(radius, kernel.radius_um, kernel.cumulative_MeV) for kernel in kernels)
+    return RadialKernel(radius, np.asarray(cumulative), max(kernel.reach_um for kernel in kernels))
+
+
 def point_kernel(
     nuclide: str, radius_um: ArrayLike, quality: QualityChoice = None, daughters: Daughters = "none",
     decay_data: Source | None = None,
@@ -139,9 +171,8 @@ def radial_density_MeV_per_um(
         lines = _lines(nuclide, quality, daughters, math.inf, decay_data)
         return photon_density(lines.energy_MeV, lines.per_decay, radius_um)
     kernel = radial_kernel(nuclide, quality, daughters, decay_data=decay_data)
-    slope = PchipInterpolator(kernel.radius_um, kernel.cumulative_MeV).derivative()
     last = kernel.radius_um[-1]
-    return np.asarray(np.where(radius_um < last, slope(np.minimum(radius_um, last)), 0.0))
+    return np.asarray(np.where(radius_um < last, kernel.slope_MeV_per_um(np.minimum(radius_um, last)), 0.0))
 
 
 def _several(quality: Collection[Quality]) -> tuple[Quality, ...]:
@@ -185,7 +216,6 @@ def _lines(
 
 
 @lru_cache(maxsize=256)
-@one_blas_thread
 def _radial_kernel(
     nuclide: str, quality: Quality, daughters: Daughters, longest_half_life_h: float, decay_data: Source
 ) -> RadialKernel:

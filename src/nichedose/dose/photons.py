@@ -101,7 +101,18 @@ def photon_density(energy_MeV: Array, per_decay: Array, radius_um: Array) -> Arr
 
 def _shapes(energy_MeV: Array, table: PhotonTable | None) -> tuple[Array, Array]:
     """ln exp(x) dF/dx and F on the fine paths, (n, n_fine), F ending at 1; outside the table the last shape is kept."""
-    table = table or photon_table()
+    if table is None:
+        return _kept_shapes(np.asarray(energy_MeV, dtype=float).tobytes())
+    return _new_shapes(energy_MeV, table)
+
+
+@lru_cache(maxsize=8)
+def _kept_shapes(energies: bytes) -> tuple[Array, Array]:
+    """Kernels and densities of one nuclide ask for the same lines again and again."""
+    return _new_shapes(np.frombuffer(energies), photon_table())
+
+
+def _new_shapes(energy_MeV: Array, table: PhotonTable) -> tuple[Array, Array]:
     x = np.log(table.energy_MeV)
     coarse = PchipInterpolator(x, table.log_build_up, axis=0)(np.clip(np.log(energy_MeV), x[0], x[-1]))
     log_g = np.asarray(PchipInterpolator(table.path, coarse, axis=1)(np.minimum(_FINE, table.path[-1])))

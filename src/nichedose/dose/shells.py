@@ -8,7 +8,7 @@ import numpy as np
 
 from nichedose.dose.apart import ball_step_fraction, shell_step_fraction
 from nichedose.dose.geometry import deposited_MeV, sphere_volume_um3
-from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, radial_kernel
+from nichedose.dose.kernels import Daughters, QualityChoice, summed_kernel
 from nichedose.dose.numbers import check_lengths, real_array
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
@@ -55,9 +55,9 @@ def shell_s_value(
             s * t * sphere_volume_um3(a) / held * ball_step_fraction(a, b, 0.0, step)
             for s, a in _balls(source) for t, b in targets))
 
-    energy = sum(
-        (deposited_MeV(radial_kernel(nuclide, q, daughters, decay_data=decay_data), fraction)
-         for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)), 0.0)
+    kernel = summed_kernel(nuclide, daughters, quality, decay_data=decay_data)
+    kinks = [x for a in source for b in target for x in (abs(a - b), a + b)]
+    energy = deposited_MeV(kernel, fraction, kinks)
     return energy / volume * GY_PER_MEV_PER_UM3
 
 

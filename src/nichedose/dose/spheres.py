@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.dose.geometry import deposited_MeV, sphere_overlap_um3, sphere_volume_um3
-from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, emitted_qualities, radial_kernel
+from nichedose.dose.kernels import Daughters, QualityChoice, RadialKernel, summed_kernel
 from nichedose.dose.numbers import check_lengths, one_number
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
 from nichedose.errors import BadInput
@@ -17,7 +17,7 @@ __all__ = ["absorbed_MeV_in_sphere", "sphere_s_value"]
 def absorbed_MeV_in_sphere(kernel: RadialKernel, radius_um: float) -> float:
     """Energy per decay of a uniform source that stays in its own sphere."""
     volume = sphere_volume_um3(radius_um)
-    return deposited_MeV(kernel, lambda x: sphere_overlap_um3(radius_um, radius_um, x) / volume)
+    return deposited_MeV(kernel, lambda x: sphere_overlap_um3(radius_um, radius_um, x) / volume, [2.0 * radius_um])
 
 
 def sphere_s_value(
@@ -37,7 +37,5 @@ def sphere_s_value(
         raise BadInput(f"diameter_um = {diameter_um}; it must be above 0.")
     check_lengths("diameter_um", diameter)
     radius = 0.5 * diameter
-    kernels = [radial_kernel(nuclide, q, daughters, decay_data=decay_data)
-               for q in emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)]
-    energy = sum(absorbed_MeV_in_sphere(kernel, radius) for kernel in kernels)
+    energy = absorbed_MeV_in_sphere(summed_kernel(nuclide, daughters, quality, decay_data=decay_data), radius)
     return float(energy / sphere_volume_um3(radius) * GY_PER_MEV_PER_UM3)

@@ -3,16 +3,20 @@
 A random point of the source voxel and a random point of a target voxel i voxels away differ, along each axis, by i
 voxels plus a triangular ("tent") variable. Energy deposited at distance r in a random direction therefore falls into
 target i with the weight that linear interpolation gives at that point of the lattice: near voxels are filled by
-spreading the kernel's shells over the lattice (`_spread`), which keeps the energy. Far away, where only photons and
-bremsstrahlung get and the kernel is smooth, the tents are replaced by three points along each axis (`_sampled`).
+spreading the kernel's shells over the lattice, first along z and over rings around it, then the rings over the plane
+(`_near_MeV`), which keeps the energy. Far away, where only photons and bremsstrahlung get and the kernel is smooth, the
+tents are replaced by three points along each axis (`_sampled`).
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
 from nichedose.dose.kernels import (
+    CHARGED,
     Daughters,
     QualityChoice,
     RadialKernel,
@@ -20,6 +24,7 @@ from nichedose.dose.kernels import (
     energy_MeV_per_decay,
     radial_density_MeV_per_um,
     radial_kernel,
+    summed_kernel,
 )
 from nichedose.dose.numbers import check_lengths, check_oblong, one_number, real_array
 from nichedose.dose.result import Quality
@@ -38,7 +43,10 @@ _NEAR_VOXELS = 3
 # Points and weights with the first five moments of a tent of half-width 1 (variance 1/6, fourth moment 1/15).
 _TENT_POINTS = np.sqrt(0.4) * np.array([-1.0, 0.0, 1.0])
 _TENT_WEIGHTS = np.array([5.0, 14.0, 5.0]) / 24.0
-_STEPS = ((8.0, 1 / 16), (32.0, 1 / 8), (np.inf, 1 / 4))  # shells: up to this many voxels, step
+_STEPS = ((8.0, 1 / 64), (32.0, 1 / 16), (np.inf, 1 / 4))  # shells: up to this many voxels, step
+_DIRECTIONS = np.array([1.0, 0.5, 2.0 / (3.0 * np.pi), 0.25 / np.pi])  # means of 1, x, x y, x y z over an octant
+_RINGS = 1  # to a step of shells
+_BLOCK = 1 << 20  # (rings x voxels of a plane) handled at once
 
 
 def voxel_s_values(
@@ -68,9 +76,7 @@ def voxel_s_values(
     qualities = emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)
     _check_density(density, energy_MeV_per_decay(nuclide, daughters, decay_data=decay_data), qualities)
     scaled = size_um * density  # distances in g/cm2 decide
-    octant = np.zeros(tuple(n // 2 + 1 for n in counts))
-    for q in qualities:
-        octant += _octant_MeV(nuclide, q, daughters, scaled, octant.shape, decay_data)
+    octant = _octant_MeV(nuclide, qualities, daughters, scaled, tuple(n // 2 + 1 for n in counts), decay_data)
     mirrored = octant[np.ix_(*(np.abs(np.arange(n) - n // 2) for n in counts))]
     return np.asarray(mirrored * (GY_PER_MEV_PER_UM3 / (density * float(np.prod(size_um)))))
 
@@ -112,20 +118,22 @@ def _shape(shape: int | tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _octant_MeV(
-    nuclide: str, quality: Quality, daughters: Daughters, size_um: Array, shape: tuple[int, ...],
+    nuclide: str, qualities: tuple[Quality, ...], daughters: Daughters, size_um: Array, shape: tuple[int, ...],
     decay_data: Source | None,
 ) -> Array:
     """Energy to voxels (i, j, k) >= 0 away from the source voxel, MeV per decay."""
-    kernel = radial_kernel(nuclide, quality, daughters, decay_data=decay_data)
-    near = _near(0.0 if quality == "photon" else kernel.reach_um, size_um, shape)
+    # the same for every choice of qualities, so that they add up
+    charged = emitted_qualities(nuclide, daughters, CHARGED, decay_data=decay_data)
+    reach = (radial_kernel(nuclide, q, daughters, decay_data=decay_data).reach_um for q in charged)
+    near = _near(max(reach, default=0.0), size_um, shape)
     box = tuple(int(np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))).max()) + 1 for axis in range(3))
     out = np.zeros(shape)
-    filled = _near_MeV(kernel, size_um, box)
-    out[: box[0], : box[1], : box[2]] = filled
+    whole = summed_kernel(nuclide, daughters, qualities, decay_data=decay_data)
+    out[: box[0], : box[1], : box[2]] = _near_MeV(whole, size_um, box)
     out[~near] = 0.0
     far = np.argwhere(~near).astype(float)
     if len(far):
-        out[~near] = _sampled(nuclide, quality, daughters, size_um, far, decay_data)
+        out[~near] = _sampled(nuclide, qualities, daughters, size_um, far, decay_data)
     return out
 
 
@@ -139,74 +147,123 @@ def _near(reach_um: float, size_um: Array, shape: tuple[int, ...]) -> BoolArray:
 
 def _near_MeV(kernel: RadialKernel, size_um: Array, box: tuple[int, ...]) -> Array:
     """The kernel's shells spread over the voxels of ``box`` by linear interpolation."""
-    smallest = float(size_um.min())
-    end = float(np.sqrt(np.sum((np.array(box) * size_um) ** 2)))
-    edges = np.minimum(_edges(end / smallest) * smallest, kernel.radius_um[-1])
-    energy = np.diff(np.interp(edges, kernel.radius_um, kernel.cumulative_MeV))
-    radius = 0.5 * (edges[1:] + edges[:-1])
-    kept = energy > 0.0
-    octant = np.zeros(tuple(n + 1 for n in box))
-    octant[0, 0, 0] = 0.125 * kernel.cumulative_MeV[0]
-    _spread(octant, radius[kept], 0.125 * energy[kept], size_um, smallest)
+    unit = float(size_um.min())
+    sides = size_um / unit
+    octant = np.zeros([n + 1 for n in box])
+    octant[:2, :2, :2] = 0.125 * _innermost_MeV(kernel, size_um, unit)
+    octant += 0.125 * _shells_MeV(kernel, unit, sides, octant.shape)
     for axis in range(3):  # planes through the source receive from both sides
-        first = [slice(None)] * 3
-        first[axis] = slice(0, 1)
-        octant[tuple(first)] *= 2.0
+        np.moveaxis(octant, axis, 0)[0] *= 2.0
     return octant[:-1, :-1, :-1]
 
 
-def _edges(end: float) -> Array:
-    """Edges of shells in voxels, from 0 to ``end``, finer near the source."""
-    parts, start = [np.zeros(1), np.geomspace(1e-5, 1.0, 241)[:-1]], 1.0
+def _innermost_MeV(kernel: RadialKernel, size_um: Array, end_um: float) -> Array:
+    """What is left within the shortest side, at the eight corners of the octant's first cell, (2, 2, 2).
+
+    The weights there are polynomials in the direction, whose means over the octant are known.
+    """
+    radius = np.append(kernel.radius_um[kernel.radius_um < end_um], end_um)
+    energy = np.diff(np.interp(radius, kernel.radius_um, kernel.cumulative_MeV))
+    powers = radius[:, None] ** np.arange(1, 5)
+    means = energy @ (np.diff(powers, axis=0) / np.diff(radius)[:, None] / np.arange(1, 5))  # of 1, r, r^2, r^3
+    means[0] += kernel.cumulative_MeV[0]
+    out = np.empty((2, 2, 2))
+    for index in np.ndindex(2, 2, 2):
+        out[index] = (means * _DIRECTIONS)[sum(index)] / np.prod(size_um ** np.array(index))
+    for axis in range(3):  # from moments of u to those of 1 - u and u
+        np.moveaxis(out, axis, 0)[0] -= np.moveaxis(out, axis, 0)[1]
+    return out
+
+
+def _shells_MeV(kernel: RadialKernel, unit_um: float, sides: Array, shape: tuple[int, ...]) -> Array:
+    """What is left beyond the shortest side, ``unit_um``.
+
+    A shell's octant is cut into bands of angle around z, which go to planes of voxels and to rings; each ring then goes
+    to the voxels of a plane.
+    """
+    end = float(np.linalg.norm((np.array(shape) - 1) * sides))
+    rings = _steps(0.0, end, _RINGS)
+    edges = _steps(1.0, end, 1)
+    energy = _thin_shells(kernel, unit_um, edges)
+    radius, energy = edges[energy > 0.0], energy[energy > 0.0]
+    shell, angle, width = _bands(radius)
+    share = energy[shell] * 2.0 * np.sin(angle) * np.sin(0.5 * width)
+    height = radius[shell] * np.cos(angle) / sides[0]
+    ring = np.interp(radius[shell] * np.sin(angle), rings, np.arange(len(rings)))
+    around = _spread(np.zeros_like(shell), height, ring, share, (1, shape[0], len(rings)))[0]
+    out, some = np.zeros(shape), max(1, _BLOCK // (shape[1] * shape[2]))
+    for start in range(0, len(rings), some):
+        part = slice(start, start + some)
+        out += np.tensordot(around[:, part], _ring_shares(rings[part], sides, shape), axes=1)
+    return out
+
+
+def _thin_shells(kernel: RadialKernel, unit_um: float, edges: Array) -> Array:
+    """Energy at ``edges`` (in units): that between two of them is shared so that its mean radius is kept.
+
+    Edges are the same for every kernel, so that qualities add up.
+    """
+    own = kernel.radius_um[(kernel.radius_um > edges[0] * unit_um) & (kernel.radius_um < edges[-1] * unit_um)]
+    radius = np.union1d(edges, own / unit_um)
+    energy = np.diff(np.interp(radius * unit_um, kernel.radius_um, kernel.cumulative_MeV))
+    place = np.interp(0.5 * (radius[1:] + radius[:-1]), edges, np.arange(len(edges)))
+    low = np.minimum(place.astype(np.intp), len(edges) - 2)
+    above = energy * (place - low)
+    below = energy - above
+    return np.asarray(np.bincount(low, below, len(edges)) + np.bincount(low + 1, above, len(edges)), dtype=float)
+
+
+def _ring_shares(radius: Array, sides: Array, shape: tuple[int, ...]) -> Array:
+    """Shares of a quarter of each ring over the voxels of a plane, (n_ring, ny, nx)."""
+    ring, angle, width = _bands(radius)
+    y, x = radius[ring] * np.sin(angle) / sides[1], radius[ring] * np.cos(angle) / sides[2]
+    return _spread(ring, y, x, width / (0.5 * np.pi), (len(radius), shape[1], shape[2]))
+
+
+def _bands(radius: Array) -> tuple[NDArray[np.intp], Array, Array]:
+    """A quarter turn in even bands of angle at each radius: whose they are, their middles and widths.
+
+    Even bands of cosine would be coarse around the axis.
+    """
+    counts = (32.0 + np.minimum(12.0 * radius, 48.0 + 6.0 * radius)).astype(np.intp)
+    whose = np.repeat(np.arange(len(radius)), counts)
+    band = np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
+    width = 0.5 * np.pi / counts[whose]
+    return whose, (band + 0.5) * width, width
+
+
+def _spread(layer: NDArray[np.intp], row: Array, column: Array, amount: Array, shape: tuple[int, int, int]) -> Array:
+    """Amounts shared between rows and columns of layers by linear interpolation, ``shape``; lost beyond the last."""
+    _, rows, columns = shape
+    inside = (row < rows - 1) & (column < columns - 1)
+    layer, row, column, amount = layer[inside], row[inside], column[inside], amount[inside]
+    j, k = row.astype(np.intp), column.astype(np.intp)
+    low, left = amount * (1.0 - (row - j)), 1.0 - (column - k)
+    high, at = amount - low, (layer * rows + j) * columns + k
+    shares = np.concatenate([low * left, low * (1.0 - left), high * left, high * (1.0 - left)])
+    places = np.concatenate([at, at + 1, at + columns, at + columns + 1])
+    return np.asarray(np.bincount(places, shares, math.prod(shape)).reshape(shape), dtype=float)
+
+
+def _steps(start: float, end: float, finer: int) -> Array:
+    """Even steps from ``start`` to ``end`` in the shortest voxel side, wider further out."""
+    parts = []
     for limit, step in _STEPS:
         stop = min(limit, end)
         if stop > start:
-            parts.append(np.arange(start, stop - 1e-9, step))
+            parts.append(np.arange(start, stop - 1e-9, step / finer))
         start = max(start, stop)
-    return np.concatenate([*parts, [max(end, 1.0)]])
-
-
-@njit(cache=True)
-def _spread(octant: Array, radius: Array, energy: Array, size_um: Array, smallest_um: float) -> None:
-    """Add the energy of each shell's octant to the voxels by linear interpolation between their centres."""
-    nz, ny, nx = octant.shape
-    for shell in range(len(radius)):
-        voxels = radius[shell] / smallest_um
-        n = int(24.0 + min(8.0 * voxels, 64.0 + 4.0 * voxels))
-        for a in range(n):  # even bands of angle: even bands of cosine are coarse around the z axis
-            lower, upper = 0.5 * np.pi * a / n, 0.5 * np.pi * (a + 1) / n
-            share = energy[shell] * (np.cos(lower) - np.cos(upper)) / n
-            cosine, sine = np.cos(0.5 * (lower + upper)), np.sin(0.5 * (lower + upper))
-            z = radius[shell] * cosine / size_um[0]
-            i = int(z)
-            if i >= nz - 1:
-                continue
-            w = z - i
-            for b in range(n):
-                angle = 0.5 * np.pi * (b + 0.5) / n
-                y = radius[shell] * sine * np.sin(angle) / size_um[1]
-                x = radius[shell] * sine * np.cos(angle) / size_um[2]
-                j, k = int(y), int(x)
-                if j >= ny - 1 or k >= nx - 1:
-                    continue
-                v, u = y - j, x - k
-                octant[i, j, k] += share * (1.0 - w) * (1.0 - v) * (1.0 - u)
-                octant[i, j, k + 1] += share * (1.0 - w) * (1.0 - v) * u
-                octant[i, j + 1, k] += share * (1.0 - w) * v * (1.0 - u)
-                octant[i, j + 1, k + 1] += share * (1.0 - w) * v * u
-                octant[i + 1, j, k] += share * w * (1.0 - v) * (1.0 - u)
-                octant[i + 1, j, k + 1] += share * w * (1.0 - v) * u
-                octant[i + 1, j + 1, k] += share * w * v * (1.0 - u)
-                octant[i + 1, j + 1, k + 1] += share * w * v * u
+    return np.concatenate([*parts, [end]])
 
 
 def _sampled(
-    nuclide: str, quality: Quality, daughters: Daughters, size_um: Array, index: Array, decay_data: Source | None
+    nuclide: str, qualities: tuple[Quality, ...], daughters: Daughters, size_um: Array, index: Array,
+    decay_data: Source | None,
 ) -> Array:
     """Energy to far voxels (n, 3): the dose rate at 27 points of the tents around each."""
     farthest = float(np.sqrt((((index.max(axis=0) + 1.0) * size_um) ** 2).sum()))
     distances = np.geomspace(0.5 * float(size_um.min()), 1.1 * farthest, 2000)
-    energy = radial_density_MeV_per_um(nuclide, distances, quality, daughters, decay_data)
+    energy = sum(radial_density_MeV_per_um(nuclide, distances, q, daughters, decay_data) for q in qualities)
     if not np.any(energy > 0.0):
         return np.zeros(len(index))
     log_energy = np.log(np.maximum(energy, 1e-300))

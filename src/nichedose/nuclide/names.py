@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import unicodedata
 from functools import lru_cache
@@ -35,7 +36,8 @@ def database_folder() -> Path:
 def _by_name(source: Source) -> dict[str, str]:
     if source == "ensdf":
         return {name: _hyphenated(name) for name in ensdf.records()}
-    found = (_DATABASE.match(path.stem) for path in database_folder().glob("*.json"))
+    with os.scandir(database_folder()) as files:
+        found = [_DATABASE.match(file.name.removesuffix(".json")) for file in files]
     return {f"{m[2]}{m[3]}{m[1]}": m[0] for m in found if m is not None}
 
 
