@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nichedose.cli import app
-from nichedose.dose import cell_s_values, point_kernel, sphere_s_value, voxel_s_values
+from nichedose.dose import alpha_let_keV_per_um, cell_s_values, point_kernel, sphere_s_value, voxel_s_values
 from nichedose.errors import BadInput
 
 
@@ -31,7 +31,8 @@ def test_kernel_json() -> None:
                           "--json"))
     assert said["rows"] == [{"radius_um": 20.0, "alpha_Gy": pytest.approx(
         float(point_kernel("225Ac", 20.0, "alpha", "equilibrium"))), "total_Gy": pytest.approx(
-        float(point_kernel("225Ac", 20.0, "alpha", "equilibrium")))}]
+        float(point_kernel("225Ac", 20.0, "alpha", "equilibrium"))), "alpha_let_keV_per_um": pytest.approx(
+        float(alpha_let_keV_per_um("225Ac", 20.0, "equilibrium")))}]
     assert "all progeny in place" in said["note"]
 
 

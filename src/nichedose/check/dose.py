@@ -16,7 +16,7 @@ from nichedose.dose import (
     section_dose,
     sphere_s_value,
 )
-from nichedose.dose.alphas import alpha_range_um
+from nichedose.dose.alphas import alpha_range_um, alpha_stopping_keV_per_um
 from nichedose.dose.cells import CellPart
 from nichedose.dose.kernels import charged_qualities, radial_kernel
 from nichedose.dose.planar import voxel_kernel
@@ -82,7 +82,11 @@ def _voxels() -> list[CheckRow]:
 
 
 def _ranges() -> list[CheckRow]:
-    return [CheckRow(
+    let = CheckRow(
+        id="dose.alpha_let.5.787MeV", source="NIST ASTAR, liquid water", kind="published",
+        ours=float(alpha_stopping_keV_per_um(np.array([5.787]))[0]), reference=79.7, tolerance=0.03, unit="keV/um",
+        note="electronic stopping power")
+    return [let] + [CheckRow(
         id=f"dose.alpha_range.{energy:g}MeV", source="NIST ASTAR, liquid water", kind="published",
         ours=float(alpha_range_um(np.array([energy]))[0]), reference=value, tolerance=0.03, unit="um",
         note="CSDA; 3 % is what tables of stopping power differ by")

@@ -5,6 +5,7 @@ from nichedose.dose.cells import CellShape, cell_s_values
 from nichedose.dose.clusters import cell_cross_s_value, cluster_s_values, cubic_cluster_um
 from nichedose.dose.kernels import CHARGED, Daughters, QualityChoice, energy_MeV_per_decay, point_kernel
 from nichedose.dose.layers import layer_dose
+from nichedose.dose.let import AlphaTrack, alpha_let_keV_per_um, alpha_tracks
 from nichedose.dose.marrow import marrow_activity_from_blood, marrow_activity_from_image
 from nichedose.dose.microdosimetry import HitStatistics, hit_statistics
 from nichedose.dose.migration import Migration, Mobility, migrate
@@ -21,9 +22,10 @@ from nichedose.dose.volume_migration import convolve_migrated
 from nichedose.dose.voxels import voxel_s_values
 
 __all__ = [
-    "CHARGED", "QUALITIES", "CellLabel", "CellShape", "CellsDose", "ConvolvedDose", "Daughters", "DoseMap",
-    "DoseRateHistory", "HitStatistics", "Migration", "Mobility", "Quality", "QualityChoice", "SectionGeometry",
-    "cell_cross_s_value", "cell_s_values", "cells_dose", "cluster_s_values", "convolve", "convolve_migrated",
+    "CHARGED", "QUALITIES", "AlphaTrack", "CellLabel", "CellShape", "CellsDose", "ConvolvedDose", "Daughters",
+    "DoseMap", "DoseRateHistory", "HitStatistics", "Migration", "Mobility", "Quality", "QualityChoice",
+    "SectionGeometry", "alpha_let_keV_per_um", "alpha_tracks", "cell_cross_s_value", "cell_s_values", "cells_dose",
+    "cluster_s_values", "convolve", "convolve_migrated",
     "cubic_cluster_um", "energy_MeV_per_decay", "hit_statistics", "layer_dose", "marrow_activity_from_blood",
     "marrow_activity_from_image", "migrate", "organ_dose", "organ_dose_of_nuclides", "organ_masses_g", "organ_names",
     "organ_s_values", "point_kernel", "section_dose", "section_dose_with_migration", "shell_s_value",

@@ -11,7 +11,9 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from nichedose.dose.units import DENSITY_G_PER_CM3
 from nichedose.fields.grid import Array
 
-__all__ = ["alpha_energy_MeV", "alpha_range_um", "alpha_stopping_keV_per_um", "fold_alphas"]
+__all__ = [
+    "alpha_energy_MeV", "alpha_range_um", "alpha_stopping_keV_per_um", "dose_mean_let_keV_per_um", "fold_alphas",
+]
 
 _LOWEST_MEV = 1e-3  # below it what is left is deposited on the spot (0.01 um)
 
@@ -49,6 +51,14 @@ def alpha_energy_MeV(range_um: Array) -> Array:
     """Energy that is left when ``range_um`` of CSDA range is left; 0 for 0 and below. Inverse of `alpha_range_um`."""
     energy, length = _tracks()
     return np.asarray(np.interp(range_um, length, energy))
+
+
+def dose_mean_let_keV_per_um(energy_MeV: Array) -> Array:
+    """LET averaged over the energy that is left along the whole track: its integral over energy, over the energy."""
+    energy, _ = _tracks()
+    let = alpha_stopping_keV_per_um(energy)
+    integral = np.append(0.0, np.cumsum(0.5 * (let[1:] + let[:-1]) * np.diff(energy)))
+    return np.asarray(np.interp(energy_MeV, energy, integral) / energy_MeV)
 
 
 def fold_alphas(energy_MeV: Array, per_decay: Array, radius_um: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nichedose.dose.cells import cell_s_values
 from nichedose.dose.kernels import Daughters, emitted_qualities, energy_MeV_per_decay, point_kernel
+from nichedose.dose.let import alpha_let_keV_per_um
 from nichedose.dose.result import Quality
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.voxels import voxel_s_values
@@ -41,15 +42,20 @@ class DoseTable:
 
 
 def kernel_table(nuclide: str, radii: str, quality: str | None, daughters: str, data: str | None = None) -> DoseTable:
-    """Dose at distances such as ``"10um,1mm"`` from a point source, one column for each quality and their sum."""
-    radius = [_length(part, "um", "--radii") for part in radii.split(",")]
+    """Dose at distances such as ``"10um,1mm"`` from a point source, one column for each quality and their sum; where
+    there are alphas, their dose-averaged LET too."""
+    radius = np.array([_length(part, "um", "--radii") for part in radii.split(",")])
     names, source = _qualities(nuclide, quality, daughters, data)
     doses = [point_kernel(nuclide, radius, q, _daughters(daughters), source) for q in names if q != "recoil"]
     shown = [q for q in names if q != "recoil"]
-    rows = tuple((r, *(float(d[i]) for d in doses), float(sum(d[i] for d in doses))) for i, r in enumerate(radius))
+    columns = {"radius_um": radius} | {f"{q}_Gy": d for q, d in zip(shown, doses, strict=True)}
+    columns["total_Gy"] = sum(doses, np.zeros(len(radius)))
+    if "alpha" in shown:
+        columns["alpha_let_keV_per_um"] = alpha_let_keV_per_um(nuclide, radius, _daughters(daughters), source)
+    rows = tuple(tuple(float(value) for value in row) for row in zip(*columns.values(), strict=True))
     return DoseTable(
         f"{canonical_name(nuclide, source)}: dose at a distance from a point source in water, Gy per decay",
-        _note(daughters, names, source), ("radius_um", *(f"{q}_Gy" for q in shown), "total_Gy"), rows)
+        _note(daughters, names, source), tuple(columns), rows)
 
 
 def sphere_table(
