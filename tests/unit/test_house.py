@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "nichedose"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # private helpers below every layer, a module that is only run by itself
-OUTSIDE_THE_LAYERS = {"_numba_cache", "jax_selftest"}
+OUTSIDE_THE_LAYERS = {"_compiled", "_numba_cache", "jax_selftest"}
 
 
 def test_the_version_has_one_source() -> None:

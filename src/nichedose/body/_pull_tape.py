@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from nichedose._compiled import njit
 from nichedose.body.tape import LEAF
 
 __all__ = ["pull_tape"]

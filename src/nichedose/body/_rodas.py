@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from nichedose._compiled import njit
 from nichedose.body._lanes import LANES, add, load, minus_product, plus_product, ratio, splat, store, times
 
 __all__ = ["LANES", "march"]

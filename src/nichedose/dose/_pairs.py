@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 
 __all__ = ["near_sums"]
@@ -34,7 +34,7 @@ def near_sums(positions_um: Array, labels: Array, kinds: NDArray[np.int64], tabl
     return np.asarray(back.T)
 
 
-@nb.njit(cache=True)
+@njit(cache=True)
 def _sum(x, labels, kinds, tables, step, place, shape, first, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     last = tables.shape[2] - 1
     for i in range(len(x)):

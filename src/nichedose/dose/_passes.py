@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from nichedose._compiled import njit
 from nichedose.dose._butterflies import ROW_BYTES, begin, finish, join, pack, split, transpose, unpack, weigh
 
 __all__ = ["Axis", "across", "backward", "forward"]

@@ -12,9 +12,9 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from nichedose._compiled import njit
 from nichedose.dose.phantom import VoxelPhantom
 from nichedose.dose.photons import fold_photons, photon_density
 from nichedose.fields.grid import Array

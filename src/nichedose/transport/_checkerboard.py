@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from nichedose._compiled import njit
 from nichedose.fields.grid import Array, BoolArray
 
 __all__ = ["Ladder", "build_ladder", "cells_of", "ends", "exact_faces", "pack", "packed_shape", "unpack"]
@@ -76,7 +76,7 @@ def unpack(packed: NDArray[Any], shape: tuple[int, ...], out: Array | None = Non
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def _interleave(packed: Array, deep: int, out: Array) -> None:
     """Packed (n, 2, planes, height, places) to ``out`` (n, nz, ny, nx)."""
     nx = out.shape[3]

@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from nichedose._compiled import njit
 
 __all__ = ["conjugate_gradient", "flows", "jit", "multiply", "prepare_levels", "v_cycle"]
 
 Field = NDArray[Any]
 # Reassociation lets sums use vector registers; NaN and infinity keep their meaning, they report failure.
-jit: Callable[..., Any] = numba.njit(
+jit: Callable[..., Any] = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 MOST_ITERATIONS = 60
 

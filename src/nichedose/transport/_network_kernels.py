@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
+from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 
 __all__ = ["blend", "contents", "finish", "solve_stage", "stage_weight", "sums"]
 
-_jit: Callable[..., Any] = numba.njit(
+_jit: Callable[..., Any] = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 CONSTANT, MOBILE, IMMOBILE, BINDING, FROM_PLASMA = 0, 1, 2, 3, 4  # kinds of reaction, as in `network`
 MAX_NEWTON, MAX_KRYLOV = 25, 60
