@@ -77,7 +77,7 @@ def test_python_warnings_do_not_leak(small: Path) -> None:
     ('diameter = "15 mm"', 'diametre = "15 mm"', "Did you mean 'diameter'"),
     ('tumour = "prostate"', 'tumour = "prostrate"', "Did you mean 'prostate'"),
     ('PSMA = "60 nmol/L"', 'PSAM = "60 nmol/L"', "Did you mean 'PSMA'"),
-    ('"60 nmol/L"', '"-60 nmol/L"', "below the smallest allowed"),
+    ('"60 nmol/L"', '"-60 nmol/L"', "it must be 0 to"),
     ('path = "synthetic_prostate"', 'path = "synthetic_prostat"', "synthetic_prostat"),
     ('decide_by = "equal_toxicity"', 'decide_by = "equal_luck"', "decide_by"),
     ("[lesion]", "[lesion", "not valid TOML"),
