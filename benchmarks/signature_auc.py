@@ -27,9 +27,11 @@ from nichedose.tissue.scores import score_signatures
 from nichedose.tissue.shrink import neighbour_graph
 
 LIBRARY = load_library()
+LYMPHOCYTES = ("t_cell", "b_cell")  # two kinds of cells, so two lists: genes of one list should say the same
 LISTS = {
-    "lymphocyte": SimpleNamespace(axis="immune", genes=(
-        *LIBRARY.cell_types["t_cell"].markers, *LIBRARY.cell_types["b_cell"].markers)),
+    **{t: SimpleNamespace(axis="immune", genes=LIBRARY.cell_types[t].markers) for t in LYMPHOCYTES},
+    "lymphocyte as one list": SimpleNamespace(axis="immune", genes=tuple(
+        g for t in LYMPHOCYTES for g in LIBRARY.cell_types[t].markers)),
     "ERBB2": SimpleNamespace(axis="target", genes=("ERBB2",)),
     **{n: LIBRARY.signatures[n] for n in (
         "tls", "epithelium", "ecm", "caf", "inflammatory_caf", "hypoxia", "hypoxia_buffa15", "proliferation")},
@@ -38,7 +40,8 @@ Comparison = tuple[str, tuple[str, ...], tuple[str, ...]]
 COLUMNS = ("ours", "amount", "adjusted", "naive", "counts alone")
 FEWEST = 15  # spots on each side of a comparison
 HER2 = (  # score, positive labels, negative labels (none: all others)
-    ("lymphocyte", ("immune infiltrate",), ()), ("tls", ("immune infiltrate",), ()),
+    ("lymphocyte", ("immune infiltrate",), ()), ("lymphocyte as one list", ("immune infiltrate",), ()),
+    ("tls", ("immune infiltrate",), ()),
     ("ERBB2", ("invasive cancer", "cancer in situ"), ("connective tissue",)),
     ("epithelium", ("invasive cancer", "cancer in situ"), ("connective tissue",)),
     ("ecm", ("connective tissue",), ("invasive cancer", "cancer in situ")),
@@ -72,6 +75,9 @@ def scores(assay: SpatialAssay) -> dict[str, dict[str, np.ndarray]]:
         spread = level.std(axis=0)
         naive = ((level - level.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)).mean(axis=1)
         out[name] = dict(zip(COLUMNS, (s.value, s.amount, s.adjusted, naive, depth), strict=True))
+    if all(t in out for t in LYMPHOCYTES):  # levels of the two are added; the naive score has all genes in one
+        out["lymphocyte"] = {c: np.log2(sum(2.0 ** out[t][c] for t in LYMPHOCYTES)) for c in COLUMNS[:3]}
+        out["lymphocyte"] |= {c: out["lymphocyte as one list"][c] for c in COLUMNS[3:]}
     return out
 
 
