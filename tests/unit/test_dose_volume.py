@@ -229,22 +229,31 @@ class _Namespace:
         return np.take(array, index, axis=axis)
 
 
-def test_another_namespace_does_the_transforms() -> None:
-    """The path of a GPU with a stub: 1e-12 of the peak, and what it cannot do is refused."""
+@pytest.mark.parametrize("options", [
+    {}, {"surroundings": "mirror"}, {"surroundings": "uniform", "lesion_diameter_um": 5e3}])
+def test_another_namespace_does_the_transforms(options: dict[str, object]) -> None:
+    """The path of a GPU with a stub, in any surroundings: 1e-12 of the peak, and what it cannot do is refused."""
     field, xp = RNG.random((6, 7, 8)), _Namespace()
-    ours = convolve(field, "177Lu", 50.0, quality=CHARGED)
-    theirs = convolve(field, "177Lu", 50.0, quality=CHARGED, xp=xp)  # type: ignore[arg-type]  # stands for a module
+    ours = convolve(field, "177Lu", 50.0, quality=CHARGED, **options)  # type: ignore[arg-type]
+    theirs = convolve(field, "177Lu", 50.0, quality=CHARGED, xp=xp, **options)  # type: ignore[arg-type]
     assert xp.asked >= 2 * len(ours.by_quality)
     for quality, dose in ours.by_quality.items():
         np.testing.assert_allclose(theirs.by_quality[quality], dose, rtol=0, atol=1e-12 * float(dose.max()))
     assert theirs.escaped_fraction == pytest.approx(ours.escaped_fraction, rel=1e-9)
-    with pytest.raises(BadInput, match="xp goes with isolated"):
+    with pytest.raises(BadInput, match="xp goes without tile"):
         convolve(field, "177Lu", 50.0, xp=np, tile=3)
 
 
 def test_jax_does_the_transforms() -> None:
-    """1e-5 of the peak: single precision unless the user asks JAX for double."""
+    """1e-5 of the peak: single precision unless the user asks JAX for double; then 1e-12, and energy to 1e-4."""
     jnp = pytest.importorskip("jax.numpy")
+    with pytest.importorskip("jax").enable_x64(True):
+        spot = np.zeros((17, 15, 15))
+        spot[8, 7, 7] = 1.0
+        there, here = (convolve(spot, "225Ac", (12.0, 15.0, 15.0), quality="alpha", xp=xp) for xp in (jnp, None))
+        np.testing.assert_allclose(there.total_Gy, here.total_Gy, rtol=0, atol=1e-12 * float(here.total_Gy.max()))
+        kept = float(there.total_Gy.sum()) / GY_PER_MEV_MBQ_H_PER_L
+        assert kept == pytest.approx(radial_kernel("225Ac", "alpha").total_MeV, rel=1e-4)
     field = RNG.random((9, 8, 7))
     ours = convolve(field, "177Lu", 50.0, quality="beta").total_Gy
     np.testing.assert_allclose(convolve(field, "177Lu", 50.0, quality="beta", xp=jnp).total_Gy, ours,

@@ -16,7 +16,7 @@ from scipy import fft
 
 from nichedose.fields.grid import Array
 
-__all__ = ["convolve_mirrored", "convolve_with", "even_spectrum", "sums_of_cosines"]
+__all__ = ["convolve_mirrored", "convolve_with", "even_spectrum", "reflected", "sums_of_cosines"]
 
 Real = NDArray[np.floating[Any]]
 Shape = tuple[int, int, int]
@@ -49,9 +49,10 @@ def convolve_mirrored(field: Real, spectrum: Real, workers: int = 1) -> Real:
 
 
 def convolve_with(xp: ModuleType, field: Any, spectrum: Any, periods: Shape) -> Any:
-    """``field`` convolved in empty surroundings, for any namespace with NumPy's functions (numpy, jax.numpy, cupy).
+    """``field`` convolved on a torus of ``periods``, for any namespace with NumPy's functions (numpy, jax.numpy, cupy).
 
-    ``spectrum``: of `even_spectrum` for periods that keep what wraps out of the field. Nothing is written in place.
+    ``spectrum``: of `even_spectrum` for these periods. Where they keep what wraps out of the field its surroundings are
+    empty; those of `reflected` mirror it. Nothing is written in place.
     """
     (nz, ny, nx), (pz, py, px) = field.shape, periods
     half = xp.fft.fft(xp.fft.fft(xp.fft.rfft(field, n=px, axis=2), n=py, axis=1), n=pz, axis=0)
@@ -60,6 +61,14 @@ def convolve_with(xp: ModuleType, field: Any, spectrum: Any, periods: Shape) -> 
     lines = xp.fft.ifft(half * spectrum, axis=0)[:nz]
     lines = xp.fft.ifft(lines, axis=1)[:, :ny]
     return xp.fft.irfft(lines, n=px, axis=2)[:, :, :nx]
+
+
+def reflected(xp: ModuleType, field: Any) -> Any:
+    """``field`` and its reflections at the far faces, twice as long along each axis: one period of mirrors for ever."""
+    for axis, n in enumerate(field.shape):
+        there_and_back = np.append(np.arange(n), np.arange(n)[::-1])
+        field = xp.take(field, xp.asarray(there_and_back), axis=axis)
+    return field
 
 
 def _mirrored_index(period: int) -> NDArray[np.intp]:

@@ -20,7 +20,7 @@ from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, 
 from nichedose.dose.numbers import check_oblong, one_number, real_array, whole_number
 from nichedose.dose.padded import convolve_padded, padded_periods, padded_spectrum
 from nichedose.dose.result import Quality
-from nichedose.dose.spectral import convolve_mirrored, convolve_with, even_spectrum
+from nichedose.dose.spectral import convolve_mirrored, convolve_with, even_spectrum, reflected
 from nichedose.dose.tail import WINDOW, coarse_tail, core_octant, interpolation_error, tail_octant
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array
@@ -89,7 +89,7 @@ def convolve(
     equal sides (see ``coarse_error``; "auto": 4 where that saves a third or more of the work). ``dtype`` float32
     halves memory and time; its error is 1e-7 of the *peak* dose: cold voxels beside alpha hot spots lose digits.
     ``xp``: a namespace with NumPy's functions, such as jax.numpy or cupy, that does the transforms on its device and in
-    its precision, for isolated surroundings in one piece; dose comes back as NumPy arrays.
+    its precision, in one piece; dose comes back as NumPy arrays. What fits on the device is not known here.
     Raises `BadInput` for unknown names, negative or non-finite values, wrong sizes, and grids too large for memory.
 
     >>> hot = np.zeros((7, 7, 7)); hot[3, 3, 3] = 1.0
@@ -100,8 +100,8 @@ def convolve(
     shape, precision = _shape_of(tia_map), _precision(dtype)
     _check_surroundings(surroundings, lesion_diameter_um)
     tiles = _tiles(tile, surroundings, coarsen)
-    if xp is not None and (surroundings == "mirror" or tiles is not None or coarsen != 1):
-        raise BadInput("xp goes with isolated surroundings, without tile and with coarsen=1 only.")
+    if xp is not None and (tiles is not None or coarsen != 1):
+        raise BadInput("xp goes without tile and with coarsen=1 only.")
     if not whole_number(workers, 1):
         raise BadInput(f"workers = {workers!r}; give a whole number of threads, 1 or more.")
     name = canonical_name(nuclide, decay_data)
@@ -115,7 +115,8 @@ def convolve(
     field = _field(tia_map, precision)  # after the refusal: it may be a copy
 
     def of(activity: Real, plan: _Plan) -> Real:
-        dose = _one(activity, plan, surroundings, tiles, workers) if xp is None else _elsewhere(xp, activity, plan)
+        dose = (_one(activity, plan, surroundings, tiles, workers) if xp is None else
+                _elsewhere(xp, activity, plan, surroundings))
         # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
         return np.maximum(dose, 0.0, out=dose)
 
@@ -198,9 +199,13 @@ def _one(field: Real, plan: _Plan, surroundings: str, tiles: Shape | None, worke
     return convolve_padded(field, _spectrum(plan, field.dtype.str, "padded"), plan.periods, workers)
 
 
-def _elsewhere(xp: ModuleType, field: Real, plan: _Plan) -> Real:
-    spectrum = _spectrum(plan, field.dtype.str, "even")
-    dose = convolve_with(xp, xp.asarray(field), xp.asarray(spectrum), plan.periods)
+def _elsewhere(xp: ModuleType, field: Real, plan: _Plan, surroundings: str) -> Real:
+    spectrum = _spectrum(plan, field.dtype.str, "mirrored" if surroundings == "mirror" else "even")
+    there = xp.asarray(field)
+    if surroundings == "mirror":
+        there = reflected(xp, there)
+    nz, ny, nx = field.shape
+    dose = convolve_with(xp, there, xp.asarray(spectrum), plan.periods)[:nz, :ny, :nx]
     return np.array(dose, dtype=field.dtype)  # a copy: what other namespaces hand over may be read-only
 
 

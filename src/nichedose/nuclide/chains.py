@@ -59,16 +59,8 @@ def chain_activities(
     Rounding is 1e-15 of the parent's activity. Raises `BadInput` for an unknown nuclide and for times that are not
     a row of finite numbers, 0 or above.
     """
-    times = _times(times_h)
     chosen = chosen_source(source)
-    if chosen == "ensdf":
-        return _solved(canonical_name(name, chosen), times)
-    from radioactivedecay import Inventory
-
-    start = Inventory({database_name(name, chosen): 1.0}, "Bq")
-    later = [start.decay(float(t), "h").activities("Bq") for t in times]
-    members = [member.name for member in chain(name, source=chosen)]
-    return {m: np.array([max(0.0, float(now.get(database_name(m, chosen), 0.0))) for now in later]) for m in members}
+    return _solved(canonical_name(name, chosen), _times(times_h), chosen)
 
 
 def _times(times_h: ArrayLike) -> NDArray[np.float64]:
@@ -81,19 +73,19 @@ def _times(times_h: ArrayLike) -> NDArray[np.float64]:
     return times
 
 
-def _solved(parent: str, times_h: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Bateman's solution of the ENSDF chain: atoms of member i are the sum over j of c[i, j] exp(-rate[j] t).
+def _solved(parent: str, times_h: NDArray[np.float64], source: Source) -> dict[str, NDArray[np.float64]]:
+    """Bateman's solution: atoms of member i are the sum over j of c[i, j] exp(-rate[j] t).
 
     Written with exp(x) - 1, since the c of a member that starts at none sum to none: no digits are lost at early times.
     """
-    names = [member.name for member in _chain(parent, math.inf, "ensdf")]
-    rate = np.array([decay_per_h(name, "ensdf") for name in names])
+    names = [member.name for member in _chain(parent, math.inf, source)]
+    rate = np.array([decay_per_h(name, source) for name in names])
     c = np.zeros((len(names), len(names)))
     c[0, 0] = 1.0
     for k, name in enumerate(names):
         feeds = np.zeros(len(names))
         for j, before in enumerate(names[:k]):
-            feeds += dict(_progeny(before, "ensdf")).get(name, 0.0) * rate[j] * c[j]
+            feeds += dict(_progeny(before, source)).get(name, 0.0) * rate[j] * c[j]
         c[k, :k] = feeds[:k] / (rate[k] - rate[:k])
         if k:
             c[k, k] = -c[k, :k].sum()
@@ -114,12 +106,13 @@ def progeny(name: str, source: Source | None = None) -> tuple[tuple[str, float],
 
 @lru_cache(maxsize=256)
 def _chain(parent: str, longest_half_life_h: float, source: Source) -> tuple[ChainMember, ...]:
+    order = _in_order(parent, longest_half_life_h, source)
     decays = {parent: 1.0}
-    for name in _in_order(parent, longest_half_life_h, source):
+    for name in order:
         for progeny, fraction in _progeny(name, source):
             if half_life_h(progeny, source) <= longest_half_life_h:
                 decays[progeny] = decays.get(progeny, 0.0) + decays[name] * fraction
-    return tuple(ChainMember(name, count) for name, count in decays.items())
+    return tuple(ChainMember(name, decays[name]) for name in order)
 
 
 def _in_order(parent: str, longest_half_life_h: float, source: Source) -> list[str]:
