@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from body_cases import LU177, PHYSIOLOGY, ligand, model
+from body_cases import LU177, PHYSIOLOGY, ligand, model, patient
 from body_fit_study import PLACES, patient_with_lesion, replicate
 from nichedose.body import (
     BodyModel,
@@ -19,8 +19,10 @@ from nichedose.body import (
     TargetChange,
     Tumour,
     anatomy,
+    body_ligand,
     body_model,
     fit,
+    small_competitor,
     solve_population,
 )
 from nichedose.body.misfit import Misfit
@@ -28,6 +30,8 @@ from nichedose.body.observation import Observation
 from nichedose.body.rate_map import rate_map
 from nichedose.body.score_draw import ScoreDraw
 from nichedose.errors import BadInput
+from nichedose.library import load_library
+from nichedose.library.bodies import load_bodies
 from nichedose.values import Draw, Value
 
 BOLUS = Regimen((Injection(57.0, 7400.0),))
@@ -100,7 +104,10 @@ COURSES = {
     "infused, amino acids, target falls": Regimen(
         (Injection(57.0, 7400.0, duration_h=0.25),), amino_acids_h=((0.0, 4.0),),
         target_changes=(TargetChange(48.0, 0.7),)),
-    "cold before": Regimen((Injection(100.0), Injection(57.0, 7400.0, 1.0))),  # tags: by differences
+    "cold before": Regimen((Injection(100.0), Injection(57.0, 7400.0, 1.0))),
+    "split, cold before, amino acids, target falls": Regimen(
+        (Injection(100.0), Injection(28.0, 3700.0, 1.0, 0.25), Injection(28.0, 3700.0, 25.0, 0.25)),
+        amino_acids_h=((0.5, 4.5),), target_changes=(TargetChange(48.0, 0.7),)),
 }
 
 
@@ -125,8 +132,26 @@ def test_slopes_of_all_parameters_are_those_of_central_differences(course: str) 
     expected = central(problem, at)
     largest = np.abs(expected).max()
     assert misfit == pytest.approx(problem.one(at), abs=1e-10)
-    assert slope == pytest.approx(expected, abs=(2e-4 if course == "cold before" else 1e-7) * largest)
+    assert slope == pytest.approx(expected, abs=1e-7 * largest)
     assert problem.with_differences(at)[1] == pytest.approx(expected, abs=2e-4 * largest)
+
+
+def test_slopes_beside_a_competitor_are_exact_for_one_injection_and_by_differences_for_several() -> None:
+    def rivalled(draw: Draw) -> BodyModel:
+        who, form = patient(), load_library().forms["PSMA-617"]
+        own = body_ligand(form, load_bodies().of_form(form.name), PHYSIOLOGY.antibody, draw)
+        rival = small_competitor("2-PMPA", load_bodies().competitors["2-PMPA"], own, draw)
+        return body_model(who, anatomy(who, PHYSIOLOGY, draw), own, rival)
+
+    rates = rate_map(rivalled)
+    at = 0.7 * np.random.default_rng(0).standard_normal(len(rates.names))
+    measured = (MeasuredActivity("kidney", TIMES, (3.0, 2.0, 1.0), unit="MBq", decay_corrected=False),)
+    for labelled, tolerance in (((Injection(57.0, 7400.0, 1.0),), 1e-7),
+                                ((Injection(28.0, 3700.0, 1.0), Injection(28.0, 3700.0, 9.0)), 2e-4)):
+        course = Regimen((Injection(500.0, species="competitor"), *labelled))
+        problem = Misfit((Observation(rivalled, measured, course, LU177),), (rates,), rates.names, 0.1)
+        expected = central(problem, at)
+        assert problem.with_slope(at)[1] == pytest.approx(expected, abs=tolerance * np.abs(expected).max())
 
 
 def test_slopes_of_a_part_of_the_parameters_are_in_their_order() -> None:

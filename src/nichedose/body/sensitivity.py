@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from nichedose.body.measured import BLOOD, MeasuredActivity
 from nichedose.body.model import PLASMA, BodyModel
+from nichedose.body.network import Binding, Network, State, Transfer
 from nichedose.body.observation import LEAST_MBQ, STEPS, Observation
 from nichedose.body.rate_map import RateMap
+from nichedose.body.regimen import Injection, Regimen
 from nichedose.body.spans import Span, grid_of, inject, program_of, segments, span_of
 from nichedose.fields.grid import Array
 
@@ -28,33 +32,75 @@ class _Marched:
 def log_slopes(observation: Observation, rates: RateMap, scores: Array) -> tuple[Array, Array] | None:
     """`log_model` at one row of scores, (points,), and its derivatives (points, parameters of ``rates``).
 
-    By the adjoint of the march and of the recorded arithmetic, so exact for the numbers of that grid. None where
-    several injections of the ligand are told apart, or where no recording of the model holds at these scores.
+    By the adjoint of the march and of the recorded arithmetic, so exact for the numbers of that grid. None where no
+    recording of the model holds at these scores, or where several labelled injections meet a competitor.
     """
-    found = rates.at(scores) if len(observation.regimen.labelled) == 1 else None
+    found = rates.at(scores)
     if found is None:
         return None
     model, tape = found
-    marched = _march(model, observation)
     points = [(m, t) for m in observation.measured for t in m.times_h]
-    amounts, seeds = _seeds(model, marched, points)
-    bars = _pull(model, rates, marched, seeds, len(points))
+    given = _told_apart(model, observation.regimen)
+    if not given:
+        return None
+    followed = []
+    activity = np.zeros(len(points))
+    for injection, body, regimen in given:
+        marched = _march(body, observation, regimen)
+        amounts, places = _seen(body, marched, points)
+        since = np.array([t for _, t in points]) - injection.start_h
+        per_nmol = injection.activity_MBq / injection.ligand_nmol * np.exp(-observation.decay_per_h * since)
+        activity += amounts * per_nmol
+        followed.append((body, marched, places, per_nmol))
+    shares = [np.divide(w, activity, out=np.zeros_like(w), where=activity > 0.0) for _, _, _, w in followed]
+    bars = sum(
+        (_pull(body, rates, marched, [(n, at, w * mine) for (n, at, mine), w in zip(places, share, strict=True)],
+               len(points)) for (body, marched, places, _), share in zip(followed, shares, strict=True)),
+        start=np.zeros((len(rates.numbers), len(points))))
     for i, (series, _) in enumerate(points):
         if series.per_volume:
             _pull_volume(model, rates, series, bars[:, i])
-    [injection] = observation.regimen.labelled
-    since = np.array([t for _, t in points]) - injection.start_h
-    per_nmol = injection.activity_MBq / injection.ligand_nmol * np.exp(-observation.decay_per_h * since)
     volumes = np.array([m.volume_mL(model) if m.per_volume else 1.0 for m, _ in points])
-    values = np.log(np.maximum(amounts * per_nmol / volumes, LEAST_MBQ))
+    values = np.log(np.maximum(activity / volumes, LEAST_MBQ))
     return values, rates.pulled(tape, scores, bars).T
 
 
-def _march(model: BodyModel, observation: Observation) -> list[_Marched]:
+def _told_apart(model: BodyModel, regimen: Regimen) -> list[tuple[Injection, BodyModel, Regimen]]:
+    """Each injection with activity, and a body and regimen in which it alone is the ligand.
+
+    Among several, the molecules of all others are a second species that moves by the same rates and takes the same
+    sites. Empty where a competitor is that second species already.
+    """
+    if len(regimen.labelled) == 1:
+        return [(regimen.labelled[0], model, regimen)]
+    if any(s.species != "ligand" for s in model.network.states):
+        return []
+    body = dataclasses.replace(model, network=_with_twin(model.network))
+    found = []
+    for own in (i for i in regimen.labelled if i.activity_MBq > 0.0):
+        others = tuple(dataclasses.replace(i, activity_MBq=0.0, species="competitor")
+                       for i in regimen.injections if i is not own)
+        found.append((own, body, dataclasses.replace(regimen, injections=(own, *others))))
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _with_twin(network: Network) -> Network:
+    """``network`` with a second species by the names of the same rates and sites."""
+    def twin(name: str) -> str:
+        return f"competitor: {name}"
+
+    return Network(
+        (*network.states, *(State(twin(s.name), s.organ, s.kind, "competitor") for s in network.states)),
+        (*network.transfers, *(Transfer(twin(t.source), twin(t.destination), t.rate) for t in network.transfers)),
+        (*network.bindings, *(Binding(twin(b.free), twin(b.bound), b.sites, b.on) for b in network.bindings)))
+
+
+def _march(model: BodyModel, observation: Observation, regimen: Regimen) -> list[_Marched]:
     """As `solve_population` marches, with all that is needed to go back."""
     from nichedose.body._rodas import LANES, march  # numba loads when it is needed
 
-    network, regimen, end = model.network, observation.regimen, observation.end_h
+    network, end = model.network, observation.end_h
     lists = program_of(network)
     y, z = np.zeros((1, lists.n_states, LANES)), np.zeros((1, 0, lists.n_states, LANES))
     integrals, nothing = np.zeros((1, 1, 0, lists.n_states, LANES)), np.zeros(0)
@@ -73,20 +119,19 @@ def _march(model: BodyModel, observation: Observation) -> list[_Marched]:
     return found
 
 
-def _seeds(
+def _seen(
     model: BodyModel, marched: list[_Marched], points: list[tuple[MeasuredActivity, float]]
 ) -> tuple[Array, list[tuple[int, int, Array]]]:
-    """Amount at every point, and (span, instant, derivative of its logarithm by the states)."""
-    amounts, seeds = [], []
+    """Amount of the ligand at every point, and (span, instant, which states it is the sum of)."""
+    amounts, places = [], []
     for series, time in points:
         n = next(n for n, m in enumerate(marched) if time <= m.instants[-1])
         at = int(np.searchsorted(marched[n].instants, time))
         place = PLASMA if series.place == BLOOD else series.place
         mine = np.array([s.organ == place and s.species == "ligand" for s in model.network.states], dtype=float)
-        amount = float(mine @ marched[n].states[at, :, 0])
-        amounts.append(amount)
-        seeds.append((n, at, mine / amount if amount > 0.0 else 0.0 * mine))
-    return np.array(amounts), seeds
+        amounts.append(float(mine @ marched[n].states[at, :, 0]))
+        places.append((n, at, mine))
+    return np.array(amounts), places
 
 
 def _pull(
