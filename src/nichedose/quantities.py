@@ -35,6 +35,7 @@ _UNITS: dict[str, tuple[str, float]] = {
     "mGy": ("dose", 1e-3), "cGy": ("dose", 1e-2), "Gy": ("dose", 1.0),
     "mmHg": ("pressure", 1.0),
     "1/mm3": ("number density", 1.0), "1/mL": ("number density", 1e-3), "1/cm3": ("number density", 1e-3),
+    "g/mL": ("density", 1.0), "g/cm3": ("density", 1.0), "kg/L": ("density", 1.0),
     "mL": ("volume", 1.0), "L": ("volume", 1e3), "cm3": ("volume", 1.0), "mm3": ("volume", 1e-3),
 }
 _ALIASES = {

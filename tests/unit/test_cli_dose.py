@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from nichedose.cli import app
 from nichedose.dose import alpha_let_keV_per_um, cell_s_values, point_kernel, sphere_s_value, voxel_s_values
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, OutOfValidity
 
 
 def run(*arguments: str) -> str:
@@ -90,8 +90,26 @@ def test_decay_data_are_named_and_chosen() -> None:
     (("svalue", "177Lu", "--voxel", "3mm", "--shape", "4"), "odd"),
     (("svalue", "177Lu", "--voxel", "3mm,3mm"), "three for z, y and x"),
     (("svalue", "177Lu", "--sphere=-1mm"), "must be above 0"),
+    (("svalue", "177Lu", "--cell", "7um", "--nucleus", "5um", "--density", "1.04 g/mL"), "goes with --sphere or"),
+    (("svalue", "177Lu", "--sphere", "1mm", "--density", "1.04"), "--density: '1.04' has no unit"),
+    (("svalue", "177Lu", "--sphere", "1mm", "--density", "1.04 mm"), "--density: "),
 ])
 def test_mistakes_are_named(arguments: tuple[str, ...], message: str) -> None:
     done = CliRunner().invoke(app, list(arguments))
     assert isinstance(done.exception, BadInput)
+    assert message in str(done.exception)
+
+
+def test_density_of_spheres_and_voxels() -> None:
+    rows = json.loads(run("svalue", "177Lu", "--sphere", "1mm", "--density", "1.04 g/mL", "--json"))["rows"]
+    assert rows[-1]["dose_Gy"] == pytest.approx(sphere_s_value("177Lu", 1000.0, density_g_per_mL=1.04))
+    said = run("svalue", "90Y", "--voxel", "3mm", "--shape", "3", "--density", "1.04 g/mL")
+    assert "1.04 g/mL water voxels" in said
+    assert f"{float(voxel_s_values('90Y', 3.0, 3, density_g_per_mL=1.04)[1, 1, 1]):.4g}" in said
+
+
+@pytest.mark.parametrize(("density", "message"), [("3 g/mL", "scaling water holds"), ("1.9 g/mL", "tissue is bone")])
+def test_densities_that_do_not_hold(density: str, message: str) -> None:
+    done = CliRunner().invoke(app, ["svalue", "177Lu", "--sphere", "1mm", "--density", density])
+    assert isinstance(done.exception, OutOfValidity)
     assert message in str(done.exception)

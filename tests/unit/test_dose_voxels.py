@@ -140,6 +140,14 @@ def test_density_elsewhere_as_the_page_says() -> None:
                                rtol=0.01, atol=1e-3 * float(mapped.max()))
 
 
+def test_density_of_a_sphere() -> None:
+    dense = sphere_s_value("177Lu", 400.0, density_g_per_mL=0.3)
+    assert dense == pytest.approx(0.3**2 * sphere_s_value("177Lu", 120.0), rel=1e-12)
+    with pytest.raises(OutOfValidity, match="tissue is bone"):
+        sphere_s_value("177Lu", 400.0, density_g_per_mL=1.9)
+    assert sphere_s_value("177Lu", 400.0, quality="beta", density_g_per_mL=1.9) > 0.0
+
+
 @pytest.mark.parametrize("density", [0.0, -1.0, 5.0, float("nan")])
 def test_densities_that_water_cannot_stand_for(density: float) -> None:
     with pytest.raises(OutOfValidity, match="g/mL"):

@@ -63,6 +63,7 @@ def svalue(
     shape: Annotated[int, typer.Option(help="With --voxel: voxels along each side, odd.")] = 11,
     cell: Annotated[str | None, typer.Option(help="Radius of a cell, with --nucleus: '7um'.")] = None,
     nucleus: Annotated[str | None, typer.Option(help="Radius of its nucleus: '5um'.")] = None,
+    density: Annotated[str | None, typer.Option(help="With --sphere or --voxel: '1.04 g/mL'; 1 without it.")] = None,
     quality: QualityOption = None,
     daughters: DaughtersOption = "none",
     decay_data: DecayDataOption = None,
@@ -76,10 +77,12 @@ def svalue(
         raise BadInput(f"Give one of --sphere, --voxel and --cell; found {', '.join(asked) or 'none'}.")
     if (cell is None) != (nucleus is None):
         raise BadInput("--cell and --nucleus go together: give the radii of both.")
+    if density is not None and cell is not None:
+        raise BadInput("--density goes with --sphere or --voxel; cells are computed in water of 1 g/mL.")
     if sphere is not None:
-        table = sphere_table(nuclide, sphere, quality, daughters, decay_data)
+        table = sphere_table(nuclide, sphere, quality, daughters, decay_data, density)
     elif voxel is not None:
-        table = voxel_table(nuclide, voxel, shape, quality, daughters, decay_data)
+        table = voxel_table(nuclide, voxel, shape, quality, daughters, decay_data, density)
     else:
         assert cell is not None and nucleus is not None
         table = cell_table(nuclide, cell, nucleus, quality, daughters, decay_data)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from nichedose.dose.cells import cell_s_values
+from nichedose.dose.density import checked_density
 from nichedose.dose.kernels import Daughters, emitted_qualities, energy_MeV_per_decay, point_kernel
 from nichedose.dose.let import alpha_let_keV_per_um
 from nichedose.dose.result import Quality
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.voxels import voxel_s_values
-from nichedose.errors import BadInput
-from nichedose.nuclide import Source, canonical_name, chosen_source
+from nichedose.errors import BadInput, near_miss
+from nichedose.nuclide import SOURCES, Source, canonical_name, chosen_source
 from nichedose.quantities import parse_quantity
 
 __all__ = ["DoseTable", "cell_table", "kernel_table", "sphere_table", "voxel_table"]
@@ -59,20 +60,24 @@ def kernel_table(nuclide: str, radii: str, quality: str | None, daughters: str, 
 
 
 def sphere_table(
-    nuclide: str, diameter: str, quality: str | None, daughters: str, data: str | None = None
+    nuclide: str, diameter: str, quality: str | None, daughters: str, data: str | None = None,
+    density: str | None = None,
 ) -> DoseTable:
     """Mean dose in a sphere that holds the source evenly, by quality."""
-    size = _length(diameter, "um", "--sphere")
+    size, rho = _length(diameter, "um", "--sphere"), _density(density)
     names, source = _qualities(nuclide, quality, daughters, data)
-    doses = [sphere_s_value(nuclide, size, _daughters(daughters), q, source) for q in names]
+    checked_density(rho, nuclide, _daughters(daughters), names, source)
+    doses = [sphere_s_value(nuclide, size, _daughters(daughters), q, rho, source) for q in names]
     return DoseTable(
-        f"{canonical_name(nuclide, source)}: water sphere of {size:g} um diameter with an even source, Gy per decay",
+        f"{canonical_name(nuclide, source)}: {_water(rho)} sphere of {size:g} um diameter with an even source, Gy per "
+        "decay",
         _note(daughters, names, source), ("quality", "dose_Gy"),
         (*zip(names, doses, strict=True), ("total", sum(doses))))
 
 
 def voxel_table(
-    nuclide: str, voxel: str, shape: int, quality: str | None, daughters: str, data: str | None = None
+    nuclide: str, voxel: str, shape: int, quality: str | None, daughters: str, data: str | None = None,
+    density: str | None = None,
 ) -> DoseTable:
     """Dose to voxels from the central one; by symmetry one of each eight is listed."""
     sides = [_length(part, "mm", "--voxel") for part in voxel.split(",")]
@@ -80,14 +85,16 @@ def voxel_table(
         raise BadInput(f"--voxel = '{voxel}'; give one length, or three for z, y and x.")
     names, source = _qualities(nuclide, quality, daughters, data)
     size = (sides[0], sides[0], sides[0]) if len(sides) == 1 else (sides[0], sides[1], sides[2])
-    total = voxel_s_values(nuclide, size, shape, _daughters(daughters), names, decay_data=source)
+    rho = _density(density)
+    total = voxel_s_values(nuclide, size, shape, _daughters(daughters), names, rho, source)
     half = shape // 2
     rows = tuple((float(i), float(j), float(k), float(total[half + i, half + j, half + k]))
                  for i, j, k in np.ndindex(half + 1, half + 1, half + 1)
                  if len(sides) == 3 or i <= j <= k)
     text = " x ".join(f"{side:g}" for side in size)
     return DoseTable(
-        f"{canonical_name(nuclide, source)}: dose to water voxels of {text} mm from the central one, Gy per decay",
+        f"{canonical_name(nuclide, source)}: dose to {_water(rho)} voxels of {text} mm from the central one, Gy per "
+        "decay",
         _note(daughters, names, source), ("z", "y", "x", "dose_Gy"), rows)
 
 
@@ -102,6 +109,19 @@ def cell_table(
         f"{canonical_name(nuclide, source)}: cell of {radii[0]:g} um radius, nucleus of {radii[1]:g} um, Gy per decay",
         _note(daughters, names, source), ("target", "source", "dose_Gy"),
         tuple((target, source, value) for (target, source), value in values.items()))
+
+
+def _density(text: str | None) -> float:
+    if text is None:
+        return 1.0
+    try:
+        return parse_quantity(text, "g/mL")
+    except BadInput as error:
+        raise BadInput(f"--density: {error}") from None
+
+
+def _water(density: float) -> str:
+    return "water" if density == 1.0 else f"{density:g} g/mL water"
 
 
 def _length(text: str, unit: str, option: str) -> float:
@@ -123,7 +143,9 @@ def _daughters(text: str) -> Daughters:
 def _qualities(
     nuclide: str, quality: str | None, daughters: str, data: str | None
 ) -> tuple[tuple[Quality, ...], Source]:
-    source = chosen_source(data)  # type: ignore[arg-type]  # checked there, as the quality is
+    if data is not None and data not in SOURCES:
+        raise BadInput(f"--decay-data = '{data}'; it must be 'icrp107' or 'ensdf'.{near_miss(data, SOURCES)}")
+    source = chosen_source(data)
     names = emitted_qualities(nuclide, _daughters(daughters), quality, decay_data=source)  # type: ignore[arg-type]
     energy = energy_MeV_per_decay(nuclide, _daughters(daughters), decay_data=source)
     if not any(energy[q] > 0.0 for q in names):

@@ -15,30 +15,27 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from nichedose.dose.density import checked_density
 from nichedose.dose.kernels import (
     CHARGED,
     Daughters,
     QualityChoice,
     RadialKernel,
     emitted_qualities,
-    energy_MeV_per_decay,
     radial_density_MeV_per_um,
     radial_kernel,
     summed_kernel,
 )
-from nichedose.dose.numbers import check_lengths, check_oblong, one_number, real_array
+from nichedose.dose.numbers import check_lengths, check_oblong, real_array
 from nichedose.dose.result import Quality
 from nichedose.dose.units import GY_PER_MEV_PER_UM3
-from nichedose.errors import BadInput, OutOfValidity
+from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.nuclide import Source
 
 __all__ = ["voxel_s_values"]
 
 _LARGEST_GIB = 2.0
-_DENSITY_RANGE = (0.1, 2.0)
-_BONE_G_PER_ML = 1.2
-_FEW_PHOTONS = 0.01  # of the energy: too few to matter, whatever bone does to them
 _NEAR_VOXELS = 3
 # Points and weights with the first five moments of a tent of half-width 1 (variance 1/6, fourth moment 1/15).
 _TENT_POINTS = np.sqrt(0.4) * np.array([-1.0, 0.0, 1.0])
@@ -72,24 +69,12 @@ def voxel_s_values(
     """
     size_um = _size_um(voxel_mm)
     counts = _shape(shape)
-    density = one_number("density_g_per_mL", density_g_per_mL, "g/mL")
     qualities = emitted_qualities(nuclide, daughters, quality, decay_data=decay_data)
-    _check_density(density, energy_MeV_per_decay(nuclide, daughters, decay_data=decay_data), qualities)
+    density = checked_density(density_g_per_mL, nuclide, daughters, quality, decay_data)
     scaled = size_um * density  # distances in g/cm2 decide
     octant = _octant_MeV(nuclide, qualities, daughters, scaled, tuple(n // 2 + 1 for n in counts), decay_data)
     mirrored = octant[np.ix_(*(np.abs(np.arange(n) - n // 2) for n in counts))]
     return np.asarray(mirrored * (GY_PER_MEV_PER_UM3 / (density * float(np.prod(size_um)))))
-
-
-def _check_density(density: float, energy_MeV: dict[Quality, float], qualities: tuple[Quality, ...]) -> None:
-    low, high = _DENSITY_RANGE
-    if not low <= density <= high:
-        raise OutOfValidity(f"density_g_per_mL = {density:g}; scaling water holds from {low} to {high} g/mL.")
-    photons = energy_MeV["photon"] if "photon" in qualities else 0.0
-    if density > _BONE_G_PER_ML and photons > _FEW_PHOTONS * sum(energy_MeV[q] for q in qualities):
-        raise OutOfValidity(
-            f"density_g_per_mL = {density:g}: above {_BONE_G_PER_ML} g/mL tissue is bone, which absorbs photons below "
-            "0.15 MeV several times better than dense water. Ask for charged particles alone: quality=CHARGED.")
 
 
 def _size_um(voxel_mm: float | tuple[float, float, float]) -> Array:
