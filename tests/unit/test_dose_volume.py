@@ -9,13 +9,14 @@ import pytest
 from scipy import signal
 from scipy.interpolate import PchipInterpolator
 
-import nichedose.dose.volume as volume
+import nichedose.dose.volume_memory as volume_memory
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, uniform_sphere_MeV
 from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import CHARGED, radial_kernel
 from nichedose.dose.planar import voxel_kernel
 from nichedose.dose.result import Quality
-from nichedose.dose.volume import convolve, memory_needed_bytes
+from nichedose.dose.volume import convolve
+from nichedose.dose.volume_memory import memory_needed_bytes
 from nichedose.dose.voxels import voxel_s_values
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -261,15 +262,15 @@ def test_jax_does_the_transforms() -> None:
 
 
 def test_memory_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volume, "_memory_bytes", lambda: 1 << 20)
+    monkeypatch.setattr(volume_memory, "_memory_bytes", lambda: 1 << 20)
     with pytest.raises(BadInput, match=r"needs \d+ MiB .* has 1 MiB"):
         convolve(np.ones((40, 40, 40)), "177Lu", 20.0)
-    monkeypatch.setattr(volume, "_memory_bytes", lambda: 24 << 30)
+    monkeypatch.setattr(volume_memory, "_memory_bytes", lambda: 24 << 30)
     with pytest.raises(BadInput, match=r"needs 768 GiB .* has 24 GiB") as refused:  # nothing of the map was allocated
         convolve(np.broadcast_to(np.float32(1.0), (2048, 2048, 2048)), "177Lu", 20.0)
     assert "photons reach through" in str(refused.value)
     assert "e+" not in str(refused.value)
-    monkeypatch.setattr(volume, "_memory_bytes", lambda: 1 << 20)
+    monkeypatch.setattr(volume_memory, "_memory_bytes", lambda: 1 << 20)
     small = np.ones((10, 10, 10))
     assert convolve(small, "211At", 40.0, quality="alpha").total_Gy.shape == small.shape
 
@@ -278,7 +279,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, room_MiB: int, words: str) -> tuple
     """A map, its dose, and what is said where the machine has only so much memory for it."""
     field = RNG.random((70, 70, 70))
     whole = convolve(field, "211At", 10.0, quality="alpha").total_Gy
-    monkeypatch.setattr(volume, "_memory_bytes", lambda: room_MiB << 20)
+    monkeypatch.setattr(volume_memory, "_memory_bytes", lambda: room_MiB << 20)
     with pytest.raises(BadInput, match=words) as error:
         convolve(field, "211At", 10.0, quality="alpha")
     return field, whole, str(error.value)

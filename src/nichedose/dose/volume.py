@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 from types import ModuleType
 from typing import Any, Literal
@@ -15,27 +13,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_sphere_MeV
-from nichedose.dose.cubes import cube_kernel, half_widths, whole_sum
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, energy_MeV_per_decay
 from nichedose.dose.numbers import check_oblong, one_number, real_array, whole_number
-from nichedose.dose.padded import convolve_padded, padded_periods, padded_spectrum
+from nichedose.dose.padded import convolve_padded, padded_periods
 from nichedose.dose.result import Quality
-from nichedose.dose.spectral import convolve_mirrored, convolve_with, even_spectrum, reflected
-from nichedose.dose.tail import WINDOW, coarse_tail, core_octant, interpolation_error, tail_octant
+from nichedose.dose.spectral import convolve_mirrored, convolve_with, reflected
+from nichedose.dose.tail import coarse_tail
+from nichedose.dose.volume_memory import refuse_what_does_not_fit
+from nichedose.dose.volume_plan import Plan, Shape, coarse_error_MeV, energy_held_MeV, make_plan, shape_of, spectrum_of
 from nichedose.errors import BadInput, near_miss
-from nichedose.fields.grid import Array
 from nichedose.nuclide import Source, canonical_name
 
-__all__ = ["ConvolvedDose", "convolve", "memory_needed_bytes"]
+__all__ = ["ConvolvedDose", "convolve"]
 
 Real = NDArray[np.floating[Any]]
-Shape = tuple[int, int, int]
-_Layout = Literal["padded", "even", "mirrored"]
-_SPARE = 0.9  # of the machine's memory may be used
-_MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
-_AUTO_GAIN = 1.5  # a coarse tail is used where the padded grid shrinks by this factor
-_COARSE = 4
-_TILES = (512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 8)  # sizes that a refusal may name, largest first
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,7 @@ def convolve(
     0.0
     """
     spacing = _spacing(spacing_um)
-    shape, precision = _shape_of(tia_map), _precision(dtype)
+    shape, precision = _map_shape(tia_map), _precision(dtype)
     _check_surroundings(surroundings, lesion_diameter_um)
     tiles = _tiles(tile, surroundings, coarsen)
     if xp is not None and (tiles is not None or coarsen != 1):
@@ -110,11 +101,11 @@ def convolve(
     if not any(energies[q] > 0.0 for q in wanted):
         raise BadInput(f"{name} emits none of the qualities asked for ({quality}).")
     keys = [KernelKey(name, q, daughters, math.inf, decay_data) for q in wanted]
-    plans = [_plan(key, shape, spacing, surroundings, coarsen) for key in keys]
-    _refuse_what_does_not_fit(shape, precision.itemsize, plans, tiles)
+    plans = [make_plan(key, shape, spacing, surroundings, coarsen) for key in keys]
+    refuse_what_does_not_fit(shape, precision.itemsize, plans, tiles)
     field = _field(tia_map, precision)  # after the refusal: it may be a copy
 
-    def of(activity: Real, plan: _Plan) -> Real:
+    def of(activity: Real, plan: Plan) -> Real:
         dose = (_one(activity, plan, surroundings, tiles, workers) if xp is None else
                 _elsewhere(xp, activity, plan, surroundings))
         # the transforms leave rounding of either sign, 1e-16 of the peak, where nothing arrives
@@ -134,7 +125,7 @@ def convolve(
     return replace(result, entered_fraction=entered / (emitted * GY_PER_MEV_MBQ_H_PER_L) if emitted > 0.0 else 0.0)
 
 
-def _from_around(plan: _Plan, shape: tuple[int, ...], diameter_um: float, own: Real) -> Real:
+def _from_around(plan: Plan, shape: tuple[int, ...], diameter_um: float, own: Real) -> Real:
     """Dose from around the map when all of the lesion holds 1 MBq.h/L: its sphere less ``own``, the map's part of it.
 
     Voxels beyond the sphere are treated as on its surface; where the map pokes out there is nothing around it.
@@ -156,51 +147,22 @@ def _check_surroundings(surroundings: str, lesion_diameter_um: float | None) -> 
         raise BadInput(f"lesion_diameter_um = {lesion_diameter_um}; it must be above 0.")
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How one kernel is laid out: ``half`` voxels of it are kept; ``coarsen`` 1 or the tail's factor."""
-
-    key: KernelKey
-    spacing: tuple[float, float, float]
-    half: Shape
-    periods: Shape
-    coarsen: int
-
-
-def _plan(key: KernelKey, shape: Shape, spacing: tuple[float, float, float], surroundings: str,
-          coarsen: int | Literal["auto"]) -> _Plan:
-    reach = half_widths(key.kernel, spacing)
+def _one(field: Real, plan: Plan, surroundings: str, tiles: Shape | None, workers: int) -> Real:
     if surroundings == "mirror":
-        periods = _shape(2 * n for n in shape)
-        return _Plan(key, spacing, _shape(min(r, _MIRROR_PERIODS * p) for r, p in zip(reach, periods, strict=True)),
-                     periods, 1)
-    half = _shape(min(r, n - 1) for r, n in zip(reach, shape, strict=True))
-    periods = padded_periods(shape, half)
-    factor = _COARSE if coarsen == "auto" else coarsen
-    core = _shape(min(int(WINDOW[1] * factor) + 2, h) for h in half)
-    smaller = padded_periods(shape, core)
-    gain = math.prod(periods) / math.prod(smaller)
-    if factor == 1 or gain == 1.0 or len(set(spacing)) > 1 or (coarsen == "auto" and gain < _AUTO_GAIN):
-        return _Plan(key, spacing, half, periods, 1)
-    return _Plan(key, spacing, core, smaller, factor)
-
-
-def _one(field: Real, plan: _Plan, surroundings: str, tiles: Shape | None, workers: int) -> Real:
-    if surroundings == "mirror":
-        return convolve_mirrored(field, _spectrum(plan, field.dtype.str, "mirrored"), workers)
+        return convolve_mirrored(field, spectrum_of(plan, field.dtype.str, "mirrored"), workers)
     if tiles is not None:
         return _tiled(field, plan, tiles, workers)
     if plan.coarsen > 1:
-        dose = convolve_padded(field, _spectrum(plan, field.dtype.str, "padded"), plan.periods, workers)
+        dose = convolve_padded(field, spectrum_of(plan, field.dtype.str, "padded"), plan.periods, workers)
         tail = coarse_tail(plan.key.kernel, plan.spacing[0], plan.coarsen, field, workers)
         tail *= GY_PER_MEV_MBQ_H_PER_L
         dose += tail
         return dose
-    return convolve_padded(field, _spectrum(plan, field.dtype.str, "padded"), plan.periods, workers)
+    return convolve_padded(field, spectrum_of(plan, field.dtype.str, "padded"), plan.periods, workers)
 
 
-def _elsewhere(xp: ModuleType, field: Real, plan: _Plan, surroundings: str) -> Real:
-    spectrum = _spectrum(plan, field.dtype.str, "mirrored" if surroundings == "mirror" else "even")
+def _elsewhere(xp: ModuleType, field: Real, plan: Plan, surroundings: str) -> Real:
+    spectrum = spectrum_of(plan, field.dtype.str, "mirrored" if surroundings == "mirror" else "even")
     there = xp.asarray(field)
     if surroundings == "mirror":
         there = reflected(xp, there)
@@ -209,11 +171,11 @@ def _elsewhere(xp: ModuleType, field: Real, plan: _Plan, surroundings: str) -> R
     return np.array(dose, dtype=field.dtype)  # a copy: what other namespaces hand over may be read-only
 
 
-def _tiled(field: Real, plan: _Plan, tiles: Shape, workers: int) -> Real:
+def _tiled(field: Real, plan: Plan, tiles: Shape, workers: int) -> Real:
     """Each tile of the result from the part of the map within reach; margins that hold nothing are not computed."""
-    sizes = _shape(min(t, n) for t, n in zip(tiles, field.shape, strict=True))
-    periods = padded_periods(_shape(t + h for t, h in zip(sizes, plan.half, strict=True)), plan.half)
-    spectrum = _spectrum(_Plan(plan.key, plan.spacing, plan.half, periods, 1), field.dtype.str, "padded")
+    sizes = shape_of(min(t, n) for t, n in zip(tiles, field.shape, strict=True))
+    periods = padded_periods(shape_of(t + h for t, h in zip(sizes, plan.half, strict=True)), plan.half)
+    spectrum = spectrum_of(Plan(plan.key, plan.spacing, plan.half, periods, 1), field.dtype.str, "padded")
     out = np.zeros_like(field)
     for corner in product(*(range(0, n, t) for n, t in zip(field.shape, sizes, strict=True))):
         ends = [min(a + t, n) for a, t, n in zip(corner, sizes, field.shape, strict=True)]
@@ -227,114 +189,14 @@ def _tiled(field: Real, plan: _Plan, tiles: Shape, workers: int) -> Real:
     return out
 
 
-def _spectrum(plan: _Plan, dtype: str, layout: _Layout) -> Real:
-    small = math.prod(p // 2 + 1 for p in plan.periods) < 1 << 23  # 64 MiB in double precision
-    return _cached_spectrum(plan, dtype, layout) if small else _new_spectrum(plan, dtype, layout)
-
-
-@lru_cache(maxsize=8)
-def _cached_spectrum(plan: _Plan, dtype: str, layout: _Layout) -> Real:
-    return _new_spectrum(plan, dtype, layout)
-
-
-def _new_spectrum(plan: _Plan, dtype: str, layout: _Layout) -> Real:
-    octant = GY_PER_MEV_MBQ_H_PER_L * _octant(plan)
-    if layout == "padded":
-        return padded_spectrum(octant, plan.periods, dtype)
-    spectrum = even_spectrum(octant, plan.periods, dtype)
-    if layout == "mirrored":  # what the kernel does not hold evenly: the zero frequency alone
-        spectrum[0, 0, 0] = GY_PER_MEV_MBQ_H_PER_L * plan.key.kernel.total_MeV
-    return spectrum
-
-
-def _octant(plan: _Plan) -> Array:
-    if plan.coarsen > 1:
-        return core_octant(plan.key.kernel, plan.spacing[0], plan.coarsen, plan.half)
-    return cube_kernel(plan.key.kernel, plan.spacing, plan.half)
-
-
-@lru_cache(maxsize=256)
-def _energy_held_MeV(plan: _Plan, shape: Shape) -> float:
-    """What the kernel holds on a map of ``shape``, per decay."""
-    held = whole_sum(_octant(plan))
-    if plan.coarsen > 1:
-        tail = tail_octant(plan.key.kernel, plan.spacing[0], plan.coarsen, shape)
-        held += whole_sum(tail) * plan.coarsen**3
-    return held
-
-
-def _result(field: Real, plans: list[_Plan], by_quality: Mapping[Quality, Real]) -> ConvolvedDose:
+def _result(field: Real, plans: list[Plan], by_quality: Mapping[Quality, Real]) -> ConvolvedDose:
     activity = float(field.sum(dtype=np.float64))
     emitted = sum(plan.key.kernel.total_MeV for plan in plans)
-    held = sum(_energy_held_MeV(plan, field.shape) for plan in plans)
-    error = sum(_coarse_error_MeV(plan.key, plan.spacing[0], plan.coarsen) for plan in plans if plan.coarsen > 1)
+    held = sum(energy_held_MeV(plan, field.shape) for plan in plans)
+    error = sum(coarse_error_MeV(plan.key, plan.spacing[0], plan.coarsen) for plan in plans if plan.coarsen > 1)
     deposited = sum(float(dose.sum(dtype=np.float64)) for dose in by_quality.values())
     escaped = 1.0 - deposited / (activity * emitted * GY_PER_MEV_MBQ_H_PER_L) if activity > 0.0 else 0.0
     return ConvolvedDose(by_quality, max(0.0, escaped), max(0.0, 1.0 - held / emitted), error / emitted)
-
-
-@lru_cache(maxsize=64)
-def _coarse_error_MeV(key: KernelKey, spacing_um: float, factor: int) -> float:
-    return interpolation_error(key.kernel, spacing_um, factor)
-
-
-def memory_needed_bytes(field_shape: Shape, periods: Shape, qualities: int, itemsize: int = 8) -> int:
-    """Peak memory of a convolution beside the map itself: results, half-transformed map, spectrum and work."""
-    voxels = math.prod(field_shape)
-    half = field_shape[0] * (periods[1] // 2 + 1) * periods[2] * 2 * itemsize
-    octant = math.prod(p // 2 + 1 for p in periods)
-    return voxels * itemsize * (qualities + 1) + half + octant * (16 + itemsize)
-
-
-def _refuse_what_does_not_fit(shape: Shape, itemsize: int, plans: list[_Plan], tiles: Shape | None) -> None:
-    room = _memory_bytes()
-    need = _need_bytes(shape, itemsize, plans, tiles)
-    if room is None or need <= _SPARE * room:
-        return
-    halved = ", dtype=float32 to halve it" if itemsize > 4 else ""
-    raise BadInput(
-        f"Convolving {' x '.join(map(str, shape))} voxels needs {_gib(need)} beside the map; this machine has "
-        f"{_gib(room)}. Give {_way_out(shape, itemsize, plans, _SPARE * room)}{halved}, or wider voxels.")
-
-
-def _way_out(shape: Shape, itemsize: int, plans: list[_Plan], room: float) -> str:
-    """Tiles that fit; or else parts of the map that do, each with a margin. Photons reach through the whole map."""
-    charged = [plan for plan in plans if plan.key.quality != "photon"]
-    without = " with quality=CHARGED (photons reach through the whole map)" if len(charged) < len(plans) else ""
-    for chosen, also in ((plans, ""), (charged, without)):
-        fits = [n for n in _TILES
-                if chosen and n < max(shape) and _need_bytes(shape, itemsize, chosen, (n, n, n)) <= room]
-        if fits:
-            return f"tile={fits[0]} to work in tiles{also}"
-    reach = max((max(plan.half) for plan in charged), default=0)
-    for n in _TILES:  # what is kept of each part
-        side = n + 2 * reach
-        if charged and _need_bytes((side,) * 3, itemsize, charged, (side,) * 3) <= room:
-            return (f"the map in parts of {n} x {n} x {n} voxels, each with {reach} more on every side (drop the dose "
-                    f"of these){without}")
-    return "fewer qualities" if len(plans) > 1 else "a smaller map"
-
-
-def _gib(size_bytes: float) -> str:
-    """Digits that a user reads at a glance, never an exponent."""
-    gib = size_bytes / 2**30
-    return f"{1024.0 * gib:.0f} MiB" if gib < 1.0 else f"{gib:.1f} GiB" if gib < 10.0 else f"{gib:.0f} GiB"
-
-
-def _need_bytes(shape: Shape, itemsize: int, plans: list[_Plan], tiles: Shape | None) -> int:
-    """The most that any of the qualities needs beside the map, results of all included."""
-    if tiles is None:
-        return max(memory_needed_bytes(shape, plan.periods, len(plans), itemsize) for plan in plans)
-    parts = [_shape(t + 2 * h for t, h in zip(tiles, plan.half, strict=True)) for plan in plans]
-    results = math.prod(shape) * itemsize * len(plans)
-    return max(memory_needed_bytes(part, part, 2, itemsize) for part in parts) + results
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not told on this system
-        return None
 
 
 def _spacing(spacing_um: float | tuple[float, float, float]) -> tuple[float, float, float]:
@@ -356,7 +218,7 @@ def _precision(dtype: DTypeLike) -> np.dtype[Any]:
     return precision
 
 
-def _shape_of(tia_map: Real) -> Shape:
+def _map_shape(tia_map: Real) -> Shape:
     try:
         shape = np.shape(tia_map)
     except ValueError:  # rows of unequal length
@@ -364,7 +226,7 @@ def _shape_of(tia_map: Real) -> Shape:
     if len(shape) != 3 or 0 in shape:
         raise BadInput(f"tia_map has shape {shape}; it must be (nz, ny, nx). For a section use section_dose, or add an "
                        "axis for a single layer.")
-    return _shape(shape)
+    return shape_of(shape)
 
 
 def _field(tia_map: Real, precision: np.dtype[Any]) -> Real:
@@ -385,9 +247,4 @@ def _tiles(tile: int | Shape | None, surroundings: str, coarsen: int | Literal["
     if surroundings == "mirror" or coarsen != 1:
         raise BadInput("tile goes with isolated or uniform surroundings and coarsen=1 only: a mirrored map, and a "
                        "coarse tail, need the whole map at once.")
-    return _shape(int(n) for n in sizes)
-
-
-def _shape(sizes: Any) -> Shape:
-    z, y, x = sizes
-    return int(z), int(y), int(x)
+    return shape_of(int(n) for n in sizes)
