@@ -42,6 +42,7 @@ _NUMBER = re.compile(r"\s*(?:H[- ]?score\s+(?P<h>\S+)|(?P<number>[+-]?[\d.]+(?:[
                      re.IGNORECASE)
 EXAMPLES = ('"60 nmol/L", "40 pmol/g tissue", "300 fmol/mg protein", "900 fmol/mg membrane protein", '
             '"1.2e5 sites/cell" or "180 H-score"')
+UPTAKE = "Uptake in PET or SPECT (SUV, % per mL) goes into [[measured_uptake]]."
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,12 @@ def _kind(unit: str, raw: str) -> tuple[AnchorKind, float]:
                            "differ by factors of five to a hundred.")
         return _OF[of], convert(1.0, mass["amount"], "fmol") / convert(1.0, mass["mass"], "mg")
     if known_dimension(unit) is None:
-        raise BadInput(f"'{raw}': no anchor has the unit '{unit}'; write for example {EXAMPLES}.")
+        raise BadInput(f"'{raw}': no anchor has the unit '{unit}'; write for example {EXAMPLES}. {UPTAKE}")
     try:
         return "density", convert(1.0, unit, "nmol/L")
     except BadInput:
         raise BadInput(f"'{raw}' measures {known_dimension(unit)}, not binding sites; write for example {EXAMPLES}. "
-                       "Uptake in PET or SPECT goes into [[measured_uptake]].") from None
+                       f"{UPTAKE}") from None
 
 
 def _validated(raw: object) -> Anchor:

@@ -29,6 +29,7 @@ def test_a_plan_takes_uptake_plasma_and_organs_from_what_was_measured(tmp_path: 
     mine = next(c for c in setup.candidates if c.name == "177Lu-PSMA-617")
 
     world = World(setup, setup.draw(), tissue_maps(setup, setup.draw(), 60.0), pairs=None)
+    assert world.maps[0].targets["PSMA"].anchor == "60 nmol/L, uptake of PSMA-617 as measured"
     runs = world.runs(mine)
     weights = [m.mask.sum() for m in world.maps]
     volume_mL = math.pi / 6.0 * case.lesion.diameter**3 * 1e-3

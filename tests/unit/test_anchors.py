@@ -43,7 +43,8 @@ def test_units_tell_what_was_measured(text: str, kind: str, value: float) -> Non
 @pytest.mark.parametrize(("raw", "message"), [
     (60, "60 has no unit"), ("60", "'60' has no unit"), ("300 fmol/mg", "of what is not said"),
     ("300 fmol/mg urine", "'urine' is not known"), ("3 Gy", "measures dose, not binding sites"),
-    ("12 MBq", r"goes into \[\[measured_uptake\]\]"), ("400 H-score", "runs from 0 to 300"), ("5 SUV", "unit 'SUV'"),
+    ("12 MBq", r"goes into \[\[measured_uptake\]\]"), ("400 H-score", "runs from 0 to 300"),
+    ("5 SUV", r"unit 'SUV'.*\[\[measured_uptake\]\]"),
     ("-5 nmol/L", "must be 0 to"), ("many", "not a number"), ({"value": "60 nmol/L", "sd": 1}, "'sd' is not a field"),
     ({"value": "60 nmol/L", "relative_sd": 5}, "relative_sd = 5"), ({"relative_sd": 0.1}, "write an anchor as text"),
 ])
@@ -86,6 +87,12 @@ def test_sites_per_cell_need_a_cell() -> None:
     found = model_section(section.assay, CELL_TYPES, {"collagen": collagen}, SIGNATURES, ALIASES)
     with pytest.raises(BadInput, match=r"matrix is no cell type; give a density or a Bmax"):
         build_tissue_map(found, tissue_parameters(), {"collagen": collagen}, anchors={"collagen": "1e5 sites/cell"})
+
+
+def test_an_anchor_without_a_map_is_said(model: SpotModel) -> None:
+    tissue = build_tissue_map(model, tissue_parameters(), TARGETS, anchors={"ABSENT": "7 nmol/L"}, spacing_um=50.0)
+    [flag] = [f for f in tissue.flags if f.about == "ABSENT"]
+    assert "NOTMEASURED not among the genes" in flag.text and "is not used" in flag.text
 
 
 def test_each_field_says_its_anchor_and_how_far_it_may_be_off(model: SpotModel) -> None:

@@ -56,6 +56,9 @@ def build_tissue_map(
     cells = cell_fields(model, grid, mask, parameters, draw)
     vessels = _vessels(model, grid, mask, parameters, draw)
     fields, unknown, flags = target_fields(model, targets, grid, mask, measured, parameters, draw)
+    without = {**model.unknown_targets, **unknown}
+    flags += [Flag("caution", n, f"The anchor of {n} is not used, because there is no map that it could scale: "
+                                 f"{without[n]}.") for n in measured if n in without]
     solved = oxygen(grid, mask, vessels, oxygen_parameters(parameters, draw))
     score, weight = _hypoxia_score(model, grid, options, parameters, draw)
     pressure = solved if score is None else combine_oxygen(solved, score, mask, weight)
@@ -71,7 +74,7 @@ def build_tissue_map(
         mask=mask,
         cell_density_per_mm3=cells,
         targets=fields,
-        unknown_targets={**model.unknown_targets, **unknown},
+        unknown_targets=without,
         vessel_surface_per_cm=vessels,
         matrix=matrix,
         oxygen_mmHg=pressure,
