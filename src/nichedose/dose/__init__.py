@@ -18,6 +18,7 @@ from nichedose.dose.section_migration import section_dose_with_migration
 from nichedose.dose.shells import shell_s_value
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.volume import ConvolvedDose, convolve
+from nichedose.dose.volume_course import convolve_course
 from nichedose.dose.volume_migration import convolve_migrated
 from nichedose.dose.voxels import voxel_s_values
 
@@ -25,7 +26,7 @@ __all__ = [
     "CHARGED", "QUALITIES", "AlphaTrack", "CellLabel", "CellShape", "CellsDose", "ConvolvedDose", "Daughters",
     "DoseMap", "DoseRateHistory", "HitStatistics", "Migration", "Mobility", "Quality", "QualityChoice",
     "SectionGeometry", "alpha_let_keV_per_um", "alpha_tracks", "cell_cross_s_value", "cell_s_values", "cells_dose",
-    "cluster_s_values", "convolve", "convolve_migrated",
+    "cluster_s_values", "convolve", "convolve_course", "convolve_migrated",
     "cubic_cluster_um", "energy_MeV_per_decay", "hit_statistics", "layer_dose", "marrow_activity_from_blood",
     "marrow_activity_from_image", "migrate", "organ_dose", "organ_dose_of_nuclides", "organ_masses_g", "organ_names",
     "organ_s_values", "point_kernel", "section_dose", "section_dose_with_migration", "shell_s_value",

@@ -31,8 +31,8 @@ class DoseRateHistory:
 
     Dose rate (x, t) = dose(x) * ``base_per_h``(t) + sum over r of ``maps``[r](x) * ``curves_per_h``[r](t);
     the integral of ``base_per_h`` is 1 and of each ``curves_per_h`` 0, so the integral is the dose itself.
-    ``times_h`` (nt,), curves (n, nt), maps (n, ny, nx) in Gy; ``g_error`` bounds, absolutely, what dropping further
-    pairs does to the Lea-Catcheside factor in the worst voxel.
+    ``times_h`` (nt,), curves (n, nt), maps (n, ny, nx) or (n, nz, ny, nx) in Gy; ``g_error`` bounds, absolutely, what
+    dropping further pairs does to the Lea-Catcheside factor in the worst voxel.
     """
 
     times_h: Array
