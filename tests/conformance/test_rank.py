@@ -18,7 +18,8 @@ from nichedose.study.combinations import as_given, combinations_of, cycle_respon
 from nichedose.study.optimise import course_case
 from nichedose.study.partners import with_partners
 from nichedose.study.phases import evaluate_at
-from nichedose.study.rank import RankQuestion, limits_with, rank_case, rank_results
+from nichedose.study.own_limits import limits_with
+from nichedose.study.rank import RankQuestion, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare, respond
 from nichedose.study.section_maps import tissue_maps
 from nichedose.study.world import World

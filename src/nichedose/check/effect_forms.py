@@ -12,6 +12,7 @@ from nichedose.effect import (
     ImmuneParameters,
     LymanCurve,
     Repopulation,
+    calibrate_immune,
     cycles_g,
     effective_time_h,
     immune_course,
@@ -24,6 +25,7 @@ from nichedose.effect import (
     rbe_by_let,
     track_oer_max,
 )
+from nichedose.library import load_library
 from nichedose.nuclide import Lines
 
 __all__ = ["rows"]
@@ -37,7 +39,7 @@ _PERCENT_mmHg = 7.6
 
 def rows() -> list[CheckRow]:
     """All comparisons of the optional forms."""
-    return [*_oxygen(), *_rbe(), *_mixed(), *_harm(), _immune()]
+    return [*_oxygen(), *_rbe(), *_mixed(), *_harm(), _immune(), *_held_out()]
 
 
 def _oxygen() -> list[CheckRow]:
@@ -118,3 +120,19 @@ def _immune() -> CheckRow:
     return CheckRow(
         id="effect.immune.no-immunity", kind="analytic", source="growth t - alpha D (1 - exp(-k t)) by hand",
         ours=float(course.log_tumour[-1, 0, 0]), reference=float(2.4 - 1.2 * (1.0 - 0.5**4)), tolerance=1e-6)
+
+
+def _held_out() -> list[CheckRow]:
+    """The combination arms that were held out of the fit of two numbers to the single arms."""
+    data, rows = load_library().immune, []
+    for series, agents, source, difference in (
+            ("czernin_2021", "225Ac-and-anti-PD-1", "time to progression, Czernin et al., J Nucl Med 2021;62:228", ""),
+            ("guzik_2020", "177Lu-and-anti-CTLA-4", "median survival, more than this, Guzik et al. 2020, PMC8041666",
+             "the model delays growth and cannot eliminate the last cells")):
+        low, middle, high = calibrate_immune(data.experiment[series], data.prior, draws=100).interval_d(0.9)
+        observed = data.experiment[series].combination_d
+        rows.append(CheckRow(
+            id=f"effect.immune.held-out.{agents}", kind="published", source=source, ours=middle, reference=observed,
+            tolerance=high - middle if observed > middle else middle - low, absolute=True, unit="d",
+            note=f"tolerance: the 90 % prediction interval, {low:.0f} to {high:.0f} d", known_difference=difference))
+    return rows

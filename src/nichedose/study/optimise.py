@@ -18,7 +18,7 @@ from nichedose.decide import (
 )
 from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
-from nichedose.study.responses import Responses, left_out, prepare, respond
+from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
 from nichedose.study.words import activity_text
 from nichedose.values import ValueUse
@@ -142,6 +142,8 @@ def _findings(
             "The mass of ligand in an administration stays as prescribed; `nichedose design` varies it.",
             "The activity that organ limits leave is a bound from conventions; it has not been tried.",
             *left_out(responses.setup),
+            *(cycles_that_meet(responses.central, {"the best course": (
+                [n for n, a in course.activities_MBq.items() if a > 0.0], course.interval_h)}) if best > 1 else ()),
         ),
         numbers={"cycles": best, "value": course.value, "activities_MBq": dict(course.activities_MBq),
                  "interval_h": course.interval_h, "offsets_h": dict(course.offsets_h), "shares": dict(course.shares),

@@ -48,7 +48,7 @@ def partner_timing(
     better = {name: {d: float(np.mean(t[d] > t[0.0])) for d in days if d != 0.0} for name, t in times.items()}
     return Findings(
         title=f"When to block the checkpoint: {phenotype} tumour",
-        answer=_answer(times, better),
+        answer=_answer(times, better) + _standing(data.experiment, found),
         parts=(
             Part("By the delay of the blockade", text=(
                 "Days to the endpoint of the mouse series; differences are within draws. Order may carry over, days do "
@@ -66,8 +66,7 @@ def partner_timing(
         sources=library.sources,
         assumptions=(
             f"Infiltration {infiltration:.3g} of an inflamed tumour's; the blockade lasts 10 to 21 d.",
-            "The model delays growth and cannot eliminate a tumour: it says nothing of lasting control. One of the two "
-            "combinations that were held out lies outside its prediction.",
+            "The model delays growth and cannot eliminate a tumour: it says nothing of lasting control.",
         ),
         numbers={"median_d": {n: {f"{d:g}": float(np.median(v)) for d, v in t.items()} for n, t in times.items()},
                  "better_than_together": {n: {f"{d:g}": v for d, v in b.items()} for n, b in better.items()},
@@ -140,14 +139,29 @@ def _signed(days: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
+def _inside(experiment: ImmuneExperiment, found: ImmuneCalibration) -> bool:
+    low, _, high = found.interval_d()
+    return high > experiment.combination_d if experiment.combination_at_least else low < experiment.combination_d < high
+
+
+def _standing(experiments: Mapping[str, ImmuneExperiment], found: Mapping[str, ImmuneCalibration]) -> str:
+    """In the answer itself: which held-out combinations the model did not foresee."""
+    missed = []
+    for name, e in experiments.items():
+        if not _inside(e, found[name]):
+            low, _, high = found[name].interval_d()
+            missed.append(f"{_named(name)} ({'more than ' if e.combination_at_least else ''}{e.combination_d:g} d "
+                          f"observed, {low:.0f} to {high:.0f} d predicted)")
+    return f" The model did not foresee the held-out combination of {' and '.join(missed)}." if missed else ""
+
+
 def _held_out(experiments: Mapping[str, ImmuneExperiment], found: Mapping[str, ImmuneCalibration]) -> FindingTable:
     rows = []
     for name, e in experiments.items():
         low, mid, high = found[name].interval_d()
         observed = f"{'> ' if e.combination_at_least else ''}{e.combination_d:g}"
-        inside = high > e.combination_d if e.combination_at_least else low < e.combination_d < high
         rows.append((e.model, f"{e.control_d:g}", f"{e.radiation_d:g}", f"{e.checkpoint_d:g}", observed,
-                     f"{mid:.1f} ({low:.1f} to {high:.1f})", "yes" if inside else "NO"))
+                     f"{mid:.1f} ({low:.1f} to {high:.1f})", "yes" if _inside(e, found[name]) else "NO"))
     return FindingTable(("series", "control, d", "radiation, d", "checkpoint, d", "both, observed, d",
                          "both, predicted (90 %), d", "inside"), tuple(rows))
 

@@ -25,17 +25,17 @@ from nichedose.decide import (
 )
 from nichedose.decide.decision import LARGEST_LOG_KILL, check_objective
 from nichedose.decide.outcome import BURDENS
-from nichedose.errors import BadInput, NotComputed, near_miss
+from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.io.results_folder import Results
-from nichedose.library import Library, load_library
-from nichedose.library.schema import OrganLimit
+from nichedose.library import load_library
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
+from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import partner_part, rests_on_partner, with_partners
-from nichedose.study.responses import Responses, left_out, prepare, respond
+from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
-from nichedose.values import Value, ValueUse
+from nichedose.values import ValueUse
 
 __all__ = ["RankQuestion", "rank_case", "rank_results"]
 
@@ -93,6 +93,8 @@ def rank_case(
             "Shares of organ limits are added over agents, each in the quantity of its own limit. An activity that "
             "organ limits leave is a bound from conventions; it has not been tried.",
             *left_out(responses.setup),
+            *cycles_that_meet(responses.central, {
+                c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}),
         ))
 
 
@@ -116,34 +118,6 @@ def rank_results(results: Results, case_text: str, question: RankQuestion) -> Fi
     return dataclasses.replace(found, assumptions=(
         "This decides again on the draws of a finished plan: its values, their sources and its assumptions stand in "
         "the report of that plan.",))
-
-
-def limits_with(library: Library, own: Sequence[OwnLimit]) -> tuple[OrganLimit, ...]:
-    """The library's limits, with those of the same organ and quantity replaced by ``own``."""
-    organs = {limit.organ for limit in library.limits}
-    seen: dict[tuple[str, str], OwnLimit] = {}
-    for limit in own:
-        if limit.organ not in organs:
-            raise BadInput(f"No limit is known for organ '{limit.organ}'.{near_miss(limit.organ, organs)}")
-        key = limit.organ, limit.quantity
-        if key in seen and seen[key].Gy != limit.Gy:
-            raise BadInput(f"Two limits contradict each other: {limit.organ} {limit.quantity} {seen[key].Gy:g} Gy "
-                           f"({seen[key].source}) and {limit.Gy:g} Gy ({limit.source}). Keep one.")
-        if limit.Gy <= 0.0:
-            raise BadInput(f"The limit of {limit.organ} is {limit.Gy:g} Gy; it must be above 0.")
-        seen[key] = limit
-    out = []
-    for known in library.limits:
-        mine = seen.get((known.organ, known.quantity))
-        value = known.Gy if mine is None else Value(
-            value=mine.Gy, evidence="assumed", note=f"set for this run: {mine.source}")
-        out.append(known.model_copy(update={"Gy": value} if mine is None else {"Gy": value, "origin": mine.source}))
-    lacking = [k for k in seen if k not in {(x.organ, x.quantity) for x in library.limits}]
-    if lacking:
-        organ, quantity = lacking[0]
-        have = [x.quantity for x in library.limits if x.organ == organ]
-        raise BadInput(f"No limit of {organ} is stated as {quantity}; the library's are {', '.join(have)}.")
-    return tuple(out)
 
 
 def _clonogens(case_text: str) -> float | None:

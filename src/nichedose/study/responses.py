@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,12 @@ from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.world import World
 from nichedose.values import Value
 
-__all__ = ["Change", "Responses", "left_out", "lesion_response", "prepare", "respond"]
+__all__ = ["Change", "Responses", "cycles_that_meet", "left_out", "lesion_response", "prepare", "respond"]
 
 Progress = Callable[[str, int, int], None]
 Change = Callable[[EffectParameters], EffectParameters]
 QUADRATIC_WITHIN = 1e-3
+MEETING = 0.1  # of a cycle's dose after the next begins
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,24 @@ def left_out(setup: Setup) -> tuple[str, ...]:
     if setup.case.effect.clonogen_doubling_time is not None:
         found.append("Growth at the case's doubling time is taken off between the first and the last administration.")
     return tuple(found)
+
+
+def cycles_that_meet(lesion: LesionResponse, courses: Mapping[str, tuple[Sequence[str], float]]) -> tuple[str, ...]:
+    """What courses leave out whose next cycle begins while much of the dose of the last is still to come.
+
+    ``courses``: agents and interval (h) by name, of courses with more than one cycle.
+    """
+    late = {name: max(_dose_after(lesion[agent], interval_h) for agent in agents)
+            for name, (agents, interval_h) in courses.items()}
+    told = [f"{name} ({100.0 * share:.0f} %)" for name, share in late.items() if share > MEETING]
+    return (f"A cycle begins while so much of the dose of the one before is still to come: {', '.join(told)}. Damage "
+            "adds up; but every cycle was solved as if it found free targets.",) if told else ()
+
+
+def _dose_after(agent: AgentResponse, interval_h: float) -> float:
+    times, rate = agent.times_h, agent.rate_per_h
+    total = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times))])
+    return 1.0 - float(np.interp(interval_h, times, total) / total[-1])
 
 
 def candidate_courses(setup: Setup) -> tuple[CandidateCourse, ...]:
