@@ -16,9 +16,9 @@ from nichedose.library import load_library
 from nichedose.report import findings_text
 from nichedose.study.combinations import as_given, combinations_of, cycle_responses
 from nichedose.study.optimise import course_case
+from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import with_partners
 from nichedose.study.phases import evaluate_at
-from nichedose.study.own_limits import limits_with
 from nichedose.study.rank import RankQuestion, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare, respond
 from nichedose.study.section_maps import tissue_maps
