@@ -52,8 +52,8 @@ class Anchor:
     ``value``: sites per tissue volume (nmol/L), per mass of wet tissue, of its protein or of its membrane protein
     (fmol/mg), per cell of the target's first host, or an H-score (0 to 300). ``relative_sd`` of the measurement itself.
 
-    >>> anchor_of("40 pmol/g tissue")
-    Anchor(kind='bmax_tissue', value=40.0, relative_sd=0.0)
+    >>> anchor_of("300 fmol/mg protein")
+    Anchor(kind='bmax_protein', value=300.0, relative_sd=0.0)
     """
 
     kind: AnchorKind
