@@ -143,3 +143,8 @@ def test_a_measured_mean_narrows_the_map_s_intervals(model: SpotModel) -> None:
         return math.log(found[2] / found[0])
 
     assert width({"TUM": {"value": "40 nmol/L", "relative_sd": 0.15}}) < 0.6 * width({}) < width({"TUM": "200 H-score"})
+
+
+def test_tumours_in_which_a_density_was_found_are_those_of_a_case() -> None:
+    found = {t for target in LIBRARY.targets.values() for t in target.density_found_in}
+    assert found and found <= set(LIBRARY.radiobiology)
