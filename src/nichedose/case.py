@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from nichedose.anchors import CaseAnchor
 from nichedose.errors import BadInput, near_miss
@@ -103,10 +103,10 @@ OrganTarget = Annotated[
 class Patient(_Part):
     """Who is treated. What is not given is that of the patients in whom the form's organ doses were published."""
 
-    weight_kg: float = Field(default=70.0, gt=2, lt=400)
+    weight_kg: float = Field(default=70.0, ge=20, lt=400)
     height_cm: float | None = Field(default=None, ge=45, le=250)
     sex: Literal["male", "female"] | None = None
-    age_years: float | None = Field(default=None, ge=0, le=115)
+    age_years: float | None = Field(default=None, ge=18, le=115, description="of an adult")
     gfr_mL_per_min: float | None = Field(
         default=None, ge=2, le=250, description="glomerular filtration, not normalised to body surface")
     haematocrit: float | None = Field(default=None, ge=0.1, le=0.65, description="a fraction")
@@ -157,6 +157,14 @@ class Administration(_Part):
     target_by_cycle: tuple[float, ...] = Field(
         default=(), description="tumour target in each cycle over that in the first; absent: the measured fall for "
         "PSMA, else constant")
+
+    @field_validator("target_by_cycle")
+    @classmethod
+    def _over_the_first(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+        if factors and not (factors[0] == 1.0 and all(0.0 <= f < math.inf for f in factors)):
+            raise ValueError("numbers are the target of each cycle over that in the first, so the first is 1, and none "
+                             f"is negative; got {', '.join(f'{f:g}' for f in factors)}")
+        return factors
 
 
 class MeasuredUptake(_Part):

@@ -123,6 +123,11 @@ def test_the_values_of_the_competitor_are_told_with_their_source(tmp_path: Path)
     ("177Lu-PSMA-617", '[candidates.administration.competitor]\nname = "2-PMPA"\namount = 5', "5 has no unit"),
     ("177Lu-PSMA-617", '[candidates.administration]\nligand = "-5 nmol"', "'-5 nmol' is below the smallest allowed"),
     ("177Lu-PSMA-617", '[candidates.administration]\nligand = "5 MBq"', "ligand.*amount"),
+    ("177Lu-PSMA-617", '[candidates.administration]\nligand = "0.1 nmol"',
+     "0.1 nmol of ligand cannot carry 7400 MBq of 177Lu, which are 10.2 nmol of nuclei"),
+    ("177Lu-PSMA-617", '[candidates.administration]\nsplit = 4\nsplit_interval = "6 wk"',
+     "4 parts .* next cycle begins"),
+    ("177Lu-PSMA-617", "[candidates.administration]\ntarget_by_cycle = [0.5, 0.5]", "the first is 1"),
 ])
 def test_what_cannot_be_given_is_refused(agent: str, how: str, words: str) -> None:
     with pytest.raises(BadInput, match=f"(?s){words}"):

@@ -114,7 +114,7 @@ def test_organ_doses_follow_the_patient(changes, organ: str, low: float, high: f
 
 
 def test_published_doses_are_scaled_as_distributions() -> None:
-    form = form_in_patient(PSMA, {"kidney": 1.5}, "177Lu")
+    form = form_in_patient(PSMA, {"kidney": 1.5}, "177Lu", {})
     before, after = (next(c.Gy_per_GBq for c in f.dose_coefficients if (c.organ, c.radionuclide) == ("kidney", "177Lu"))
                      for f in (PSMA, form))
     for u in (0.05, 0.5, 0.95):

@@ -299,6 +299,8 @@ def test_bad_heads(tmp_path: Path, head: str, message: str) -> None:
     ('radionuclide = "177Lu"', 'radionuclide = "177Lo"', "'177Lo' is not a radionuclide"),
     ('injected = "7.4 GBq"', "", "injected' is missing"),
     ('injected = "7.4 GBq"', 'injected = "0 GBq"', "must be above zero"),
+    ('injected = "7.4 GBq"', 'injected = "7.4 GBq"\nligand = "1 nmol"',
+     "1 nmol of ligand cannot carry 7400 MBq of 177Lu"),
     ('path = "{path}"', 'path = "none.csv"', "none.csv: no such table"),
     ('injected = "7.4 GBq"', 'injected = "7.4 GBq"\nunits = "MBq"', "'measured_activity.0.units' is not a field"),
 ])

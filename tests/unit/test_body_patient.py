@@ -48,7 +48,7 @@ def test_filtration_falls_with_age_and_rises_with_size() -> None:
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"weight_kg": 700.0}, "weight_kg must lie in 2 to 400"),
+    ({"weight_kg": 700.0}, "weight_kg must lie in 20 to 400"),
     ({"weight_kg": float("nan")}, "weight_kg"),
     ({"height_cm": 1.75}, "It is in cm: 175"),
     ({"haematocrit": 42.0}, "It is a fraction: 0.42"),
@@ -57,6 +57,7 @@ def test_filtration_falls_with_age_and_rises_with_size() -> None:
     ({"gfr_mL_per_min": -5.0}, "gfr_mL_per_min must lie in 2 to 250"),
     ({"age_years": 200.0}, "age_years"),
     ({"sex": "m"}, "'male' or 'female'"),
+    ({"age_years": 3.0}, "age_years must lie in 18 to 115; got 3. Organs, flows and filtration are those of adults"),
     ({"organ_volumes_mL": {"kidney": 0.0}}, "volume of 'kidney'"),
     ({"tumours": (Tumour("a", 1.0, 0.1, 0.1, 1.0), Tumour("a", 1.0, 0.1, 0.1, 1.0))}, "named twice"),
 ])
@@ -67,6 +68,7 @@ def test_values_outside_life(changes, message: str) -> None:
 
 @pytest.mark.parametrize(("who", "message"), [
     (Patient(organ_volumes_mL={"kidneys": 300.0}), r"no organ 'kidneys'.*'kidney'"),
+    (Patient(organ_volumes_mL={"kidney": 0.3}), r"0.3 mL for 'kidney', of which an adult has about \d+ mL.*unit"),
     (Patient(weight_kg=50.0, organ_volumes_mL={"liver": 40_000.0}), "add up to .* in a body of 50 kg.*liver 40000 mL"),
     (Patient(weight_kg=45.0, tumours=(Tumour("t", 30_000.0, 0.1, 0.1, 1.0),)), "tumours .30000 mL. add up"),
     (Patient(weight_kg=20.0, height_cm=110.0, haematocrit=0.6, gfr_mL_per_min=240.0), "exceeds the plasma flow"),

@@ -99,6 +99,14 @@ def test_bed_limit_is_reached_exactly() -> None:
     assert alone.organs[0].dose_Gy == pytest.approx(40.0) and alone.organs[0].quantity == "bed"
 
 
+def test_an_organ_s_own_half_life_replaces_that_of_the_limit() -> None:
+    own = coefficient("kidneys", "177Lu", 0.43).model_copy(update={"effective_half_life_h": fixed(10.0)})
+    got = tolerate(form([own]), [KIDNEY_BED], cycles=2)
+    assert organ_bed(got.activity_MBq * 0.43e-3, 2.5, 2.8, 10.0, 2) == pytest.approx(40.0, rel=1e-12)
+    bare = limit("kidneys", 40.0, "bed", alpha_beta_Gy=fixed(2.5), repair_half_time_h=fixed(2.8))
+    assert tolerate(form([own]), [bare], cycles=2).activity_MBq == got.activity_MBq
+
+
 def test_more_cycles_of_less_activity_allow_more_in_all_where_bed_limits() -> None:
     made = form([coefficient("kidneys", "177Lu", 0.43)])
     totals = [n * tolerate(made, [KIDNEY_BED], cycles=n).activity_MBq for n in (1, 2, 4, 8)]

@@ -15,6 +15,7 @@ __all__ = ["Anatomy", "anatomy", "body_surface_m2"]
 L_PER_H_FROM_ML_PER_MIN = 0.06
 LEAST_ADIPOSE = 0.04  # of body weight; below, muscle is what is missing
 LEAST_MUSCLE = 0.2  # of what size predicts
+MOST_CHANGED = 40.0  # a given organ over an adult's; polycystic kidneys grow 25-fold, a slip of unit is 1000
 LEAST_CENTRAL = 0.15  # of plasma: what large vessels hold at least
 
 
@@ -119,6 +120,12 @@ def _volumes(patient: Patient, physiology: Physiology, take: _Taker, surface_rat
     for organ in patient.organ_volumes_mL:
         if organ not in physiology.organs:
             raise BadInput(f"Patient: no organ '{organ}'.{near_miss(organ, physiology.organs)}")
+
+        reference: Value = getattr(physiology.organs[organ], f"{patient.sex}_mass_g")
+        given, usual = patient.organ_volumes_mL[organ], reference.central
+        if not usual / MOST_CHANGED < given < usual * MOST_CHANGED:
+            raise BadInput(f"Patient: {given:g} mL for '{organ}', of which an adult has about {usual:g} mL. Volumes "
+                           "are in mL; check the unit.")
 
     def size(organ: str, entry: OrganPhysiology) -> float:
         if organ in patient.organ_volumes_mL:

@@ -12,8 +12,8 @@ from nichedose.errors import BadInput
 __all__ = ["Patient", "Tumour"]
 
 RANGES = {
-    "weight_kg": (2.0, 400.0), "height_cm": (45.0, 250.0), "age_years": (0.0, 115.0), "gfr_mL_per_min": (2.0, 250.0),
-    "haematocrit": (0.1, 0.65),
+    "weight_kg": (20.0, 400.0), "height_cm": (100.0, 250.0), "age_years": (18.0, 115.0),
+    "gfr_mL_per_min": (2.0, 250.0), "haematocrit": (0.1, 0.65),
 }
 
 
@@ -72,7 +72,7 @@ class Patient:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and low <= value <= high):
                 raise BadInput(f"Patient: {name} must lie in {low:g} to {high:g}; got {value:g}."
-                               f"{_hint(name, value)}")
+                               f"{_hint(name, value, low)}")
         if self.sex not in ("male", "female"):
             raise BadInput(f"Patient: sex must be 'male' or 'female' (it sets organ sizes); got '{self.sex}'.")
         for organ, volume in self.organ_volumes_mL.items():
@@ -83,9 +83,11 @@ class Patient:
             raise BadInput(f"Patient: tumours named twice among {', '.join(names)}; give each its own name.")
 
 
-def _hint(name: str, value: float) -> str:
+def _hint(name: str, value: float, low: float) -> str:
     if name == "haematocrit" and 1.0 < value <= 65.0:
         return f" It is a fraction: {value / 100.0:g}, not {value:g} %."
     if name == "height_cm" and 0.45 <= value <= 2.5:
         return f" It is in cm: {value * 100.0:g}."
+    if name in ("weight_kg", "height_cm", "age_years") and 0.0 < value < low:
+        return " Organs, flows and filtration are those of adults."
     return ""

@@ -140,7 +140,7 @@ def _bounds(
     bounds, missing = [], []
     for limit in applicable:
         match = _comparable(by_organ.get(limit.organ, []), limit, emits_alpha=emits_alpha)
-        lacking = _lacking_for_bed(limit)
+        lacking = _lacking_for_bed(limit, match)
         if match is not None and lacking:
             missing.append(f"{limit.organ}: the BED limit has no {lacking}")
         elif match is not None:
@@ -166,10 +166,12 @@ def _bound(limit: OrganLimit, c: DoseCoefficient, form: LabelledForm, prior: Pri
         assert value is not None  # _lacking_for_bed has looked
         return draw(f"{key}.{name}", value)
 
+    half_life_h = (
+        take("effective_half_life_h", limit.effective_half_life_h) if c.effective_half_life_h is None else
+        draw(f"form.{form.name}.{c.radionuclide}.effective_half_life_h.{c.organ}", c.effective_half_life_h))
     return _Bound(
         limit, c, per_MBq, limit_Gy, prior_Gy,
-        g=organ_g(take("repair_half_time_h", limit.repair_half_time_h),
-                  take("effective_half_life_h", limit.effective_half_life_h)),
+        g=organ_g(take("repair_half_time_h", limit.repair_half_time_h), half_life_h),
         alpha_beta_Gy=take("alpha_beta_Gy", limit.alpha_beta_Gy),
     )
 
@@ -187,11 +189,11 @@ def _comparable(found: list[DoseCoefficient], limit: OrganLimit, *, emits_alpha:
     return next(iter([*exact, *found]), None)
 
 
-def _lacking_for_bed(limit: OrganLimit) -> str:
-    if limit.quantity != "bed":
+def _lacking_for_bed(limit: OrganLimit, c: DoseCoefficient | None) -> str:
+    if limit.quantity != "bed" or c is None:
         return ""
     parts = {"alpha/beta": limit.alpha_beta_Gy, "repair half-time": limit.repair_half_time_h,
-             "effective half-life": limit.effective_half_life_h}
+             "effective half-life": c.effective_half_life_h or limit.effective_half_life_h}
     return ", ".join(name for name, value in parts.items() if value is None)
 
 

@@ -83,6 +83,8 @@ class DoseCoefficient(_Entry):
     quantity: Literal["absorbed_dose", "weighted_rbe5"]
     Gy_per_GBq: Value
     derived_from: str | None = Field(default=None, description="the label it was scaled from; None when measured")
+    effective_half_life_h: Value | None = Field(
+        default=None, description="of this organ's dose rate, for BED; that of the limit when absent")
 
 
 class LabelledForm(_Entry):

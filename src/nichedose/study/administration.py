@@ -11,17 +11,19 @@ from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
 from nichedose.library.body_schema import CompetitorKinetics
 from nichedose.library.schema import LabelledForm
+from nichedose.nuclide import decay_per_h
 from nichedose.values import Draw
 
 __all__ = [
-    "USUAL", "check_administration", "competitor_of", "once", "regimen_of", "shifts_kinetics", "target_changes",
-    "target_decline",
+    "USUAL", "check_administration", "competitor_of", "once", "refuse_more_nuclei_than_ligand", "regimen_of",
+    "shifts_kinetics", "target_changes", "target_decline",
 ]
 
 USUAL = Administration()
 
 DECLINES = ("PSMA",)  # targets whose fall over cycles was measured
 DEFAULT_INFUSION_H = 0.25
+PER_NMOL, S_PER_H = 6.02214076e14, 3600.0
 AMINO_ACIDS_H = (-0.5, 4.0)  # from half an hour before, over four hours, as in the label of 177Lu-DOTATATE
 
 
@@ -107,8 +109,28 @@ def _entry(form: LabelledForm, given: Competitor) -> CompetitorKinetics:
                    f"{near_miss(given.name, known)} {listed}{own}")
 
 
-def check_administration(form: LabelledForm, how: Administration, name: str) -> None:
-    """Raise `BadInput` where ``how`` asks of the candidate ``name`` what no model of its form can follow."""
+def refuse_more_nuclei_than_ligand(radionuclide: str, activity_MBq: float, ligand_nmol: float, where: str) -> None:
+    """Raise `BadInput` where ``ligand_nmol`` has fewer molecules than ``activity_MBq`` has nuclei."""
+    nuclei_nmol = activity_MBq * 1e6 / (decay_per_h(radionuclide) / S_PER_H) / PER_NMOL
+    if ligand_nmol < nuclei_nmol:
+        raise BadInput(f"{where}: {ligand_nmol:g} nmol of ligand cannot carry {activity_MBq:g} MBq of {radionuclide}, "
+                       f"which are {nuclei_nmol:.3g} nmol of nuclei. 'ligand' counts labelled and unlabelled molecules "
+                       "together; check its unit and the activity.")
+
+
+def check_administration(
+    form: LabelledForm, how: Administration, name: str, *, radionuclide: str, activity_MBq: float, cycles: int,
+    interval_h: float,
+) -> None:
+    """Raise `BadInput` where ``how`` asks of the candidate ``name`` what cannot be given, or what no model of its form
+    can follow."""
+    if how.ligand is not None:
+        refuse_more_nuclei_than_ligand(radionuclide, activity_MBq, how.ligand, f"'administration' of {name}")
+    spans_h = (how.split - 1) * how.split_interval
+    if cycles > 1 and spans_h >= interval_h:
+        raise BadInput(f"'administration' of {name}: {how.split} parts {how.split_interval:g} h apart take {spans_h:g} "
+                       f"h, and the next cycle begins after {interval_h:g} h. Shorten 'split_interval', or give more "
+                       "cycles instead.")
     if not shifts_kinetics(how):
         return
     bodies = load_bodies()

@@ -31,7 +31,6 @@ from nichedose.study.patient_fit import PatientFit, fit_case
 from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.whole_body import (
     case_patient,
-    form_in_patient,
     has_body,
     organ_ratios,
     simulate_form,
@@ -97,8 +96,8 @@ def body_report(
                               candidate.form.injected_nmol.central, candidate.administration)
         mine = organ_rows(candidate, run, ratios, f"adult_{case.patient.sex or 'male'}")
         tolerance = max_tolerated_activity(
-            form_in_patient(candidate.form, ratios, candidate.radionuclide), candidate.radionuclide, library.limits,
-            candidate.cycles, setup.prior_doses, draw, emits_alpha=candidate.emits_alpha)
+            setup.form_in_patient(candidate), candidate.radionuclide, library.limits, candidate.cycles,
+            setup.prior_doses, draw, emits_alpha=candidate.emits_alpha)
         rows += mine
         curves += curve_rows(candidate, run)
         warned = off_tumour(candidate, case.patient, library.limits)
@@ -161,7 +160,7 @@ class _Fitted:
 
 
 def _fitted(fit: PatientFit, case: Case, setup: Setup, candidate: ResolvedCandidate) -> _Fitted:
-    own = fitted_candidate(fit, case, candidate)
+    own = fitted_candidate(fit, case, candidate, setup.library.limits)
     rows = [with_interval(r, own, candidate) for r in organ_rows(
         candidate, own.run, dict(own.ratios), f"adult_{case.patient.sex or 'male'}")]
     tolerance = max_tolerated_activity(

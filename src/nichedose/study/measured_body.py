@@ -32,7 +32,7 @@ def with_measured_body(setup: Setup, case_path: Path) -> Setup:
     falling = set()
     for candidate in setup.candidates:
         if has_body(candidate.form) and fit.tells_of(candidate.form):
-            forms[candidate.name] = fitted_candidate(fit, case, candidate).form
+            forms[candidate.name] = fitted_candidate(fit, case, candidate, setup.library.limits).form
             if not candidate.administration.target_by_cycle and target_decline(candidate.form, candidate.cycles):
                 falling.add(candidate.name)
     body = MeasuredBody(

@@ -14,8 +14,9 @@ from nichedose.decide import PriorDoses, Tolerance, max_tolerated_activity
 from nichedose.fields.grid import Array
 from nichedose.library.schema import DoseCoefficient, LabelledForm, OrganLimit
 from nichedose.nuclide import half_life_h
-from nichedose.study.administration import regimen_of, target_changes
+from nichedose.study.administration import once, regimen_of, target_changes
 from nichedose.study.organ_doses import organ_doses_of_draws
+from nichedose.study.organ_repair import half_lives_of_curves
 from nichedose.study.patient_fit import LESION, PatientFit
 from nichedose.study.setup import ResolvedCandidate
 from nichedose.study.whole_body import (
@@ -42,7 +43,8 @@ class FittedCandidate:
     """A candidate in the fitted body: the most probable run, time-integrated activities, and the form's organ doses.
 
     ``form`` holds, for organs in which the form itself was measured, their dose by the model as a distribution over the
-    posterior; for the others the published one times what the fitted model makes of it (``ratios``).
+    posterior; for the others the published one times what the fitted model makes of it (``ratios``). ``half_lives_h``
+    of organs with a BED limit.
     ``Gy_per_GBq`` (draws,) of the measured ones.
     """
 
@@ -50,11 +52,14 @@ class FittedCandidate:
     activity: Mapping[str, PredictedActivity]
     form: LabelledForm
     ratios: Mapping[str, float]
+    half_lives_h: Mapping[str, Value]
     Gy_per_GBq: Mapping[str, Array]
     quantity: Mapping[str, str]
 
 
-def fitted_candidate(fit: PatientFit, case: Case, candidate: ResolvedCandidate) -> FittedCandidate:
+def fitted_candidate(
+    fit: PatientFit, case: Case, candidate: ResolvedCandidate, limits: Sequence[OrganLimit]
+) -> FittedCandidate:
     """Carry ``candidate`` through the fitted body."""
     nmol, how = candidate.form.injected_nmol.central, candidate.administration
     regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=candidate.ligand_nmol,
@@ -70,7 +75,12 @@ def fitted_candidate(fit: PatientFit, case: Case, candidate: ResolvedCandidate) 
     quantity = {o: _quantity(o, candidate) for o in measured}
     doses = _doses_Gy(run, activity, candidate.radionuclide, f"adult_{case.patient.sex or 'male'}", quantity)
     per_GBq = {o: d / course_GBq for o, d in doses.items()}
-    return FittedCandidate(run, activity, _form(candidate, ratios, per_GBq, quantity), ratios, per_GBq, quantity)
+    one = _run(run.model, regimen_of(candidate.form, once(how), activity_MBq=1.0, ligand_nmol=candidate.ligand_nmol,
+                                     number=1, interval_h=1.0), candidate.radionuclide)
+    half_lives = half_lives_of_curves(
+        {o: (one.times_h, one.activity_MBq(o, candidate.radionuclide)) for o in ratios}, limits)
+    form = _form(candidate, ratios, half_lives, per_GBq, quantity)
+    return FittedCandidate(run, activity, form, ratios, half_lives, per_GBq, quantity)
 
 
 def _activity(fit: PatientFit, candidate: ResolvedCandidate, run: BodySolution) -> dict[str, PredictedActivity]:
@@ -93,7 +103,7 @@ def tolerated_interval_MBq(
     found = []
     for k in range(DRAWS):
         own = {o: np.asarray(d[k : k + 1]) for o, d in fitted.Gy_per_GBq.items()}
-        form = _form(candidate, fitted.ratios, own, fitted.quantity)
+        form = _form(candidate, fitted.ratios, fitted.half_lives_h, own, fitted.quantity)
         found.append(_tolerance(form, candidate, limits, prior, Draw(SEED, k)).activity_MBq)
     known = [a for a in found if a is not None]
     if len(known) < DRAWS:
@@ -148,16 +158,18 @@ def _doses_Gy(
 
 
 def _form(
-    candidate: ResolvedCandidate, ratios: Mapping[str, float], per_GBq: Mapping[str, Array], quantity: Mapping[str, str]
+    candidate: ResolvedCandidate, ratios: Mapping[str, float], half_lives_h: Mapping[str, Value],
+    per_GBq: Mapping[str, Array], quantity: Mapping[str, str],
 ) -> LabelledForm:
     """The form with doses of this patient."""
-    scaled = form_in_patient(candidate.form, ratios, candidate.radionuclide)
+    scaled = form_in_patient(candidate.form, ratios, candidate.radionuclide, half_lives_h)
     kept = tuple(c for c in scaled.dose_coefficients
                  if c.radionuclide != candidate.radionuclide or c.organ not in per_GBq)
     own = tuple(
         DoseCoefficient.model_validate({
             "organ": organ, "radionuclide": candidate.radionuclide, "quantity": quantity[organ],
-            "Gy_per_GBq": _distribution(draws), "derived_from": FITTED})
+            "Gy_per_GBq": _distribution(draws), "derived_from": FITTED,
+            "effective_half_life_h": half_lives_h.get(organ)})
         for organ, draws in per_GBq.items() if organ not in (LESION, ALL_LESIONS))
     return scaled.model_copy(update={"dose_coefficients": kept + own})
 

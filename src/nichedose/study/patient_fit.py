@@ -28,7 +28,7 @@ from nichedose.library import Library, find_agent
 from nichedose.library.bodies import load_bodies
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import canonical_name, half_life_h
-from nichedose.study.administration import USUAL, competitor_of, regimen_of
+from nichedose.study.administration import USUAL, competitor_of, refuse_more_nuclei_than_ligand, regimen_of
 from nichedose.study.whole_body import ALL_LESIONS, LESION, case_patient, ligand_of, with_lesion
 from nichedose.tissue.anchored import anchored_mean
 from nichedose.values import Draw
@@ -153,6 +153,9 @@ def _form(given: MeasuredActivityTable, library: Library) -> LabelledForm:
 
 
 def _regimen(form: LabelledForm, given: MeasuredActivityTable, tracer: str | None) -> Regimen:
+    if given.ligand is not None:
+        refuse_more_nuclei_than_ligand(
+            canonical_name(given.radionuclide), given.injected, given.ligand, f"'measured_activity' of {given.path}")
     acids = given.amino_acids
     if acids is None and tracer is not None:
         acids = False

@@ -15,6 +15,7 @@ from nichedose.library.partners import Partner, find_partner
 from nichedose.library.schema import Agent, LabelledForm, Radiobiology
 from nichedose.nuclide import canonical_name
 from nichedose.study.administration import USUAL, check_administration
+from nichedose.study.organ_repair import organ_half_lives
 from nichedose.study.whole_body import check_organs, form_in_patient, has_body, organ_ratios
 from nichedose.tissue import SpotModel
 from nichedose.values import Draw
@@ -141,13 +142,16 @@ class Setup:
             return self.measured.forms[candidate.name]
         by_weight = REFERENCE_WEIGHT_KG / self.case.patient.weight_kg
         organs = {c.organ for c in candidate.form.dose_coefficients}
-        ratios = dict.fromkeys(organs, by_weight)
+        ratios, half_lives = dict.fromkeys(organs, by_weight), {}
         if has_body(candidate.form):
             nmol = candidate.form.injected_nmol.central
             found = organ_ratios(
                 candidate.form, self.case.patient, candidate.radionuclide, nmol, candidate.administration)
             ratios |= {o: r for o, r in found.items() if o in organs}
-        return form_in_patient(candidate.form, ratios, candidate.radionuclide)
+            half_lives = organ_half_lives(
+                candidate.form, self.case.patient, candidate.radionuclide, self.library.limits,
+                candidate.administration)
+        return form_in_patient(candidate.form, ratios, candidate.radionuclide, half_lives)
 
     def forms(self) -> tuple[str, ...]:
         """Labelled forms of the evaluable candidates, in order of first appearance."""
@@ -188,16 +192,20 @@ def _resolve_candidate(candidate: Candidate, library: Library) -> ResolvedCandid
     agent = find_agent(library, candidate.agent)
     form = library.forms[agent.form]
     name = candidate.label or agent.name
-    check_administration(form, candidate.administration, name)
+    radionuclide = canonical_name(agent.radionuclide)
+    activity_MBq = candidate.activity or agent.activity_MBq.central
+    cycles, interval_h = candidate.cycles or agent.cycles, candidate.interval or agent.interval_h
+    check_administration(form, candidate.administration, name, radionuclide=radionuclide, activity_MBq=activity_MBq,
+                         cycles=cycles, interval_h=interval_h)
     return ResolvedCandidate(
         name=name,
         agent=agent,
         form=form,
-        radionuclide=canonical_name(agent.radionuclide),
-        activity_MBq=candidate.activity or agent.activity_MBq.central,
-        cycles=candidate.cycles or agent.cycles,
-        interval_h=candidate.interval or agent.interval_h,
-        emits_alpha=library.radionuclides[canonical_name(agent.radionuclide)].limits == "alpha",
+        radionuclide=radionuclide,
+        activity_MBq=activity_MBq,
+        cycles=cycles,
+        interval_h=interval_h,
+        emits_alpha=library.radionuclides[radionuclide].limits == "alpha",
         partners=tuple(resolve_partner(p, library) for p in candidate.partners),
         administration=candidate.administration,
     )

@@ -29,6 +29,7 @@ from nichedose.case import Patient as CasePatient
 from nichedose.dose import sphere_s_value
 from nichedose.dose.units import DECAYS_PER_MBQ_H
 from nichedose.errors import BadInput, near_miss
+from nichedose.fields.grid import Array
 from nichedose.library.bodies import BodyLibrary, load_bodies
 from nichedose.library.body_schema import BodyKinetics
 from nichedose.library.schema import DoseCoefficient, LabelledForm
@@ -175,12 +176,14 @@ def body_plasma(
 class OrganExposure:
     """One organ after one administration: decays per activity (h), its volume, and the share of them on target.
 
-    ``on_target`` counts what is bound or inside cells.
+    ``on_target`` counts what is bound or inside cells. ``activity`` over ``times_h`` per injected activity.
     """
 
     residence_h: float
     volume_L: float
     on_target: float
+    times_h: Array = dataclasses.field(compare=False, repr=False)
+    activity: Array = dataclasses.field(compare=False, repr=False)
 
 
 def organ_exposures(
@@ -225,18 +228,21 @@ def _exposures(
         mine = [i for i, state in enumerate(states) if (state.organ, state.species) == (organ, "ligand")]
         held = sum(float(decays[i]) for i in mine)
         on_target = sum(float(decays[i]) for i in mine if states[i].kind in ("bound", "internalised"))
-        found[organ] = OrganExposure(held, volume, on_target / held if held > 0.0 else 0.0)
+        found[organ] = OrganExposure(
+            held, volume, on_target / held if held > 0.0 else 0.0, run.times_h, run.activity_MBq(organ, radionuclide))
     return found
 
 
 def form_in_patient(
-    form: LabelledForm, ratios: Mapping[str, float], radionuclide: str
+    form: LabelledForm, ratios: Mapping[str, float], radionuclide: str, half_lives_h: Mapping[str, Value]
 ) -> LabelledForm:
-    """``form`` with its published organ doses of ``radionuclide`` times ``ratios``."""
+    """``form`` with its published organ doses of ``radionuclide`` times ``ratios``, and their half-lives for BED."""
     def scaled(c: DoseCoefficient) -> DoseCoefficient:
         if c.radionuclide != radionuclide or c.organ not in ratios:
             return c
-        return c.model_copy(update={"Gy_per_GBq": c.Gy_per_GBq.times(ratios[c.organ])})
+        return c.model_copy(update={
+            "Gy_per_GBq": c.Gy_per_GBq.times(ratios[c.organ]),
+            "effective_half_life_h": half_lives_h.get(c.organ, c.effective_half_life_h)})
 
     return form.model_copy(update={"dose_coefficients": tuple(scaled(c) for c in form.dose_coefficients)})
 
