@@ -14,6 +14,7 @@ from tissue_cases import ALIASES, CELL_TYPES, SIGNATURES, TARGETS, made_section
 
 from nichedose.errors import BadInput
 from nichedose.io import read_tissue
+from nichedose.library.markers import lineage_of_phenotype
 from nichedose.tissue import SpatialAssay, model_section
 from nichedose.tissue.reported import choose_composition, reported_composition
 
@@ -133,3 +134,14 @@ def test_a_type_that_only_sounds_alike_is_left_out() -> None:
         with_abundances({"tumour": np.ones(MADE.assay.n_spots), "Plasmacytoid_DC": np.ones(MADE.assay.n_spots)}),
         CELL_TYPES | {"b_cell": CELL_TYPES["t_cell"]})
     assert found is not None and found.types == ("tumour",) and "'Plasmacytoid_DC'" in flags[0].text
+
+
+@pytest.mark.parametrize(("name", "cell_type"), [
+    ("Tumor macrophages", "macrophage"), ("Tumor_CAF", "fibroblast"), ("tumour vessels", "endothelial"),
+    ("tumor CD8+ T cells", "t_cell"), ("intraepithelial T cells", "t_cell"), ("Tumor CD8+", "tumour"),
+    ("Bcell", "b_cell"),
+    ("Normal Epithelial", None), ("non-tumour epithelium", None), ("Peritumoral", None), ("MastCell", None),
+    ("Cancer Epithelial", "tumour"), ("Cancer Normal-like SC", "tumour"), ("normal fibroblast", "fibroblast"),
+])
+def test_a_tumour_s_neighbours_and_healthy_cells_are_no_tumour_cells(name: str, cell_type: str | None) -> None:
+    assert lineage_of_phenotype(name.replace("_", " ")) == cell_type

@@ -310,6 +310,10 @@ def test_named_cells_are_taken_at_their_name(section: SpatialAssay) -> None:
     ("Tumor CD45- CD30+", {"tumour"}), ("Tumor CD4+ CD8+", {"tumour"}), ("PD1+ T cells", {"t_cell"}),
     ("Regulatory T cells", {"t_cell", "treg"}), ("CD8 T cells", {"t_cell", "cd8_t"}), ("other", set()),
     ("Non-tumor", set()), ("M2 Macrophages", {"macrophage"}), ("ECAD+", {"tumour"}), ("", set()),
+    ("Tumor macrophages", {"macrophage"}), ("Tumor_CAF", {"fibroblast"}), ("myCAF", {"fibroblast"}),
+    ("T-cells", {"t_cell"}),
+    ("tumour endothelial", {"endothelial"}), ("stromal macrophage", {"macrophage"}), ("Normal epithelial", set()),
+    ("cancer_associated_fibroblasts", {"fibroblast"}), ("Tumor_infiltrating_lymphocytes", set()),
 ])
 def test_names_of_cells_as_files_have_them(name: str, populations: set[str]) -> None:
     words = {n: p.words for n, p in LIBRARY.populations.items()}

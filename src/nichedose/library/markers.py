@@ -46,7 +46,8 @@ def lineage_of_marker(symbol: str, markers_by_type: Mapping[str, tuple[str, ...]
 def lineage_of_phenotype(phenotype: str) -> str | None:
     """The cell type that the name of a phenotype speaks of, or None.
 
-    Of other cells in or beside a tumour (cancer-associated fibroblasts, non-malignant cells) the tumour is left out.
+    Of other cells in or beside a tumour (cancer-associated fibroblasts, tumour macrophages, normal epithelium) the
+    tumour is left out.
 
     >>> lineage_of_phenotype("CD8+ T cells"), lineage_of_phenotype("CK+"), lineage_of_phenotype("mast cell")
     ('t_cell', 'tumour', None)
@@ -57,17 +58,29 @@ def lineage_of_phenotype(phenotype: str) -> str | None:
     return next((cell_type for pattern, cell_type in _phenotype_patterns() if pattern.search(name)), None)
 
 
-_NOT_TUMOUR = re.compile(r"\bnon[- ]?(tumou?r|cancer|malignant|neoplastic)\w*|\b(tumou?r|cancer|carcinoma)[- ]+"
-                         r"(associated|infiltrating|adjacent)")
+_GAP = r"[-_. ]"
+_OTHER_CELL = (rf"(?:cd\d+[a-z]*\+?{_GAP}*)*(?:endothel|vessel|vascul|pericyte|(?:myo)?fibroblast|[a-z]{{0,2}}cafs?\b|"
+               rf"macrophage|monocyte|neutrophil|myeloid|mdsc|lymphocyte|stroma|(?:t|b|nk|plasma|mast|dendritic|immune|"
+               rf"lymphoid){_GAP}?cell)")
+_NOT_TUMOUR = re.compile(
+    rf"(?<![a-z])(non|peri|extra){_GAP}?(tumou?r|cancer|malignant|neoplastic|epithel)[a-z]*"
+    rf"|(?<![a-z])(tumou?r|cancer|carcinoma){_GAP}+(associated|infiltrating|adjacent)"
+    rf"|(?<![a-z])(tumou?r(al)?|cancer|carcinoma|(?:intra|sub)?{_GAP}?epithelial|stromal?){_GAP}+(?={_OTHER_CELL})")
+_HEALTHY = re.compile(r"(?<![a-z])(normal(?![-_ ]?like)|benign|healthy|"
+                      r"non[-_. ]?(tumou?r|cancer|malignant|neoplastic))")
+_TUMOUR_WORDS = re.compile(r"(tumou?r|cancer|epithel)[a-z]*")
 
 
 def beside_tumour(name: str) -> str:
     """A lower-case name without what places a cell in or beside a tumour, or says that it is none.
 
-    >>> beside_tumour("cancer-associated fibroblast"), beside_tumour("non-tumour epithelium")
-    ('fibroblast', 'epithelium')
+    >>> beside_tumour("cancer-associated fibroblast"), beside_tumour("tumor macrophages"), beside_tumour("tumor cd8+")
+    ('fibroblast', 'macrophages', 'tumor cd8+')
+    >>> beside_tumour("normal epithelial"), beside_tumour("non-tumour epithelium")
+    ('normal', '')
     """
-    return _NOT_TUMOUR.sub(" ", name).strip()
+    place = _NOT_TUMOUR.sub(" ", name)
+    return (_TUMOUR_WORDS.sub(" ", place) if _HEALTHY.search(name) else place).strip().lstrip("-_. ")
 
 
 @functools.cache
@@ -77,7 +90,7 @@ def _phenotype_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     found = []
     for word, cell_type in _tables()["phenotypes"].items():
         pattern = re.escape(word)
-        if re.match(r"[a-z][ -]", word):
+        if re.match(r"[a-z](?:[ -]|cell)", word):
             pattern = rf"(?<![a-z]){pattern}"
         if word[-1].isdigit():
             pattern = rf"(?<![a-z0-9]){pattern}(?![0-9])(?!\s?(?:-(?![a-z]|\s?[tb]\b)|-(?=cd)|neg|lo\b))"

@@ -134,8 +134,11 @@ def _matches(text: str, words: tuple[str, ...], tumour_words: tuple[str, ...] = 
     (True, False)
     >>> _matches("cancer-associated fibroblast", ("cancer",)), _matches("cancer-associated fibroblast", ("fibroblast",))
     (False, True)
+    >>> _matches("Tumor macrophages", ("tumor",)), _matches("T-cells", ("t cell",))
+    (False, True)
     """
-    low = re.sub(r"(cd\d+[a-z]*)-(?=cd)", r"\1- ", text.lower().replace("+", "+ "))
+    low = re.sub(r"(?<![a-z])([tb])[-._]cell", r"\1 cell", text.lower().replace("+", "+ "))
+    low = re.sub(r"(cd\d+[a-z]*)-(?=cd)", r"\1- ", low)
     if re.match(r"\s*non[- ]", low):
         return False
     tokens = re.split(r"[\s,;]+", beside_tumour(low))
