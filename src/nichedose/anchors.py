@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from nichedose.errors import BadInput, near_miss
 from nichedose.quantities import convert, known_dimension
 
-__all__ = ["Anchor", "AnchorKind", "CaseAnchor", "anchor_of"]
+__all__ = ["H_SCORE_MOST", "Anchor", "AnchorKind", "CaseAnchor", "anchor_of"]
 
 AnchorKind = Literal["density", "bmax_tissue", "bmax_protein", "bmax_membrane", "sites_per_cell", "h_score"]
 
@@ -37,7 +37,7 @@ _OF: dict[str, AnchorKind] = {
 }
 _PER_CELL = re.compile(r"(?:sites|receptors|1)?\s*(?:/|per )\s*cell", re.IGNORECASE)
 _H_SCORE = re.compile(r"h[- ]?score", re.IGNORECASE)
-_PER_MASS = re.compile(r"(?P<amount>\w+)/(?P<mass>[a-zµμ]+)(?:\s+(?P<of>[a-z ]+))?")
+_PER_MASS = re.compile(r"(?P<amount>\w+)/(?P<mass>[a-zµμ]+)(?:\s+(?P<of>[A-Za-z ]+))?")
 _NUMBER = re.compile(r"\s*(?:H[- ]?score\s+(?P<h>\S+)|(?P<number>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(?P<unit>.*?))\s*",
                      re.IGNORECASE)
 EXAMPLES = ('"60 nmol/L", "40 pmol/g tissue", "300 fmol/mg protein", "900 fmol/mg membrane protein", '
@@ -125,7 +125,7 @@ def _kind(unit: str, raw: str) -> tuple[AnchorKind, float]:
         return "sites_per_cell", 1.0
     mass = _PER_MASS.fullmatch(unit)
     if mass is not None and known_dimension(mass["amount"]) == "amount" and known_dimension(mass["mass"]) == "mass":
-        of = " ".join((mass["of"] or "").split())
+        of = " ".join((mass["of"] or "").lower().split())
         if of not in _OF:
             said = f"'{of}' is not known" if of else "of what is not said"
             raise BadInput(f"'{raw}' is an amount per mass, and {said}: write {unit.split()[0]} tissue (wet), "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def model() -> SpotModel:
     ("40 fmol/mg wet tissue", "bmax_tissue", 40.0), ("0.3 pmol/mg protein", "bmax_protein", 300.0),
     ("900 fmol/mg  membrane protein", "bmax_membrane", 900.0), ("1.2e5 sites/cell", "sites_per_cell", 1.2e5),
     ("1.2e5 receptors per cell", "sites_per_cell", 1.2e5), ("180 H-score", "h_score", 180.0),
-    ("H-score 180", "h_score", 180.0),
+    ("H-score 180", "h_score", 180.0), ("300 fmol/mg Protein", "bmax_protein", 300.0),
+    ("40 pmol/g Tissue", "bmax_tissue", 40.0),
 ])
 def test_units_tell_what_was_measured(text: str, kind: str, value: float) -> None:
     found = anchor_of(text)
@@ -134,6 +136,35 @@ def test_the_stated_error_of_the_mean_is_that_of_its_draws(text: str) -> None:
     logs = [math.log(anchored_mean(anchor, PSMA, LIBRARY.tissue, Draw(5, i))) for i in range(400)]
     spread = 0.5 * np.diff(np.quantile(logs, [0.1587, 0.8413]))[0] if "H-score" not in text else np.std(logs)
     assert spread == pytest.approx(anchor_log_sd(anchor, PSMA, LIBRARY.tissue), rel=0.16)
+
+
+def test_the_error_of_a_score_counts_by_how_steeply_sites_rise_with_it() -> None:
+    """600 draws, as above: at 200 a tenth more score is a quarter more sites."""
+    anchor = anchor_of({"value": "200 H-score", "relative_sd": 0.5})
+    logs = [math.log(anchored_mean(anchor, PSMA, LIBRARY.tissue, Draw(5, i))) for i in range(600)]
+    assert np.std(logs) == pytest.approx(anchor_log_sd(anchor, PSMA, LIBRARY.tissue), rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["TUM", "BOTH"])
+def test_the_stated_error_of_sites_per_cell_is_that_of_the_map_s_draws(model: SpotModel, name: str) -> None:
+    """The number of cells, the host's share and what others bear; 200 draws tell it to 5 %, and it is first order."""
+    def mean(i: int) -> tuple[float, float]:
+        tissue = build_tissue_map(model, LIBRARY.tissue, {name: TARGETS[name]}, anchors={name: "1e5 sites/cell"},
+                                  spacing_um=100.0, draw=Draw(2, i))
+        field = tissue.targets[name]
+        assert field.error is not None
+        return math.log(field.total_nmol_per_L[tissue.mask].mean()), math.log(field.error.section_mean)
+
+    drawn, stated = np.array([mean(i) for i in range(200)]).T
+    assert drawn.std() == pytest.approx(stated.mean(), rel=0.2)
+    assert stated.mean() > anchor_log_sd(anchor_of("1e5 sites/cell"), PSMA, LIBRARY.tissue)
+
+
+def test_cells_that_were_counted_err_by_the_thickness_of_the_section(model: SpotModel) -> None:
+    counted = replace(model, cells_per_mm2=3000.0, errors=None)
+    field = build_tissue_map(counted, LIBRARY.tissue, {"TUM": TARGETS["TUM"]}, anchors={"TUM": "1e5 sites/cell"},
+                             spacing_um=100.0).targets["TUM"]
+    assert field.error is not None and 1.05 < field.error.section_mean < 1.25  # 4 to 10 um, and nuclei of 7 to 10
 
 
 def test_a_measured_mean_narrows_the_map_s_intervals(model: SpotModel) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
-from nichedose.anchors import Anchor, anchor_of
+from nichedose.anchors import H_SCORE_MOST, Anchor, anchor_of
 from nichedose.errors import BadInput, near_miss
 from nichedose.library.schema import Target, TissueParameters
 from nichedose.values import Draw, Value
 
 __all__ = ["NO_ANCHORS", "HostCells", "anchor_log_sd", "anchored_mean", "anchors_of", "library_mean",
-           "relative_density"]
+           "log_sd", "quantiles", "relative_density"]
 
 CDF_1SD = 0.8413447460685429  # probability below one standard deviation of a normal law
 AVOGADRO_PER_NMOL = 6.02214076e14
@@ -74,7 +75,7 @@ def anchored_mean(
     if anchor.kind == "h_score":
         step, share = number("h_score_grade_factor"), number("h_score_all_or_none")
         reference = relative_density(number("h_score_of_library_density"), step, share)
-        return library_mean(target, draw) * relative_density(min(value, 300.0), step, share) / reference
+        return library_mean(target, draw) * relative_density(min(value, H_SCORE_MOST), step, share) / reference
     per_kg = value if anchor.kind == "bmax_tissue" else value * number(_PROTEIN[anchor.kind])
     return per_kg * number("tissue_density_kg_per_L")
 
@@ -106,19 +107,26 @@ def _measured(anchor: Anchor, target: str, draw: Draw) -> float:
     return draw(f"anchor.{target}.relative", spread)
 
 
-def anchor_log_sd(anchor: Anchor | None, target: Target, parameters: TissueParameters) -> float:
-    """Standard deviation of the logarithm of the section mean: of the measurement and of what turns it into sites."""
+def anchor_log_sd(
+    anchor: Anchor | None, target: Target, parameters: TissueParameters, cells_log_sd: float | None = None
+) -> float:
+    """Standard deviation of the logarithm of the section mean: of the measurement and of what turns it into sites.
+
+    ``cells_log_sd``: of what turns sites per cell into sites; without it, of all cells of the library's density.
+    """
     library = log_sd(target.mean_density_nmol_per_L)
     if anchor is None:
         return library
-    own = math.log1p(anchor.relative_sd**2)
     if anchor.kind == "h_score":
-        return math.sqrt(own + library**2 + _h_score_log_variance(anchor.value, parameters))
-    values = {"density": (), "sites_per_cell": (parameters.cell_density_per_mm3,)}.get(
-        anchor.kind, (parameters.tissue_density_kg_per_L,))
-    if anchor.kind in _PROTEIN:
-        values = (*values, getattr(parameters, _PROTEIN[anchor.kind]))
-    return math.sqrt(own + sum(log_sd(v) ** 2 for v in values))
+        return math.hypot(library, math.sqrt(_h_score_log_variance(anchor, parameters)))
+    own = math.log1p(anchor.relative_sd**2)
+    if anchor.kind == "density":
+        return math.sqrt(own)
+    if anchor.kind == "sites_per_cell":
+        cells = log_sd(parameters.cell_density_per_mm3) if cells_log_sd is None else cells_log_sd
+        return math.hypot(math.sqrt(own), cells)
+    protein = log_sd(getattr(parameters, _PROTEIN[anchor.kind])) if anchor.kind in _PROTEIN else 0.0
+    return math.hypot(math.sqrt(own), log_sd(parameters.tissue_density_kg_per_L), protein)
 
 
 def log_sd(value: Value) -> float:
@@ -126,9 +134,18 @@ def log_sd(value: Value) -> float:
     return 0.5 * math.log(value.quantile(CDF_1SD) / value.quantile(1.0 - CDF_1SD))
 
 
-def _h_score_log_variance(h_score: float, p: TissueParameters) -> float:
-    logs = [math.log(relative_density(h_score, g, a) / relative_density(r, g, a))
-            for g, a, r in ((p.h_score_grade_factor.quantile(u), p.h_score_all_or_none.quantile(v),
-                             p.h_score_of_library_density.quantile(w))
-                            for u in QUANTILES for v in QUANTILES for w in QUANTILES)]
+def quantiles(value: Value) -> list[float]:
+    """Nine values of equal weight."""
+    return [value.quantile(float(u)) for u in QUANTILES]
+
+
+def _h_score_log_variance(anchor: Anchor, p: TissueParameters) -> float:
+    """Of the ratio to the library's density. The measurement's error counts by how steeply sites rise with the score,
+    up to 300."""
+    log_sd_measured = math.sqrt(math.log1p(anchor.relative_sd**2))
+    normal = ndtri(QUANTILES) / np.std(ndtri(QUANTILES)) if log_sd_measured else np.zeros(1)
+    scores = np.minimum(anchor.value * np.exp(log_sd_measured * normal - 0.5 * log_sd_measured**2), H_SCORE_MOST)
+    logs = [math.log(relative_density(float(h), g, a) / relative_density(r, g, a))
+            for h in scores for g in quantiles(p.h_score_grade_factor) for a in quantiles(p.h_score_all_or_none)
+            for r in quantiles(p.h_score_of_library_density)]
     return float(np.var(logs))

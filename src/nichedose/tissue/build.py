@@ -10,6 +10,7 @@ from nichedose.anchors import Anchor
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.library.schema import Target, TissueParameters
 from nichedose.tissue.anchored import NO_ANCHORS, anchors_of
+from nichedose.tissue.cell_errors import cell_errors
 from nichedose.tissue.cell_fields import cell_fields, relative_fields
 from nichedose.tissue.conductivity import hydraulic_conductivity
 from nichedose.tissue.counted import packing_flags
@@ -52,10 +53,12 @@ def build_tissue_map(
     measured = anchors_of(anchors, targets)
     grid = section_grid(model, spacing_um)
     mask = tissue_mask(model, grid)
+    per_cell = any(a.kind == "sites_per_cell" for a in measured.values())
+    errors = cell_errors(model, parameters) if per_cell else None
     model = draw_spots(model, parameters, draw)
     cells = cell_fields(model, grid, mask, parameters, draw)
     vessels = _vessels(model, grid, mask, parameters, draw)
-    fields, unknown, flags = target_fields(model, targets, grid, mask, measured, parameters, draw)
+    fields, unknown, flags = target_fields(model, targets, grid, mask, measured, parameters, draw, errors)
     without = {**model.unknown_targets, **unknown}
     flags += [Flag("caution", n, f"The anchor of {n} is not used, because there is no map that it could scale: "
                                  f"{without[n]}.") for n in measured if n in without]

@@ -16,7 +16,7 @@ from nichedose.tissue.random_field import gaussian_field
 from nichedose.tissue.spots import SpotModel, TypeErrors
 from nichedose.values import Draw
 
-__all__ = ["counting_factor", "draw_spots"]
+__all__ = ["LEAST_LEFT", "PRIOR_GEOMETRIC_SD", "counting_factor", "draw_spots"]
 
 SMOOTH_SHARE = 0.5  # assumed: half of the variance of the content's error is shared by neighbours, half is not
 CONTENT_PITCHES = 2.0  # assumed: how far it is shared

@@ -12,7 +12,8 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.library.library import TISSUE_HOSTS
 from nichedose.library.schema import Target, TissueParameters
-from nichedose.tissue.anchored import HostCells, anchor_log_sd, anchored_mean, library_mean
+from nichedose.tissue.anchored import HostCells, anchor_log_sd, anchored_mean, library_mean, log_sd
+from nichedose.tissue.cell_errors import CellErrors
 from nichedose.tissue.cell_fields import cell_fields
 from nichedose.tissue.drawn import counting_factor
 from nichedose.tissue.lattice import interpolate_spots
@@ -34,10 +35,12 @@ def target_fields(
     anchors: Mapping[str, Anchor],
     parameters: TissueParameters,
     draw: Draw,
+    cell_errors: CellErrors | None = None,
 ) -> tuple[dict[str, TargetField], dict[str, str], list[Flag]]:
     """The targets of ``model`` that stand in ``targets``, on ``grid``; those unknown with the reason; and flags.
 
-    This is the part of `build_tissue_map` that needs neither vessels nor oxygen.
+    ``cell_errors``: how far the cells may be off, for the stated error of an anchor per cell. This is the
+    part of `build_tissue_map` that needs neither vessels nor oxygen.
     """
     fields: dict[str, TargetField] = {}
     unknown: dict[str, str] = {}
@@ -58,15 +61,16 @@ def target_fields(
             )
             flags.append(Flag("caution", name, text))
         shape = _host_fields(model, spots, target, hosts, grid, mask, draw)
+        sites = {h: float(f[mask].mean()) for h, f in zip(hosts, shape, strict=True)}
         anchor = anchors.get(name)
         if anchor is None:
             mean = _library_mean(target, spots, parameters, draw)
         else:
-            cells = _host_cells(anchor, target, hosts, shape, model, grid, mask, parameters, draw)
+            cells = _host_cells(anchor, target, sites, model, grid, mask, parameters, draw)
             mean = anchored_mean(anchor, target, parameters, draw, cells)
         fields[name] = TargetField(
             name=name,
-            error=_error_parts(target, spots, anchor, parameters, len(hosts), draw),
+            error=_error_parts(target, spots, anchor, parameters, sites, draw, cell_errors),
             by_host_nmol_per_L={h: mean * f for h, f in zip(hosts, shape, strict=True)},
             shape_known=spots.shape_known,
             scale="absolute" if anchor is not None and anchor.is_absolute else "relative",
@@ -78,34 +82,46 @@ def target_fields(
 
 
 def _host_cells(
-    anchor: Anchor, target: Target, hosts: tuple[str, ...], shape: list[Array], model: SpotModel, grid: Grid,
-    mask: BoolArray, parameters: TissueParameters, draw: Draw,
+    anchor: Anchor, target: Target, sites: Mapping[str, float], model: SpotModel, grid: Grid, mask: BoolArray,
+    parameters: TissueParameters, draw: Draw,
 ) -> HostCells | None:
     """The target's first host in this section, for an anchor per cell; raises `BadInput` where that has no cells."""
     if anchor.kind != "sites_per_cell":
         return None
     host = next(iter(target.host_density_ratio))
-    if host not in hosts or host in TISSUE_HOSTS:
+    if host not in sites or host in TISSUE_HOSTS:
         reason = "is no cell type" if host in TISSUE_HOSTS else f"could not be told apart in {model.sample}"
         raise BadInput(f"Anchor of {target.name}: sites per cell need the cells that bear it, and {host} {reason}; "
                        "give a density or a Bmax.")
     cells = cell_fields(model, grid, mask, parameters, draw)[host]
-    return HostCells(float(cells[mask].mean()), float(shape[hosts.index(host)][mask].mean()))
+    return HostCells(float(cells[mask].mean()), sites[host])
 
 
 def _error_parts(
-    target: Target, spots: SpotTarget, anchor: Anchor | None, parameters: TissueParameters, n_hosts: int, draw: Draw
+    target: Target, spots: SpotTarget, anchor: Anchor | None, parameters: TissueParameters,
+    sites: Mapping[str, float], draw: Draw, cell_errors: CellErrors | None,
 ) -> TargetError:
     """The parts of the error, as geometric standard deviations: of the library's spread, or of this draw's values."""
     key = f"target.{target.name}"
-    section = math.exp(anchor_log_sd(anchor, target, parameters))
     protein = draw(f"{key}.gene_to_protein_geometric_sd", target.gene_to_protein_geometric_sd)
+    cells = None
+    if anchor is not None and anchor.kind == "sites_per_cell" and cell_errors is not None:
+        cells = _sites_log_sd(target, sites, protein, cell_errors)
+    section = math.exp(anchor_log_sd(anchor, target, parameters, cells))
     local = draw(f"{key}.local_error_geometric_sd", target.local_error_geometric_sd)
     length = draw(f"{key}.local_error_length_um", target.local_error_length_um)
     if spots.relative is None:
         local = math.exp(math.hypot(math.log(local), math.log(protein)))
     counting = 0.0 if spots.relative_sd is None else float(np.median(spots.relative_sd))
-    return TargetError(section, protein if n_hosts > 1 else 1.0, local, length, counting)
+    return TargetError(section, protein if len(sites) > 1 else 1.0, local, length, counting)
+
+
+def _sites_log_sd(target: Target, sites: Mapping[str, float], protein: float, errors: CellErrors) -> float:
+    """Of the section's sites where those on a cell of the first host are known: its cells, and what others bear."""
+    host = next(iter(sites))
+    of_hosts = sum((share - (h == host)) ** 2 * (math.log(protein) ** 2 + log_sd(target.host_density_ratio[h]) ** 2)
+                   for h, share in sites.items())
+    return math.hypot(errors.log_sd(host, sites), math.sqrt(of_hosts))
 
 
 def _library_mean(target: Target, spots: SpotTarget, parameters: TissueParameters, draw: Draw) -> float:
