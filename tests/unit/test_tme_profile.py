@@ -345,3 +345,39 @@ def test_few_tiles_and_missing_lists_are_said(found: TMEProfile) -> None:
     assert {b.name: b.level for b in found.barriers}["Hypoxia"] == "unknown"
     assert "treg" in found.unknown
     assert found.targets["PSMA"].missing == ("FOLH1",)
+
+
+def test_spots_take_the_abundances_of_the_file(spots: SpatialAssay) -> None:
+    """Tumour cells as the file says, on the left, though markers are even; passed over when asked."""
+    left = (spots.xy_um[:, 0] < np.median(spots.xy_um[:, 0])).astype(float)
+    named = {"Cancer Epithelial": 4.0 * left, "CAFs": 4.0 * (1.0 - left), "T_CD8": np.ones(spots.n_spots)}
+    told = replace(spots, annotations={f"abundance:{n}": v for n, v in named.items()})
+    found = profile(told, LIBRARY, ProfileOptions(bootstraps=50))
+    assert found.how["cells"] == "abundances of cell types in the file"
+    assert np.array_equal(found.rows.amounts["tumour"] > 0.0, left > 0.0)
+    assert "no abundance of the file" in found.unknown["macrophage"]
+    assert any(f.about == "composition" and "'T_CD8'" in f.text for f in found.flags)
+    markers = profile(told, LIBRARY, ProfileOptions(bootstraps=50, composition="markers"))
+    assert "marker genes" in markers.how["cells"] and (markers.rows.amounts["tumour"] > 0.0).all()
+    with pytest.raises(BadInput, match="holds no abundances"):
+        profile(spots, LIBRARY, ProfileOptions(composition="reported"))
+    with pytest.raises(BadInput, match=r"composition = 'cell2location'.*auto, reported or markers"):
+        ProfileOptions(composition="cell2location")  # type: ignore[arg-type]
+
+
+def test_names_of_cells_are_refused_for_spots(spots: SpatialAssay) -> None:
+    with pytest.raises(BadInput, match=r"phenotype_key = 'truth'.*rows are spots"):
+        profile(spots, LIBRARY, ProfileOptions(phenotype_key="truth"))
+    unmarked = replace(spots, genes=tuple(f"{g}X" for g in spots.genes))
+    with pytest.raises(BadInput, match=r"tumour cells cannot be told apart.*Give abundances of cell types"):
+        profile(unmarked, LIBRARY)
+
+
+@pytest.fixture(scope="module")
+def spots() -> SpatialAssay:
+    rng = np.random.default_rng(4)
+    xy = 100.0 * np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=-1).reshape(-1, 2)
+    return SpatialAssay(
+        counts=sp.csr_matrix(rng.poisson(4.0, (144, len(GENES))).astype(float)), genes=GENES, xy_um=xy,
+        barcodes=tuple(f"s{i}" for i in range(144)), pitch_um=100.0, spot_diameter_um=55.0, lattice="square",
+        kind="made", sample="spots", scale_evidence="made up")

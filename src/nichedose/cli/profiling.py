@@ -42,6 +42,8 @@ def profile(
     nest_labels: Names = "",
     outside_labels: Names = "",
     phenotype_key: Annotated[str | None, typer.Option(help="Annotation that names each cell's type.")] = None,
+    composition: Annotated[str, typer.Option(
+        help="Cell types of spots: reported (abundances in the file), markers, or auto.")] = "auto",
     tile: Annotated[float | None, typer.Option(help="Side of the tiles that are resampled, um.")] = None,
     bootstraps: Annotated[int, typer.Option(help="Resampled sections.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.")] = 0,
@@ -67,7 +69,7 @@ def profile(
     options = ProfileOptions(
         rows=rows, region_key=region_key, nest_labels=_names(nest_labels),  # type: ignore[arg-type]
         outside_labels=_names(outside_labels), phenotype_key=phenotype_key, tile_um=tile, bootstraps=bootstraps,
-        seed=seed,
+        seed=seed, composition=composition,  # type: ignore[arg-type]
     )
     reading: dict[str, Any] = {"sample": sample, "sample_key": sample_key, "coordinate_unit": coordinate_unit,
                "um_per_unit": um_per_unit, "layer": layer}

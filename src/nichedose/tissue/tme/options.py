@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from nichedose.errors import BadInput
+from nichedose.tissue.reported import CompositionFrom
 
 __all__ = ["ProfileOptions"]
 
@@ -20,7 +21,9 @@ class ProfileOptions:
     ``rows``: what a row of the assay is. ``region_key`` names the annotation that tells nests from stroma, with the
     labels in ``nest_labels`` (what is not named there is stroma, but for ``outside_labels``); without it nests are
     where more than ``nest_share`` of the cells within ``nest_sigma_um`` are tumour cells. ``phenotype_key`` names the
-    annotation that holds each cell's type. ``margins_um`` are the widths of the bands on both sides of the border.
+    annotation that holds each cell's type, where rows are cells; ``composition`` says where shares of spots come from:
+    abundances in the file (``reported``), marker genes (``markers``), or the former where there are any. ``margins_um`` are the
+    widths of the bands on both sides of the border.
     """
 
     rows: Literal["auto", "cells", "spots"] = "auto"
@@ -28,6 +31,7 @@ class ProfileOptions:
     nest_labels: tuple[str, ...] = ()
     outside_labels: tuple[str, ...] = ()
     phenotype_key: str | None = None
+    composition: CompositionFrom = "auto"
     margins_um: tuple[float, ...] = (50.0, 100.0, 500.0)
     voxel_um: float | None = None
     reach_um: float | None = None
@@ -42,6 +46,8 @@ class ProfileOptions:
     def __post_init__(self) -> None:
         if self.rows not in ("auto", "cells", "spots"):
             raise BadInput(f"rows = '{self.rows}' is not known; it is auto, cells or spots.")
+        if self.composition not in get_args(CompositionFrom):
+            raise BadInput(f"composition = '{self.composition}' is not known; it is auto, reported or markers.")
         for name in _LENGTHS:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0.0):

@@ -13,6 +13,7 @@ from nichedose.library import Library
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.content import content_of
 from nichedose.tissue.genes import GeneTable, gene_table
+from nichedose.tissue.reported import choose_composition
 from nichedose.tissue.scores import SignatureScore, score_signatures
 from nichedose.tissue.shrink import neighbour_graph
 from nichedose.tissue.tme.barriers import barriers
@@ -59,6 +60,7 @@ def profile(assay: SpatialAssay, library: Library, options: ProfileOptions | Non
     """
     options = options or ProfileOptions()
     _must_be_counts(assay)
+    assay = choose_composition(assay, options.composition)
     table, depth = _table(assay, library)
     graph = neighbour_graph(assay.xy_um, assay.pitch_um)
     rows = populate(assay, library.cell_types, library.populations, table, depth, graph, options)

@@ -18,6 +18,7 @@ from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import marker_score, regress_composition
 from nichedose.tissue.genes import GeneTable
 from nichedose.tissue.proteins import read_proteins
+from nichedose.tissue.reported import reported_composition
 from nichedose.tissue.shrink import shrink_counts
 from nichedose.tissue.tme.cell_calls import OTHER, call_cells
 from nichedose.tissue.tme.options import ProfileOptions
@@ -76,6 +77,11 @@ def populate(
 ) -> RowPopulations:
     """Cells of every population in each row of ``assay``; raises `BadInput` when no tumour cell can be told."""
     if row_kind(assay, options) == "spots":
+        if options.phenotype_key is not None:
+            raise BadInput(
+                f"{assay.sample}: phenotype_key = '{options.phenotype_key}' names the type of each cell, but rows are "
+                "spots, which hold several. Leave it out; regions go into region_key, abundances of cell types into "
+                "columns 'abundance:NAME' (docs/how-to/tissue_files.md).")
         found = _from_spots(assay, cell_types, populations, table, depth, graph)
     else:
         key = options.phenotype_key or (PHENOTYPE if PHENOTYPE in assay.annotations else None)
@@ -87,13 +93,10 @@ def populate(
             found = _from_proteins(assay, cell_types, populations)
     if "tumour" not in found.amounts or not found.amounts["tumour"].any():
         reason = found.unknown.get("tumour", "none was found")
-        raise BadInput(
-            f"{assay.sample}: tumour cells cannot be told apart ({reason}), so nests and stroma are unknown. Name the "
-            "annotation that holds each cell's type (phenotype_key), or the regions (region_key, nest_labels)."
-        ) if options.region_key is None else BadInput(
-            f"{assay.sample}: tumour cells cannot be told apart ({reason}). Name the annotation that holds each cell's "
-            "type (phenotype_key)."
-        )
+        ask = ("Name the annotation that holds each cell's type (phenotype_key)." if found.counted else
+               "Give abundances of cell types from a deconvolution (docs/how-to/tissue_files.md), tumour among them.")
+        raise BadInput(f"{assay.sample}: tumour cells cannot be told apart ({reason}), so nests and stroma are unknown. "
+                       f"{ask}")
     return found
 
 
@@ -240,13 +243,18 @@ def _from_spots(
 ) -> RowPopulations:
     content = np.clip(depth / depth.mean(), *CONTENT_LIMITS) ** 0.5
     content = content / content.mean()
-    scores = {n: marker_score(t.markers, table, depth, graph) for n, t in cell_types.items()}
-    known = {n: s.rate for n, s in scores.items() if s is not None}
-    unknown = {n: "no marker has counts" for n in cell_types if n not in known}
+    composition, type_flags = reported_composition(assay, cell_types)
+    how, missing = "abundances of cell types in the file", "no abundance of the file speaks of them"
+    if composition is None:
+        scores = {n: marker_score(t.markers, table, depth, graph) for n, t in cell_types.items()}
+        known = {n: s.rate for n, s in scores.items() if s is not None}
+        composition = regress_composition(known, assay.counts, depth) if known else None
+        how, missing = "shares of the spots' transcripts by marker genes", "no marker has counts"
+    types = () if composition is None else composition.types
+    unknown = {n: missing for n in cell_types if n not in types}
     amounts: dict[str, Array] = {}
-    if known:
-        composition = regress_composition(known, assay.counts, depth)
-        amounts = {t: composition.fractions[:, i] * content for i, t in enumerate(composition.types)}
+    if composition is not None:
+        amounts = {t: composition.fractions[:, i] * content for i, t in enumerate(types)}
     for name, population in populations.items():
         if population.cell_type is not None:
             continue
@@ -263,5 +271,5 @@ def _from_spots(
         "Spots hold several cells and are not counted: densities are relative to the section's mean of all cells (for "
         "populations without a cell type, to their own mean).",
     )
-    how = "shares of the spots' transcripts by marker genes"
-    return RowPopulations("spots", ordered, content, unknown, how, np.array([], dtype=object), (flag,))
+    return RowPopulations(
+        "spots", ordered, content, unknown, how, np.array([], dtype=object), (*type_flags, flag))
