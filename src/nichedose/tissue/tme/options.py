@@ -22,8 +22,8 @@ class ProfileOptions:
     labels in ``nest_labels`` (what is not named there is stroma, but for ``outside_labels``); without it nests are
     where more than ``nest_share`` of the cells within ``nest_sigma_um`` are tumour cells. ``phenotype_key`` names the
     annotation that holds each cell's type, where rows are cells; ``composition`` says where shares of spots come from:
-    abundances in the file (``reported``), marker genes (``markers``), or the former where there are any. ``margins_um`` are the
-    widths of the bands on both sides of the border.
+    abundances in the file (``reported``), marker genes (``markers``), or the former where there are any. ``margins_um``
+    are the widths of the bands on both sides of the border.
     """
 
     rows: Literal["auto", "cells", "spots"] = "auto"

@@ -95,8 +95,8 @@ def populate(
         reason = found.unknown.get("tumour", "none was found")
         ask = ("Name the annotation that holds each cell's type (phenotype_key)." if found.counted else
                "Give abundances of cell types from a deconvolution (docs/how-to/tissue_files.md), tumour among them.")
-        raise BadInput(f"{assay.sample}: tumour cells cannot be told apart ({reason}), so nests and stroma are unknown. "
-                       f"{ask}")
+        raise BadInput(f"{assay.sample}: tumour cells cannot be told apart ({reason}), so nests and stroma are "
+                       f"unknown. {ask}")
     return found
 
 
