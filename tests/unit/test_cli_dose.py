@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nichedose.cli import app
-from nichedose.dose import alpha_let_keV_per_um, cell_s_values, point_kernel, sphere_s_value, voxel_s_values
+from nichedose.dose import CHARGED, alpha_let_keV_per_um, cell_s_values, point_kernel, sphere_s_value, voxel_s_values
 from nichedose.errors import BadInput, OutOfValidity
 
 
@@ -93,6 +93,8 @@ def test_decay_data_are_named_and_chosen() -> None:
     (("svalue", "177Lu", "--cell", "7um", "--nucleus", "5um", "--density", "1.04 g/mL"), "goes with --sphere or"),
     (("svalue", "177Lu", "--sphere", "1mm", "--density", "1.04"), "--density: '1.04' has no unit"),
     (("svalue", "177Lu", "--sphere", "1mm", "--density", "1.04 mm"), "--density: "),
+    (("svalue", "177Lu", "--sphere", "1mm", "--shape", "5"), "--shape goes with --voxel"),
+    (("svalue", "177Lu", "--sphere", "1mm", "--quality", "beta,bta"), "Did you mean 'beta'"),
 ])
 def test_mistakes_are_named(arguments: tuple[str, ...], message: str) -> None:
     done = CliRunner().invoke(app, list(arguments))
@@ -113,3 +115,21 @@ def test_densities_that_do_not_hold(density: str, message: str) -> None:
     done = CliRunner().invoke(app, ["svalue", "177Lu", "--sphere", "1mm", "--density", density])
     assert isinstance(done.exception, OutOfValidity)
     assert message in str(done.exception)
+
+
+def test_several_qualities() -> None:
+    """Charged particles alone, as the refusal of photons in bone asks for."""
+    charged = "alpha, recoil,beta,conversion,auger"
+    rows = json.loads(run("svalue", "177Lu", "--sphere", "1mm", "--density", "1.9 g/mL", "--quality", charged,
+                          "--json"))["rows"]
+    assert [r["quality"] for r in rows] == ["beta", "conversion", "auger", "total"]
+    assert rows[-1]["dose_Gy"] == pytest.approx(
+        sphere_s_value("177Lu", 1000.0, quality=CHARGED, density_g_per_mL=1.9))
+
+
+def test_what_is_left_out_is_said() -> None:
+    """252Cf gives its fragments as much energy as its alphas; recoils have a quality and no dose at a distance."""
+    assert "Spontaneous fission, 6.33 MeV per decay, is left out." in run("svalue", "252Cf", "--sphere", "1mm")
+    assert "fission" not in run("svalue", "238U", "--sphere", "1mm")  # 1e-4 MeV
+    assert "Recoils stop" in run("kernel", "211At", "--radii", "1um", "--quality", "recoil")
+    assert "Recoils" not in run("kernel", "177Lu", "--radii", "1um")

@@ -123,6 +123,13 @@ MISTAKES: dict[str, tuple[Callable[[], object], str]] = {
     "pairs below zero": (lambda: _section(pairs=-1), "pairs = -1"),
     "negative section": (lambda: _section(tia_MBq_h_per_L=-EVEN), "negative"),
     "radius that is no number": (lambda: _cells([7.0, np.nan, 7.0]), "nan um"),
+    "spacing in columns": (lambda: convolve(CUBE, "177Lu", [[20.0]] * 3), "one number or three"),  # type: ignore[arg-type, list-item]
+    "a namespace by name": (lambda: convolve(CUBE, "177Lu", 20.0, xp="jax"), "give a namespace"),  # type: ignore[arg-type]
+    "more digits than a float": (lambda: point_kernel("177Lu", 10**400), "real numbers"),
+    "no part of a cell": (lambda: cell_cross_s_value("177Lu", 20.0, 7.0, 5.0, None), "target = 'None'"),  # type: ignore[arg-type]
+    "tolerance of nothing": (lambda: migrate(
+        20.0, CUBE > 0.0, "225Ac", {"bound": CUBE}, retention={"bound": 0.5}, mobility=Mobility(1.0, 1.0),
+        method="auto", misplaced_tolerance=np.nan), "0 or above"),
     "retention as text": (lambda: migrate(
         20.0, np.ones((2, 2, 2), bool), "225Ac", {"bound": CUBE}, retention={"bound": "half"},  # type: ignore[dict-item]
         mobility=Mobility(1.0, 1.0)), "between 0 and 1"),
@@ -143,7 +150,7 @@ def test_lengths_that_no_kernel_resolves_are_refused(um: float) -> None:
     asked: tuple[Callable[[], object], ...] = (
         lambda: sphere_s_value("177Lu", um), lambda: point_kernel("177Lu", [1.0, um]),
         lambda: voxel_s_values("177Lu", um * 1e-3, 3), lambda: cell_s_values("177Lu", 1.1 * um, um),
-        lambda: shell_s_value("177Lu", (0.0, um), (0.0, um)))
+        lambda: shell_s_value("177Lu", (0.0, um), (0.0, um)), lambda: convolve(CUBE, "177Lu", um))
     for call in asked:
         with pytest.raises(OutOfValidity, match="kernels are computed from"):
             call()

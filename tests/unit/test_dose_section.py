@@ -157,6 +157,19 @@ def test_halving_the_spacing(nuclide: str) -> None:
     assert b[hot].mean() == pytest.approx(a[hot].mean(), rel=0.02)
 
 
+@pytest.mark.parametrize(("nuclide", "spacing_um", "shape"), [
+    ("177Lu", 50.0, (1, 40)), ("177Lu", 50.0, (40, 1)), ("90Y", 100.0, (12, 60)), ("211At", 20.0, (2, 30))])
+def test_a_section_narrower_than_the_range(nuclide: str, spacing_um: float, shape: tuple[int, int]) -> None:
+    """Nothing wraps across the short side: the strip in a wide empty grid has the same dose (1e-9), and the same
+    fraction escapes."""
+    strip, wide = _smooth(shape), np.zeros((130, 130))
+    wide[:shape[0], :shape[1]] = strip
+    alone = _dose(strip, nuclide, spacing_um=spacing_um)
+    padded = _dose(wide, nuclide, mask=wide > 0.0, spacing_um=spacing_um)
+    np.testing.assert_allclose(_total(alone), _total(padded)[:shape[0], :shape[1]], rtol=1e-9)
+    assert alone.escaped_fraction == pytest.approx(padded.escaped_fraction, abs=1e-9)
+
+
 def test_section_is_thinner_than_slab() -> None:
     tia = np.ones((40, 40))
     doses = [_total(_dose(tia, geometry=SectionGeometry(z, t, "isolated", 2e4))).mean()  # type: ignore[arg-type]

@@ -192,6 +192,9 @@ def test_uniform_surroundings_are_the_lesion() -> None:
     assert dose.escaped_fraction == convolve(even, "177Lu", 60.0, quality="beta").escaped_fraction
     assert dose.entered_fraction == pytest.approx(
         float(dose.total_Gy.mean()) / (kernel.total_MeV * GY_PER_MEV_MBQ_H_PER_L) - 1.0 + dose.escaped_fraction)
+    assert dose.beyond_lesion_fraction == 0.0
+    assert convolve(np.ones((1, 1, 4)), "177Lu", 60.0, quality="beta", surroundings="uniform",
+                    lesion_diameter_um=100.0).beyond_lesion_fraction == 0.5
     spot = np.zeros((9, 13, 11))
     spot[4, 6, 5] = 1.0
     alone, within = convolve(spot, "177Lu", 60.0, quality="beta"), convolve(spot, "177Lu", 60.0, **options)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ from nichedose.nuclide.names import database_name
     ("177Lu", "177Lu"), ("Lu-177", "177Lu"), ("lu177", "177Lu"), ("Lu 177", "177Lu"), ("177-Lu", "177Lu"),
     ("Tc-99m", "99mTc"), ("99mTc", "99mTc"), ("tc99m", "99mTc"), ("99mo", "99Mo"), ("Lu-177m", "177mLu"),
     ("177mlu", "177mLu"), ("212pb", "212Pb"), ("i131", "131I"), ("nb-95m", "95mNb"), ("Sb-124n", "124nSb"),
+    ("99m-Tc", "99mTc"), ("124n Sb", "124nSb"),
     ("\u00b9\u2077\u2077Lu", "177Lu"), ("\u2079\u2079\u1d50Tc", "99mTc"),  # raised digits
 ])
 def test_names(written: str, name: str) -> None:

@@ -13,7 +13,8 @@ from nichedose.errors import BadInput
 __all__ = ["agents", "kernel", "svalue"]
 
 QualityOption = Annotated[
-    str | None, typer.Option(help="alpha, recoil, beta, conversion, auger or photon; all without it.")]
+    str | None, typer.Option(
+        help="alpha, recoil, beta, conversion, auger or photon, or several with commas; all without it.")]
 DecayDataOption = Annotated[
     str | None, typer.Option(help="Decay data: 'icrp107' (the default) or 'ensdf'.")]
 DaughtersOption = Annotated[
@@ -60,7 +61,7 @@ def svalue(
     nuclide: Annotated[str, typer.Argument(metavar="NUCLIDE", help="177Lu and Lu-177 are both understood.")],
     sphere: Annotated[str | None, typer.Option(help="Diameter of a sphere that holds the source: '100um'.")] = None,
     voxel: Annotated[str | None, typer.Option(help="Side of a voxel, '3mm', or of z, y, x: '4mm,3mm,3mm'.")] = None,
-    shape: Annotated[int, typer.Option(help="With --voxel: voxels along each side, odd.")] = 11,
+    shape: Annotated[int | None, typer.Option(help="With --voxel: voxels along each side, odd; 11 without it.")] = None,
     cell: Annotated[str | None, typer.Option(help="Radius of a cell, with --nucleus: '7um'.")] = None,
     nucleus: Annotated[str | None, typer.Option(help="Radius of its nucleus: '5um'.")] = None,
     density: Annotated[str | None, typer.Option(help="With --sphere or --voxel: '1.04 g/mL'; 1 without it.")] = None,
@@ -77,12 +78,14 @@ def svalue(
         raise BadInput(f"Give one of --sphere, --voxel and --cell; found {', '.join(asked) or 'none'}.")
     if (cell is None) != (nucleus is None):
         raise BadInput("--cell and --nucleus go together: give the radii of both.")
+    if shape is not None and voxel is None:
+        raise BadInput("--shape goes with --voxel: the number of voxels along each side.")
     if density is not None and cell is not None:
         raise BadInput("--density goes with --sphere or --voxel; cells are computed in water of 1 g/mL.")
     if sphere is not None:
         table = sphere_table(nuclide, sphere, quality, daughters, decay_data, density)
     elif voxel is not None:
-        table = voxel_table(nuclide, voxel, shape, quality, daughters, decay_data, density)
+        table = voxel_table(nuclide, voxel, 11 if shape is None else shape, quality, daughters, decay_data, density)
     else:
         assert cell is not None and nucleus is not None
         table = cell_table(nuclide, cell, nucleus, quality, daughters, decay_data)

@@ -170,7 +170,7 @@ def cross_s_Gy(
 def _check_parts(target: str, source: str) -> None:
     for name, part in (("target", target), ("source", source)):
         if part not in PARTS:
-            raise BadInput(f"{name} = '{part}'.{near_miss(part, PARTS)}")
+            raise BadInput(f"{name} = '{part}'.{near_miss(str(part), PARTS)}")
     if target == source == "surface":
         raise BadInput("Dose from surface to surface is not given: an infinitely thin target has no mass.")
 

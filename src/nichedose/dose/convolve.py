@@ -60,9 +60,10 @@ def inside_dose(plane: Plane, maps: Array, keys: tuple[KernelKey, ...], *, summe
 
     ``maps`` must be zero outside the mask; so is the result. ``summed`` adds the kernels first: (1, n_map, ny, nx).
     """
-    half = [min(_half_width(plane, keys), n - 1) for n in plane.shape]
+    reach = _half_width(plane, keys)
+    half = min(reach, plane.shape[0] - 1), min(reach, plane.shape[1] - 1)
     ny, nx = (fft.next_fast_len(n + h, real=True) for n, h in zip(plane.shape, half, strict=True))
-    spectra = _spectra(keys, plane, (ny, nx), max(half), False, summed)
+    spectra = _spectra(keys, plane, (ny, nx), half, False, summed)
     out = _multiply(maps, spectra, (ny, nx))[..., : plane.shape[0], : plane.shape[1]]
     return np.asarray(out * (plane.mask * GY_PER_MEV_MBQ_H_PER_L))
 
@@ -93,30 +94,32 @@ def _half_width(plane: Plane, keys: tuple[KernelKey, ...]) -> int:
 
 
 def _spectra(
-    keys: tuple[KernelKey, ...], plane: Plane, period: tuple[int, int], half_width: int, fill: bool, summed: bool
+    keys: tuple[KernelKey, ...], plane: Plane, period: tuple[int, int], half: tuple[int, int], fill: bool, summed: bool
 ) -> Array:
     z = plane.geometry.along_z, plane.geometry.thickness_um
-    stack = [_spectrum(key, plane.spacing_um, z, period, half_width, fill) for key in keys]
+    stack = [_spectrum(key, plane.spacing_um, z, period, half, fill) for key in keys]
     return np.sum(stack, axis=0)[None] if summed else np.stack(stack)
 
 
 def mirror_spectra(keys: tuple[KernelKey, ...], plane: Plane, period: tuple[int, int], summed: bool = False) -> Array:
     """Spectra for a section reflected at its edges for ever, on a torus of twice its size."""
-    return _spectra(keys, plane, period, _MIRROR_PERIODS * max(period), True, summed)
+    half = _MIRROR_PERIODS * max(period)
+    return _spectra(keys, plane, period, (half, half), True, summed)
 
 
 @lru_cache(maxsize=128)
 @one_blas_thread
 def _spectrum(
-    key: KernelKey, spacing_um: float, along_z: tuple[str, float], period: tuple[int, int], half_width: int, fill: bool
+    key: KernelKey, spacing_um: float, along_z: tuple[str, float], period: tuple[int, int], half: tuple[int, int],
+    fill: bool,
 ) -> Array:
-    """Spectrum of the kernel laid out on a torus of ``period`` voxels; real, since the kernel is even.
+    """Spectrum of the kernel out to ``half`` voxels along each axis on a torus of ``period``; real: the kernel is even.
 
-    With ``fill`` the energy beyond ``half_width`` is spread evenly, which is where it goes on a torus.
+    With ``fill`` the energy beyond is spread evenly, which is where it goes on a torus.
     """
     reach = int(np.ceil(key.kernel.reach_um / spacing_um)) + 1
-    quarter = voxel_kernel(key.kernel, *along_z, spacing_um, min(half_width, reach))
-    folds = [_fold(n, quarter.shape[0]) for n in period]
+    quarter = voxel_kernel(key.kernel, *along_z, spacing_um, min(max(half), reach))[: half[0] + 1, : half[1] + 1]
+    folds = [_fold(n, size) for n, size in zip(period, quarter.shape, strict=True)]
     torus = folds[0] @ quarter @ folds[1].T
     if fill:
         torus += (planar_energy_MeV(key.kernel, *along_z) - torus.sum()) / torus.size

@@ -31,5 +31,6 @@ def checked_density(
     if energy.get("photon", 0.0) > _FEW_PHOTONS * sum(energy.values()):
         raise OutOfValidity(
             f"density_g_per_mL = {density:g}: above {_BONE_G_PER_ML} g/mL tissue is bone, which absorbs photons below "
-            "0.15 MeV several times better than dense water. Ask for charged particles alone: quality=CHARGED.")
+            "0.15 MeV several times better than dense water. Ask for charged particles alone: quality=CHARGED, or "
+            "--quality alpha,recoil,beta,conversion,auger.")
     return density

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from nichedose.dose.numbers import check_kind, one_length, real_array
+from nichedose.dose.numbers import check_kind, one_length, one_number, real_array
 from nichedose.dose.yukawa import spread_yukawa
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields import Grid, voxel_mesh
@@ -129,6 +129,8 @@ def migrate(
     spacing = grid.spacing_um if isinstance(grid, Grid) else float(grid)
     members = [m.name for m in chain(name, longest_half_life_h, data)]
     _check(members[1:], mask, tia_by_state, retention, mobility, method)
+    if not one_number("misplaced_tolerance", misplaced_tolerance, "a share") >= 0.0:  # also refuses NaN
+        raise BadInput(f"misplaced_tolerance = {misplaced_tolerance}; it must be 0 or above.")
     parent = {state: np.where(mask, tia, 0.0) for state, tia in tia_by_state.items()}
     done: dict[str, Generation] = {}
     lives: dict[str, float] = {}

@@ -38,7 +38,7 @@ def real_array(name: str, values: ArrayLike, dtype: DTypeLike | None = np.float6
         with warnings.catch_warnings(), np.errstate(over="ignore"):  # too large for the type: infinite
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return np.ascontiguousarray(values, dtype=dtype) if np.ndim(values) else np.asarray(values, dtype=dtype)
-    except (TypeError, ValueError, np.exceptions.ComplexWarning) as error:
+    except (TypeError, ValueError, OverflowError, np.exceptions.ComplexWarning) as error:
         raise BadInput(f"{name} must hold real numbers: {error}.") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,18 @@ import numpy as np
 
 from nichedose.dose.cells import cell_s_values
 from nichedose.dose.density import checked_density
-from nichedose.dose.kernels import Daughters, emitted_qualities, energy_MeV_per_decay, point_kernel
+from nichedose.dose.kernels import Daughters, emitted_qualities, energy_MeV_per_decay, members, point_kernel
 from nichedose.dose.let import alpha_let_keV_per_um
 from nichedose.dose.result import Quality
 from nichedose.dose.spheres import sphere_s_value
 from nichedose.dose.voxels import voxel_s_values
 from nichedose.errors import BadInput, near_miss
-from nichedose.nuclide import SOURCES, Source, canonical_name, chosen_source
+from nichedose.nuclide import SOURCES, Source, canonical_name, chosen_source, emissions
 from nichedose.quantities import parse_quantity
 
 __all__ = ["DoseTable", "cell_table", "kernel_table", "sphere_table", "voxel_table"]
+
+_SOME_FISSION_MEV = 1e-3  # less is a rounding of an alpha's energy
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,10 @@ def kernel_table(nuclide: str, radii: str, quality: str | None, daughters: str, 
     if "alpha" in shown:
         columns["alpha_let_keV_per_um"] = alpha_let_keV_per_um(nuclide, radius, _daughters(daughters), source)
     rows = tuple(tuple(float(value) for value in row) for row in zip(*columns.values(), strict=True))
+    recoils = " Recoils stop within 0.1 um of the source and give nothing here." if "recoil" in names else ""
     return DoseTable(
         f"{canonical_name(nuclide, source)}: dose at a distance from a point source in water, Gy per decay",
-        _note(daughters, names, source), tuple(columns), rows)
+        _note(nuclide, daughters, names, source) + recoils, tuple(columns), rows)
 
 
 def sphere_table(
@@ -71,7 +75,7 @@ def sphere_table(
     return DoseTable(
         f"{canonical_name(nuclide, source)}: {_water(rho)} sphere of {size:g} um diameter with an even source, Gy per "
         "decay",
-        _note(daughters, names, source), ("quality", "dose_Gy"),
+        _note(nuclide, daughters, names, source), ("quality", "dose_Gy"),
         (*zip(names, doses, strict=True), ("total", sum(doses))))
 
 
@@ -95,7 +99,7 @@ def voxel_table(
     return DoseTable(
         f"{canonical_name(nuclide, source)}: dose to {_water(rho)} voxels of {text} mm from the central one, Gy per "
         "decay",
-        _note(daughters, names, source), ("z", "y", "x", "dose_Gy"), rows)
+        _note(nuclide, daughters, names, source), ("z", "y", "x", "dose_Gy"), rows)
 
 
 def cell_table(
@@ -107,7 +111,7 @@ def cell_table(
     values = cell_s_values(nuclide, *radii, _daughters(daughters), names, decay_data=source)
     return DoseTable(
         f"{canonical_name(nuclide, source)}: cell of {radii[0]:g} um radius, nucleus of {radii[1]:g} um, Gy per decay",
-        _note(daughters, names, source), ("target", "source", "dose_Gy"),
+        _note(nuclide, daughters, names, source), ("target", "source", "dose_Gy"),
         tuple((target, source, value) for (target, source), value in values.items()))
 
 
@@ -146,7 +150,8 @@ def _qualities(
     if data is not None and data not in SOURCES:
         raise BadInput(f"--decay-data = '{data}'; it must be 'icrp107' or 'ensdf'.{near_miss(data, SOURCES)}")
     source = chosen_source(data)
-    names = emitted_qualities(nuclide, _daughters(daughters), quality, decay_data=source)  # type: ignore[arg-type]
+    asked = None if quality is None else tuple(part.strip() for part in quality.split(","))
+    names = emitted_qualities(nuclide, _daughters(daughters), asked, decay_data=source)  # type: ignore[arg-type]
     energy = energy_MeV_per_decay(nuclide, _daughters(daughters), decay_data=source)
     if not any(energy[q] > 0.0 for q in names):
         emitted = ", ".join(q for q, value in energy.items() if value > 0.0)
@@ -155,10 +160,13 @@ def _qualities(
     return names, source
 
 
-def _note(daughters: str, qualities: Iterable[str], source: Source) -> str:
+def _note(nuclide: str, daughters: str, qualities: Iterable[str], source: Source) -> str:
     data = {"icrp107": "ICRP Publication 107", "ensdf": "ENSDF"}[source]
     who = "the nuclide alone" if daughters == "none" else "with all progeny in place, per decay of the parent"
-    return f"Included: {', '.join(qualities)}; {who}. Decay data: {data}. Physical dose, no weights."
+    fission = sum(m.decays_per_parent_decay * emissions(m.name, source).fission_MeV_per_decay
+                  for m in members(nuclide, _daughters(daughters), math.inf, source))
+    left_out = f" Spontaneous fission, {fission:.3g} MeV per decay, is left out." if fission > _SOME_FISSION_MEV else ""
+    return f"Included: {', '.join(qualities)}; {who}. Decay data: {data}. Physical dose, no weights.{left_out}"
 
 
 def _text(value: str | float) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from nichedose.dose.convolve import GY_PER_MEV_MBQ_H_PER_L, KernelKey, uniform_sphere_MeV
 from nichedose.dose.kernels import Daughters, QualityChoice, emitted_qualities, energy_MeV_per_decay
-from nichedose.dose.numbers import check_oblong, one_number, real_array, whole_number
+from nichedose.dose.numbers import check_lengths, check_oblong, one_number, real_array, whole_number
 from nichedose.dose.padded import convolve_padded, padded_periods
 from nichedose.dose.result import Quality
 from nichedose.dose.spectral import convolve_mirrored, convolve_with, reflected
@@ -22,6 +22,7 @@ from nichedose.dose.tail import coarse_tail
 from nichedose.dose.volume_memory import refuse_what_does_not_fit
 from nichedose.dose.volume_plan import Plan, Shape, coarse_error_MeV, energy_held_MeV, make_plan, shape_of, spectrum_of
 from nichedose.errors import BadInput, near_miss
+from nichedose.fields.grid import Array
 from nichedose.nuclide import Source, canonical_name
 
 __all__ = ["ConvolvedDose", "convolve"]
@@ -39,7 +40,8 @@ class ConvolvedDose:
     surroundings it is spread evenly, otherwise it counts as escaped. ``coarse_error``: of a tail that was convolved on
     a coarser grid, the sum of the kernel's absolute errors over its energy, from sampled pairs of voxels; times the
     dose in a uniform medium with the map's highest activity it bounds any voxel's error (0: nothing was coarsened).
-    ``entered_fraction``: what came in from around the map, over what it emitted.
+    ``entered_fraction``: what came in from around the map, over what it emitted. ``beyond_lesion_fraction``: of the
+    voxels, those with their middle outside the lesion's sphere (uniform surroundings), taken as on its surface.
     """
 
     by_quality: Mapping[Quality, Real]
@@ -47,6 +49,7 @@ class ConvolvedDose:
     kernel_truncated_fraction: float
     coarse_error: float
     entered_fraction: float = 0.0
+    beyond_lesion_fraction: float = 0.0
 
     @property
     def total_Gy(self) -> Real:
@@ -81,7 +84,8 @@ def convolve(
     halves memory and time; its error is 1e-7 of the *peak* dose: cold voxels beside alpha hot spots lose digits.
     ``xp``: a namespace with NumPy's functions, such as jax.numpy or cupy, that does the transforms on its device and in
     its precision, in one piece; dose comes back as NumPy arrays. What fits on the device is not known here.
-    Raises `BadInput` for unknown names, negative or non-finite values, wrong sizes, and grids too large for memory.
+    Raises `BadInput` for unknown names, negative or non-finite values, wrong sizes, and grids too large for memory;
+    `OutOfValidity` for voxels below 1 nm.
 
     >>> hot = np.zeros((7, 7, 7)); hot[3, 3, 3] = 1.0
     >>> round(convolve(hot, "211At", 20.0, quality="alpha").escaped_fraction, 6)
@@ -91,6 +95,8 @@ def convolve(
     shape, precision = _map_shape(tia_map), _precision(dtype)
     _check_surroundings(surroundings, lesion_diameter_um)
     tiles = _tiles(tile, surroundings, coarsen)
+    if xp is not None and not hasattr(xp, "fft"):
+        raise BadInput(f"xp = {xp!r}; give a namespace with NumPy's functions and its fft, such as jax.numpy or cupy.")
     if xp is not None and (tiles is not None or coarsen != 1):
         raise BadInput("xp goes without tile and with coarsen=1 only.")
     if not whole_number(workers, 1):
@@ -116,25 +122,32 @@ def convolve(
     if surroundings != "uniform":
         return result
     mean, entered, evenly = float(field.mean(dtype=np.float64)), 0.0, np.ones_like(field)
+    radius = 0.5 * float(lesion_diameter_um or 0.0)
     for plan in plans:
-        around = _from_around(plan, field.shape, float(lesion_diameter_um or 0.0), of(evenly, plan))
+        around = _from_around(plan, field.shape, radius, of(evenly, plan))
         around *= mean
         by_quality[plan.key.quality] += around
         entered += float(around.sum(dtype=np.float64))
     emitted = float(field.sum(dtype=np.float64)) * sum(plan.key.kernel.total_MeV for plan in plans)
-    return replace(result, entered_fraction=entered / (emitted * GY_PER_MEV_MBQ_H_PER_L) if emitted > 0.0 else 0.0)
+    return replace(
+        result, entered_fraction=entered / (emitted * GY_PER_MEV_MBQ_H_PER_L) if emitted > 0.0 else 0.0,
+        beyond_lesion_fraction=float(np.mean(_distance_um(field.shape, spacing) > radius)))
 
 
-def _from_around(plan: Plan, shape: tuple[int, ...], diameter_um: float, own: Real) -> Real:
+def _distance_um(shape: tuple[int, ...], spacing: tuple[float, float, float]) -> Array:
+    """Of each voxel from the map's middle."""
+    axes = [(np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(shape, spacing, strict=True)]
+    return np.asarray(np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2))
+
+
+def _from_around(plan: Plan, shape: tuple[int, ...], radius_um: float, own: Real) -> Real:
     """Dose from around the map when all of the lesion holds 1 MBq.h/L: its sphere less ``own``, the map's part of it.
 
     Voxels beyond the sphere are treated as on its surface; where the map pokes out there is nothing around it.
     """
-    axes = [(np.arange(n) - 0.5 * (n - 1)) * h for n, h in zip(shape, plan.spacing, strict=True)]
-    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
-    at = np.linspace(0.0, 0.5 * diameter_um, 257)
-    sphere = uniform_sphere_MeV(plan.key.kernel, 0.5 * diameter_um, at) * GY_PER_MEV_MBQ_H_PER_L
-    return np.asarray(np.maximum(np.interp(distance, at, sphere) - own, 0.0), dtype=own.dtype)
+    at = np.linspace(0.0, radius_um, 257)
+    sphere = uniform_sphere_MeV(plan.key.kernel, radius_um, at) * GY_PER_MEV_MBQ_H_PER_L
+    return np.asarray(np.maximum(np.interp(_distance_um(shape, plan.spacing), at, sphere) - own, 0.0), dtype=own.dtype)
 
 
 def _check_surroundings(surroundings: str, lesion_diameter_um: float | None) -> None:
@@ -201,9 +214,10 @@ def _result(field: Real, plans: list[Plan], by_quality: Mapping[Quality, Real]) 
 
 def _spacing(spacing_um: float | tuple[float, float, float]) -> tuple[float, float, float]:
     given = real_array("spacing_um", spacing_um) if spacing_um is not None else np.zeros(0)
-    values = np.broadcast_to(given, (3,)) if given.size in (1, 3) else np.zeros(3)
+    values = np.broadcast_to(given, (3,)) if given.shape in ((), (1,), (3,)) else np.zeros(3)
     if not bool(np.all(np.isfinite(values) & (values > 0.0))):
         raise BadInput(f"spacing_um = {spacing_um}; give one number or three (z, y, x), above 0 um.")
+    check_lengths("spacing_um", values)
     check_oblong("spacing_um", values)
     return float(values[0]), float(values[1]), float(values[2])
 

@@ -29,9 +29,10 @@ def convolve_course(
     """Dose as of `convolve`, and the course of its rate as a few pairs of map and curve.
 
     ``tia_map`` (nz, ny, nx), MBq.h/L, is convolved exactly; ``activity`` (nt, nz, ny, nx) at ``times_h`` (nt,) gives
-    the shape in time alone. ``options``: those of `convolve`. ``pairs`` fixes their number; None takes as many as bring
-    the bound on the Lea-Catcheside factor in the worst voxel (``g_error``) below 1e-3, at most six. Each pair is
-    convolved twice, what is above and what is below the mean course, and the bound once for each number tried.
+    the shape in time alone: between the times it is a spline, and what they do not resolve is in no error; a voxel
+    without any follows the mean course. ``options``: those of `convolve`. ``pairs`` fixes their number; None takes as
+    many as bring the bound on the Lea-Catcheside factor in the worst voxel (``g_error``) below 1e-3, at most six. Each
+    pair is convolved twice, what is above and what is below the mean course, and the bound once for each number tried.
     Raises `BadInput` as `convolve` does, for times that do not rise, for activities of another shape, negative or not
     finite, and for ``pairs`` that is no whole number.
 

@@ -56,8 +56,8 @@ def chain_activities(
 ) -> dict[str, NDArray[np.float64]]:
     """Activity of each member at ``times_h`` (n,) per initial activity of a pure parent (Bateman), arrays (n,).
 
-    Rounding is 1e-15 of the parent's activity. Raises `BadInput` for an unknown nuclide and for times that are not
-    a row of finite numbers, 0 or above.
+    Rounding is below 1e-13 of the parent's activity. Raises `BadInput` for an unknown nuclide and for times that are
+    not a row of finite numbers, 0 or above.
     """
     chosen = chosen_source(source)
     return _solved(canonical_name(name, chosen), _times(times_h), chosen)

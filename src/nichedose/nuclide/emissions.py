@@ -59,7 +59,8 @@ class Emissions:
 
     ``lines`` by quality (alpha, recoil, beta, conversion, auger, photon); for beta these are branches with their mean
     energies, and ``beta_spectrum`` holds the shape (None without betas). ``energy_MeV_per_decay`` sums the lines.
-    Spontaneous fission is left out; the spectrum of the few nuclides with much of it holds the fragments' betas too.
+    Spontaneous fission is left out, ``fission_MeV_per_decay`` for fragments, neutrons and delayed betas; the spectrum
+    of the few nuclides with much of it holds the fragments' betas too.
     """
 
     nuclide: str
@@ -67,6 +68,7 @@ class Emissions:
     lines: Mapping[str, Lines]
     beta_spectrum: BetaSpectrum | None
     source: Source = "icrp107"
+    fission_MeV_per_decay: float = 0.0
 
     @property
     def energy_MeV_per_decay(self) -> dict[str, float]:
@@ -135,7 +137,8 @@ def _from_icrp(name: str) -> Emissions:
     table = _fixed(np.asarray(lists["b-spectra"], dtype=float).reshape(-1, 2))
     spectrum = BetaSpectrum(table[:, 0], table[:, 1]) if len(table) else None
     half_life = float(raw["half_life"]) * _HOURS[raw["time_unit"]]
-    return Emissions(name, half_life, MappingProxyType(lines), spectrum)
+    fission = sum(_lines(lists[key]).energy_MeV_per_decay for key in ("fission", "neutron", "betaD"))
+    return Emissions(name, half_life, MappingProxyType(lines), spectrum, "icrp107", fission)
 
 
 def _lines(rows: list[list[float]]) -> Lines:

@@ -16,6 +16,7 @@ from nichedose.nuclide.sources import Source, chosen_source
 __all__ = ["canonical_name", "database_folder", "database_name", "known_nuclides"]
 
 _MASS_FIRST = re.compile(r"^(\d{1,3})[- ]?([a-z]{1,3})$")
+_ISOMER_FIRST = re.compile(r"^(\d{1,3})([mn])[- ]([a-z]{1,2})$")
 _SYMBOL_FIRST = re.compile(r"^([a-z]{1,2})[- ]?(\d{1,3})([mn]?)$")
 _CANONICAL = re.compile(r"(\d{1,3})([mn]?)([A-Z][a-z]?)")
 _DATABASE = re.compile(r"^([A-Z][a-z]?)-(\d+)([mn]?)$")
@@ -59,8 +60,8 @@ def database_name(name: str, source: Source | None = None) -> str:
 def canonical_name(name: str, source: Source | None = None) -> str:
     """The name used inside: mass, ``m`` or ``n`` for an isomer, symbol.
 
-    Accepts ``177Lu``, ``Lu-177``, ``lu177``, ``99mTc``, ``Tc-99m``, and raised digits. Raises `BadInput` for what is
-    not a radionuclide of the source (stable nuclides are not), with near misses.
+    Accepts ``177Lu``, ``Lu-177``, ``lu177``, ``99mTc``, ``99m-Tc``, ``Tc-99m``, and raised digits. Raises `BadInput`
+    for what is not a radionuclide of the source (stable nuclides are not), with near misses.
 
     >>> canonical_name("Lu-177"), canonical_name("tc99m")
     ('177Lu', '99mTc')
@@ -93,12 +94,16 @@ def _same_mass(name: str, known: dict[str, str]) -> str:
 def _readings(name: str) -> list[str]:
     text = unicodedata.normalize("NFKC", name).strip().lower()  # digits of a copied superscript
     mass_first, symbol_first = _MASS_FIRST.match(text), _SYMBOL_FIRST.match(text)
+    isomer_first = _ISOMER_FIRST.match(text)
     readings = []
     if mass_first is not None:
         mass, letters = mass_first.groups()
         readings.append(f"{mass}{letters.capitalize()}")
         if letters[0] in "mn" and len(letters) > 1:  # '99mtc' is an isomer, '99mo' is not: the data decide
             readings.append(f"{mass}{letters[0]}{letters[1:].capitalize()}")
+    if isomer_first is not None:
+        mass, isomer, symbol = isomer_first.groups()
+        readings.append(f"{mass}{isomer}{symbol.capitalize()}")
     if symbol_first is not None:
         symbol, mass, isomer = symbol_first.groups()
         readings.append(f"{mass}{isomer}{symbol.capitalize()}")
