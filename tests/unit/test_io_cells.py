@@ -354,6 +354,18 @@ def test_annotations_without_counts_are_refused_with_the_reason(tmp_path: Path) 
         read_tissue(save(frame, tmp_path / "labels.csv"))
 
 
+def test_a_gene_in_two_columns_of_text_is_summed(tmp_path: Path) -> None:
+    """pandas names the second column of a gene GENE.1, and R does so too."""
+    frame = plain_frame(CELLS)
+    genes = [c for c in frame if c.startswith("count:")]
+    frame.rename(columns={genes[1]: genes[0]}).to_csv(tmp_path / "t.csv", index=False)
+    assay = read_tissue(tmp_path / "t.csv")
+    name = genes[0].removeprefix("count:")
+    assert len(assay.genes) == len(genes) - 1
+    assert assay.counts[:, assay.genes.index(name)].sum() == frame[genes[:2]].to_numpy().sum()
+    assert any("stood in several columns" in f.text for f in assay.flags)
+
+
 def test_a_plain_table_of_spots_has_their_lattice(tmp_path: Path) -> None:
     x, y = (a.ravel() for a in np.meshgrid(np.arange(6), np.arange(6)))
     frame = pd.DataFrame({"spot_id": [f"s{i}" for i in range(36)], "x_um": 200.0 * x, "y_um": 200.0 * y,

@@ -109,6 +109,8 @@ def test_areas_in_the_wrong_unit_are_refused(tmp_path: Path) -> None:
     frame = plain_frame(CELLS)
     frame["area_um2"] *= 1e-6
     refused(save(frame, tmp_path / "t.csv"), r"median cell would have .* um2")
+    frame.loc[:1, "area_um2"] = -80.0
+    refused(save(frame, tmp_path / "n.csv"), "2 areas are negative")
 
 
 def test_options_that_contradict_the_file_are_refused(tmp_path: Path) -> None:

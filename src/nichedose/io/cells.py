@@ -172,6 +172,8 @@ def _areas(table: CellTable, factor: float, bin_um: float | None, where: str, fl
     if table.area is None:
         return None
     area = np.asarray(table.area, dtype=float) * factor
+    if bool((area < 0.0).any()):
+        raise BadInput(f"{where}: {int((area < 0.0).sum())} areas are negative. Mend them, or leave the column out.")
     area[~(area > 0.0)] = np.nan
     if not np.isfinite(area).any():
         return None

@@ -19,7 +19,7 @@ _BARCODE = re.compile(r"([ACGT]{12,}(-\d+)?(_\d+)?)|(X?-?\d+(\.\d+)?x-?\d+(\.\d+
 _CONTROL = re.compile(r"(NegControl|NegPrb|Negative|BLANK|Blank|SystemControl|FalseCode|DEPRECATED_|DeprecatedCodeword"
                       r"|Unassigned|Intergenic_|GenomicControl|antisense_)\S*"
                       r"|ERCC-\d{5}")
-_UNIQUE_SUFFIX = re.compile(r"(.+)-(\d+)")
+_UNIQUE_SUFFIX = re.compile(r"(.+)[-.](\d+)")
 _MOUSE = re.compile(r"[A-Z][a-z]+[a-z0-9]*")
 # IGHV3-30-2 and the like are genes of their own beside IGHV3-30
 _NUMBERED_FAMILY = re.compile(r"(IG[HKL]|TR[ABGD])[VDJ]")
@@ -85,7 +85,7 @@ def _current_symbols(symbols: list[str], aliases: Mapping[str, str], flags: list
 
 
 def _undo_unique_suffix(symbols: list[str]) -> list[str]:
-    """'TBCE-1' beside 'TBCE' was made by a reader that wanted unique names; it is TBCE again."""
+    """'TBCE-1' or 'TBCE.1' beside 'TBCE' was made by a reader that wanted unique names; it is TBCE again."""
     present = set(symbols)
     out = []
     for symbol in symbols:
