@@ -73,7 +73,11 @@ def test_net_kill_is_below_the_gross_and_approaches_it() -> None:
     slow, fast = (net_kill(one, "A", 4000.0, 1, t) for t in (1e9, 500.0))
     assert fast < slow < gross
     assert slow == pytest.approx(gross, rel=0.02)
-    assert net_kill(one, "A", 4000.0, 3, None) == pytest.approx(3.0 * gross, rel=0.2)
+    three = net_kill(one, "A", 4000.0, 3, None)
+    assert three < 3.0 * gross  # the cells that get least are the same ones each time
+    assert three == pytest.approx(3.0 * gross, rel=0.2)
+    assert net_kill(one, "A", 4000.0, 3, 1e9) < three
+    assert net_kill(one, "A", 4000.0, 3, 1e9) == pytest.approx(three, rel=1e-3)
     assert np.isfinite(fast)
 
 
@@ -158,6 +162,13 @@ def test_the_chain_agrees_with_the_full_history_of_dose_rate(world: tuple[World,
     for design, kill_ in full.items():
         here = dataclasses.replace(PLACE, half_life_h=half_life_h(design.clock))
         assert design_value(design_chain(*world), here) == pytest.approx(kill_, rel=2e-3)
+
+
+def test_growth_without_end_of_time_takes_nothing(world: tuple[World, ResolvedCandidate, float]) -> None:
+    """Six cycles with a doubling time of 10^9 h are those without growth, and a shorter time only takes away."""
+    none, slow, fast = (design_value(design_chain(*world, t), PLACE) for t in (None, 1e9, 3600.0))
+    assert fast < slow < none
+    assert slow == pytest.approx(none, rel=1e-3)
 
 
 def test_the_optimum_is_above_every_design_tried(found: Findings) -> None:

@@ -201,25 +201,26 @@ def search_ranges(space: DesignSpace) -> dict[str, tuple[float, float]]:
 def net_kill(
     lesion: LesionResponse, agent: str, activity_MBq: float, cycles: int, doubling_time_h: float | None
 ) -> float:
-    """Log kill of ``cycles`` administrations far apart, each net of growth up to the best time to stop counting.
+    """Log kill of ``cycles`` administrations far apart, net of growth in each up to the best time to stop counting.
 
     The dose given until then counts as an administration of that share of the activity.
     """
     def kill(share: float) -> float:
-        return course_effect(lesion, [Administration(agent, activity_MBq * share)]).log_kill
+        return course_effect(
+            lesion, [Administration(agent, activity_MBq * share, 1e6 * i) for i in range(cycles)]).log_kill
 
     if doubling_time_h is None:
-        return cycles * kill(1.0) if cycles == 1 else course_effect(
-            lesion, [Administration(agent, activity_MBq, 1e6 * i) for i in range(cycles)]).log_kill
+        return kill(1.0)
     one = lesion[agent]
     given = np.concatenate([[0.0], np.cumsum(
         0.5 * (one.rate_per_h[1:] + one.rate_per_h[:-1]) * np.diff(one.times_h))])
     shares = given / given[-1]
 
     def loss(share: float) -> float:
-        return float(np.interp(share, shares, one.times_h)) / doubling_time_h * math.log10(2.0) - kill(share)
+        waited_h = cycles * float(np.interp(share, shares, one.times_h))
+        return waited_h / doubling_time_h * math.log10(2.0) - kill(share)
 
-    return -cycles * float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-4}).fun)
+    return -float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-4}).fun)
 
 
 def _designed(
@@ -300,8 +301,9 @@ def _findings(
             "longer still.",
             *HELD[held],
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
-            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, up to the time at which the "
-            "cells would grow faster than they are killed.",
+            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, in each cycle up to the time at "
+            "which the cells would grow faster than they are killed. What grows from then to the next cycle is not, which "
+            "spares labels that decay fast.",
             "The association rate is the agent's; affinity acts through the dissociation rate.",
             "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
             "(assumed): cells turn their targets over.",

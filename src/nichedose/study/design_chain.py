@@ -258,7 +258,7 @@ def _kill(
     log_weights = np.log(np.maximum(weights, 1e-300) / weights.sum())
     linear = np.concatenate([e.linear[c].ravel() for e in parts for c in (POSITIVE, NEGATIVE)])
     square = np.concatenate([(e.g * e.root[c] ** 2).ravel() for e in parts for c in (POSITIVE, NEGATIVE)])
-    count, outside = (chain.candidate.cycles, 1) if chain.doubling_time_h is None else (1, chain.candidate.cycles)
+    count = chain.candidate.cycles
 
     def kill(activity: float) -> tuple[float, Array]:
         logs = log_weights - count * (linear * activity + square * activity**2)
@@ -268,16 +268,16 @@ def _kill(
     share, lost, by_mean = _worth_waiting(chain, label, tia, kill)
     activity = label.activity_MBq * share
     value, survivors = kill(activity)
-    value = outside * (value - lost)
+    value -= lost
     if not derivatives:
         return value, []
     owed, at = [], 0
     for i, (place, part) in enumerate(zip(chain.places, parts, strict=True)):
         n = part.g.size
-        of = {c: outside * survivors[at + k * n : at + (k + 1) * n].reshape(part.g.shape) * count / _LN10
+        of = {c: survivors[at + k * n : at + (k + 1) * n].reshape(part.g.shape) * count / _LN10
               for k, c in enumerate((POSITIVE, NEGATIVE))}
         at += 2 * n
-        owed.append(_owed(place, label, part, tia[i], of, activity) - outside * by_mean[i])
+        owed.append(_owed(place, label, part, tia[i], of, activity) - by_mean[i])
     return value, owed
 
 
@@ -286,7 +286,7 @@ def _worth_waiting(
 ) -> tuple[float, float, list[Array]]:
     """The share of the dose after which growth outruns the kill, the log10 of growth until then, and its derivatives.
 
-    Activity leaves the tissue with its mean time in it, an exponential from the first two labels.
+    Growth is that of all cycles, each until then. Activity leaves the tissue with its mean time in it, an exponential from the first two labels.
     """
     nothing = [np.zeros_like(maps) for maps in tia]
     if chain.doubling_time_h is None:
@@ -295,7 +295,7 @@ def _worth_waiting(
                          for maps, p in zip(tia, chain.places, strict=True)) for m in (0, 1))
     offset = float(label.offsets_per_h[1])
     mean_time_h = (first / second - 1.0) / offset
-    per_h = math.log10(2.0) / chain.doubling_time_h
+    per_h = chain.candidate.cycles * math.log10(2.0) / chain.doubling_time_h
 
     def loss(waited: float) -> float:  # in mean times
         return per_h * mean_time_h * waited - float(kill(label.activity_MBq * -math.expm1(-waited))[0])
