@@ -88,20 +88,21 @@ def test_uniform_cells_are_the_plain_model() -> None:
     assert got[0] == pytest.approx(-9.0)
 
 
-@pytest.mark.parametrize("cv", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("cv", [0.01, 0.05, 0.2, 0.5, 0.7, 1.0, 1.5])
 def test_gamma_spread_has_its_closed_form(cv: float) -> None:
-    """Mean of exp(-a x) over a gamma of mean 1 is (1 + a cv^2)^(-1/cv^2)."""
+    """Mean of exp(-a x) over a gamma of mean 1 is (1 + a cv^2)^(-1/cv^2): also where nearly all cells are killed."""
     spread = dose_spread(cv)
-    for a in (0.3, 1.0, 3.0):
+    for a in (0.3, 1.0, 3.0, 10.0, 40.0, 200.0, 1000.0):
         got = log_mean_course(lambda p, f, a=a: np.array([-a * f]), np.ones((1, 1)), np.ones(1), spread, 1,
                               dealt_anew=False)[0]
-        assert got == pytest.approx(-np.log1p(a * cv**2) / cv**2, rel=2e-3)
+        assert got == pytest.approx(-np.log1p(a * cv**2) / cv**2, abs=1e-3)
 
 
-def test_narrow_spread_is_a_normal() -> None:
-    spread = dose_spread(0.05)
-    f, w = np.array(spread.factors), np.array(spread.shares)
-    assert f @ w == pytest.approx(1.0) and ((f - 1) ** 2 @ w) ** 0.5 == pytest.approx(0.05, rel=1e-3)
+def test_spread_has_the_asked_mean_and_width() -> None:
+    for cv in (0.05, 0.5, 1.2):
+        spread = dose_spread(cv)
+        f, w = np.array(spread.factors), np.array(spread.shares)
+        assert f @ w == pytest.approx(1.0) and ((f - 1) ** 2 @ w) ** 0.5 == pytest.approx(cv, rel=2e-3)
 
 
 def test_hypoxic_cells_that_stay_survive_better_than_when_dealt_anew() -> None:
