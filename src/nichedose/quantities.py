@@ -65,8 +65,8 @@ _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*
 
 def convert(value: float, unit: str, to: str) -> float:
     """``value`` in ``unit`` expressed in ``to``; raises `BadInput` when the two measure different things."""
-    dimension, factor = _lookup(unit)
     wanted, wanted_factor = _lookup(to)
+    dimension, factor = _lookup(unit, wanted)
     if dimension != wanted:
         raise BadInput(f"'{value:g} {unit}' measures {dimension}; {wanted} is needed, for example in {to}.")
     return value * factor / wanted_factor
@@ -133,10 +133,11 @@ def unit_of_key(key: str) -> str:
     return _ENDINGS.get(last) or split_unit(last)[1]
 
 
-def _lookup(unit: str) -> tuple[str, float]:
+def _lookup(unit: str, wanted: str | None = None) -> tuple[str, float]:
     name = _ALIASES.get(unit, unit)
     if name not in _UNITS:
-        raise BadInput(f"Unknown unit '{unit}'.{near_miss(unit, _UNITS)}")
+        fitting = [u for u, (dimension, _) in _UNITS.items() if wanted in (None, dimension)]
+        raise BadInput(f"Unknown unit '{unit}'.{near_miss(unit, fitting)}")
     return _UNITS[name]
 
 

@@ -211,8 +211,10 @@ def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:
                             (RankQuestion(limits=(parse_limit("kidney bed 20 Gy: x"),)), "Limits of your own")):
         with pytest.raises(BadInput, match=words):
             rank_results(results, text, question)
-    with pytest.raises(NotComputed, match="organ_burden"):
-        rank_results(results, text, RankQuestion(objective="organ_burden", mode="as_prescribed"))
+    for question in (RankQuestion(objective="organ_burden", mode="as_prescribed"),
+                     RankQuestion(conditions=(parse_condition("organ_burden <= 1"),))):
+        with pytest.raises(NotComputed, match=r"organ_burden.*on the case file"):
+            rank_results(results, text, question)
 
 
 def test_candidates_past_an_organ_limit_are_named(tmp_path: Path) -> None:

@@ -144,5 +144,6 @@ def test_a_limit_needs_a_unit_a_quantity_and_a_source() -> None:
                         ("kidney dose 18 Gy: ours", "unknown quantity"), ("kidney 18: ours", "cannot be read"),
                         ("kidney absorbed_dose -1 Gy: ours", "below"),
                         ("kidney absorbed_dose 3 MBq: ours", "measures")):
-        with pytest.raises(BadInput, match=words):
+        with pytest.raises(BadInput, match=words) as told:
             parse_limit(text)
+        assert text in str(told.value)

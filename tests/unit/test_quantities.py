@@ -41,6 +41,7 @@ def test_text_with_a_unit_becomes_the_canonical_number(text: str, unit: str, exp
         ("7.4", "MBq", "no unit"),
         ("seven GBq", "MBq", "not a number"),
         ("7.4 GBQq", "MBq", "Unknown unit 'GBQq'. Did you mean 'GBq'"),
+        ("18 Gv", "Gy", "Unknown unit 'Gv'. Known: Gy, cGy, mGy."),  # not g, which measures no dose
         ("7.4 mm", "MBq", "measures length; activity is needed"),
         ("1e999 h", "h", "not a finite"),
         ("nan h", "h", "not a number"),

@@ -17,7 +17,7 @@ from nichedose.errors import BadInput, NichedoseError
 
 __all__ = [
     "EXIT_BAD_INPUT", "EXIT_FAILED", "CaseFile", "Json", "Page", "Quiet", "app", "fail", "main", "new_file",
-    "progress_bars",
+    "progress_bars", "quantity",
 ]
 
 app = typer.Typer(
@@ -40,6 +40,16 @@ def new_file(place: Path | None) -> Path | None:
     if place is not None and not place.parent.is_dir():
         raise BadInput(f"The folder {place.parent} does not exist.")
     return place
+
+
+def quantity(option: str, text: str, unit: str, *, minimum: float | None = 0.0) -> float:
+    """An option's ``text`` as a number in ``unit``; a mistake names the option."""
+    from nichedose.quantities import parse_quantity
+
+    try:
+        return parse_quantity(text, unit, minimum=minimum)
+    except BadInput as error:
+        raise BadInput(f"{option}: {error}") from error
 
 
 CaseFile = Annotated[Path, typer.Argument(metavar="CASE.toml", help="`nichedose new` writes a template.")]

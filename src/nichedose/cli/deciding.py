@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nichedose.cli.app import CaseFile, Json, Page, Quiet, app, progress_bars
+from nichedose.cli.app import CaseFile, Json, Page, Quiet, app, progress_bars, quantity
 from nichedose.errors import BadInput, near_miss
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def rank(
         conditions=tuple(parse_condition(text) for text in condition or ()),
         limits=tuple(parse_limit(text) for text in limit or ()),
         confidence=confidence,
-        doubling_time_h=_hours(doubling_time, minimum=1.0),
+        doubling_time_h=_doubling_time(doubling_time),
         partners=tuple(partner or ()),
     )
     if place.is_dir():
@@ -113,7 +113,6 @@ def optimise(
     as_json: Json = False,
 ) -> None:
     """Choose activities, split and times of a course under the organ limits."""
-    from nichedose.quantities import parse_quantity
     from nichedose.study.optimise import course_case
 
     case = _read(case_file, seed, workers)
@@ -122,9 +121,9 @@ def optimise(
         found = course_case(
             case, case_file, [a.strip() for a in agents.split(",") if a.strip()],
             cycles=_cycles(cycles),
-            interval_h=(parse_quantity(first, "h", minimum=0.0), parse_quantity(last, "h", minimum=0.0)),
-            longest_offset_h=parse_quantity(longest_delay, "h", minimum=0.0),
-            doubling_time_h=_hours(doubling_time, minimum=1.0),
+            interval_h=(quantity("--interval", first, "h"), quantity("--interval", last, "h")),
+            longest_offset_h=quantity("--longest-delay", longest_delay, "h"),
+            doubling_time_h=_doubling_time(doubling_time),
             draws=draws, progress=progress)
     _show(found, page, as_json)
 
@@ -228,7 +227,7 @@ def design(
     with progress_bars(quiet) as progress:
         found = design_case(
             case, case_file, agent, draws=draws,
-            doubling_time_h=_hours(doubling_time, minimum=1.0), held=held,
+            doubling_time_h=_doubling_time(doubling_time), held=held,
             progress=progress)
     _show(found, page, as_json)
 
@@ -239,10 +238,8 @@ def _ends(text: str) -> tuple[str, str]:
     return first.strip(), (last if dots else first).strip()
 
 
-def _hours(text: str | None, minimum: float = 0.0) -> float | None:
-    from nichedose.quantities import parse_quantity
-
-    return None if text is None else parse_quantity(text, "h", minimum=minimum)
+def _doubling_time(text: str | None) -> float | None:
+    return None if text is None else quantity("--doubling-time", text, "h", minimum=1.0)
 
 
 def _cycles(text: str) -> tuple[int, int]:

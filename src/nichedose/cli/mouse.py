@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nichedose.cli.app import Json, Page, Quiet, app, new_file, progress_bars
+from nichedose.cli.app import Json, Page, Quiet, app, new_file, progress_bars, quantity
 
 __all__ = ["mouse"]
 
@@ -42,16 +42,15 @@ def mouse(
     from nichedose.io.result_store import jsonable
     from nichedose.io.tidy import write_csv
     from nichedose.nuclide import half_life_h
-    from nichedose.quantities import parse_quantity
     from nichedose.report import findings_text, render_findings
     from nichedose.study.mouse import HumanOrgan, agent_of, mouse_report
 
     found_agent = agent_of(agent)
     experiment = Experiment(
-        ligand_nmol=parse_quantity(ligand, "nmol"),
+        ligand_nmol=quantity("--ligand", ligand, "nmol", minimum=None),
         decay_per_h=math.log(2.0) / half_life_h(label if label is not None else found_agent.radionuclide),
-        weight_g=parse_quantity(weight, "g"),
-        tumour_mass_g=None if tumour_mass is None else parse_quantity(tumour_mass, "g"),
+        weight_g=quantity("--weight", weight, "g", minimum=None),
+        tumour_mass_g=None if tumour_mass is None else quantity("--tumour-mass", tumour_mass, "g", minimum=None),
         relative_error=relative_error,
         model_sd=model_sd,
     )

@@ -84,7 +84,11 @@ def parse_limit(text: str) -> OwnLimit:
     organ, quantity, amount = words
     for known in _QUANTITIES:
         if quantity == known:
-            return OwnLimit(organ, known, parse_quantity(amount, "Gy", minimum=0.0), source.strip())
+            try:
+                dose = parse_quantity(amount, "Gy", minimum=0.0)
+            except BadInput as error:
+                raise BadInput(f"The limit '{text}': {error}") from error
+            return OwnLimit(organ, known, dose, source.strip())
     raise BadInput(f"The limit '{text}': unknown quantity '{quantity}'.{near_miss(quantity, _QUANTITIES)}")
 
 

@@ -109,6 +109,9 @@ def rank_results(results: Results, case_text: str, question: RankQuestion) -> Fi
     if question.doubling_time_h is not None:
         raise BadInput("A doubling time needs the courses, which a finished plan does not hold. Run `nichedose rank` "
                        "on the case file.")
+    if "organ_burden" in (question.objective, *(c.objective for c in question.conditions)):
+        raise NotComputed("organ_burden: a finished plan does not hold the shares of organ limits by draw. Run "
+                          "`nichedose rank` on the case file.")
     stored = [str(m) for m in results.draws["mode"].values]
     mode = question.mode or str(results.attributes.get("decide_by", stored[0]))
     clonogens = _clonogens(case_text)
