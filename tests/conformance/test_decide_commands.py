@@ -53,6 +53,11 @@ def test_findings_of_an_optimised_course(small: tuple[Case, Path]) -> None:
     assert any("mass of ligand" in a for a in found.assumptions)
 
 
+def test_interval_of_an_optimised_course_is_net_of_growth_as_its_mean_is(small: tuple[Case, Path]) -> None:
+    found = course_case(*small, ["177Lu-PSMA-617"], cycles=(4, 4), interval_h=(1008.0, 1008.0), doubling_time_h=480.0)
+    assert np.mean(found.numbers["log_kills"]) == pytest.approx(found.numbers["value"], rel=1e-6)
+
+
 def test_only_a_partner_puts_a_candidate_at_the_times_of_the_search() -> None:
     how = Administration(target_by_cycle=(1.0, 0.8, 0.6))
     plain = Candidate(agent="177Lu-PSMA-617", cycles=3, administration=how)

@@ -96,6 +96,8 @@ def test_growth_of_the_case_is_taken_off_and_said(tmp_path: Path) -> None:
     assert any("doubling time" in a for a in found.assumptions)
     before = {c["name"]: c["median"] for c in plain.numbers["candidates"]}
     assert all(c["median"] < before[c["name"]] for c in found.numbers["candidates"])
+    (as_modelled, *_), (without, *_) = (f.parts[-1].tables[0].rows for f in (found, plain))
+    assert as_modelled[2] < without[2]  # the table of assumptions too
 
 
 def test_partners_that_act_in_some_cycles_are_followed_by_rank(tmp_path: Path) -> None:

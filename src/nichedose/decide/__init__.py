@@ -5,7 +5,7 @@ from nichedose.decide.burden import Burden, course_burdens, scale_to_limits, wor
 from nichedose.decide.calibration import ReliabilityBin, brier_score, reliability
 from nichedose.decide.candidate_course import CandidateCourse, course_in_mode
 from nichedose.decide.constraints import Condition, OwnLimit, check_conditions, parse_condition, parse_limit
-from nichedose.decide.course import Administration, CourseEffect, course_effect, regular_course
+from nichedose.decide.course import Administration, CourseEffect, course_effect, growth_log10, regular_course
 from nichedose.decide.decision import Decision, DecisionTable, make_decision
 from nichedose.decide.information import InputValue, perfect_information, value_of_inputs
 from nichedose.decide.inputs import deciding_inputs, noise_floor
@@ -60,6 +60,7 @@ __all__ = [
     "course_in_mode",
     "course_outcome",
     "deciding_inputs",
+    "growth_log10",
     "make_decision",
     "max_tolerated_activity",
     "noise_floor",

@@ -301,9 +301,9 @@ def _findings(
             "longer still.",
             *HELD[held],
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
-            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, in each cycle up to the time at "
-            "which the cells would grow faster than they are killed. What grows from then to the next cycle is not, which "
-            "spares labels that decay fast.",
+            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, in each cycle up to the time "
+            "at which the cells would grow faster than they are killed. What grows from then to the next cycle is not, "
+            "which spares labels that decay fast.",
             "The association rate is the agent's; affinity acts through the dissociation rate.",
             "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
             "(assumed): cells turn their targets over.",

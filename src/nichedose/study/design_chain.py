@@ -286,7 +286,8 @@ def _worth_waiting(
 ) -> tuple[float, float, list[Array]]:
     """The share of the dose after which growth outruns the kill, the log10 of growth until then, and its derivatives.
 
-    Growth is that of all cycles, each until then. Activity leaves the tissue with its mean time in it, an exponential from the first two labels.
+    Growth is that of all cycles, each until then. Activity leaves the tissue with its mean time in it, an exponential
+    from the first two labels.
     """
     nothing = [np.zeros_like(maps) for maps in tia]
     if chain.doubling_time_h is None:

@@ -14,6 +14,7 @@ from nichedose.decide import (
     OptimisedCourse,
     course_burdens,
     course_effect,
+    growth_log10,
     optimise_course,
 )
 from nichedose.errors import BadInput, NotComputed
@@ -97,7 +98,8 @@ def _findings(
     lesions: Sequence[LesionResponse], doubling_time_h: float | None,
 ) -> Findings:
     course = found[best]
-    kills = np.array([course_effect(lesion, course.course).log_kill for lesion in lesions])
+    growth = growth_log10(course.course, doubling_time_h)
+    kills = np.array([course_effect(lesion, course.course).log_kill for lesion in lesions]) - growth
     passed = _passed(lesions, course)
     given = ", ".join(f"{name} {activity_text(a)}" for name, a in course.activities_MBq.items() if a > 0.0)
     answer = (f"Best course: {best} {'cycle' if best == 1 else 'cycles'} of {given}"
@@ -147,7 +149,7 @@ def _findings(
         ),
         numbers={"cycles": best, "value": course.value, "activities_MBq": dict(course.activities_MBq),
                  "interval_h": course.interval_h, "offsets_h": dict(course.offsets_h), "shares": dict(course.shares),
-                 "evaluations": course.evaluations, "passed": passed,
+                 "log_kills": kills.tolist(), "evaluations": course.evaluations, "passed": passed,
                  "alone": {n: c.value for n, c in alone.items()},
                  "by_cycles": {str(n): c.value for n, c in found.items()}})
 

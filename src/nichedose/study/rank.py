@@ -21,6 +21,7 @@ from nichedose.decide import (
     check_conditions,
     course_effect,
     course_in_mode,
+    growth_log10,
     make_decision,
 )
 from nichedose.decide.decision import LARGEST_LOG_KILL, check_objective
@@ -79,7 +80,8 @@ def rank_case(
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(case.title, tables[mode], decision, tables)
     beside = partner_part(responses.setup, tables[mode])
-    parts = (*found.parts[:1], *((beside,) if beside else ()), *found.parts[1:], _assumption_part(responses, decision))
+    parts = (*found.parts[:1], *((beside,) if beside else ()), *found.parts[1:],
+             _assumption_part(responses, decision, doubling))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
         found, answer=found.answer + rests_on_partner(responses.setup, decision.ranking.order), parts=parts,
@@ -254,7 +256,7 @@ def _disagreement_part(d: Decision, tables: Mapping[Any, DecisionTable]) -> Part
         ("mode", "first by log kill", "first in the worst tenth", "first by mean dose"), tuple(rows)),))
 
 
-def _assumption_part(responses: Responses, d: Decision) -> Part:
+def _assumption_part(responses: Responses, d: Decision, doubling_time_h: float | None) -> Part:
     """The central run with one part of the effect model taken away at a time: which of them makes the order."""
     comparison = responses.setup.case.comparison
     orders: dict[str, list[str]] = {}
@@ -267,7 +269,7 @@ def _assumption_part(responses: Responses, d: Decision) -> Part:
                                       equal_mean_dose_Gy=comparison.equal_mean_dose)
             except NotComputed:
                 continue
-            kills[label][course.name] = course_effect(lesion, plan).log_kill
+            kills[label][course.name] = course_effect(lesion, plan).log_kill - growth_log10(plan, doubling_time_h)
         orders[label] = sorted(kills[label], key=lambda n: -kills[label][n])
     own = orders["as modelled"]
     rows = tuple((label if label == "as modelled" else f"without {label}", order[0], kills[label][order[0]],
