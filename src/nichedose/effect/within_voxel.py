@@ -41,7 +41,7 @@ class DoseSpread:
 def dose_spread(coefficient_of_variation: float) -> DoseSpread:
     """Gamma-distributed dose with mean 1: the spread that many small independent contributions leave.
 
-    Mean survival of exp(-a D) is then (1 + a D cv^2)^(-1/cv^2), to 1e-3 up to a D = 1000. At high dose those decide that
+    Mean survival of exp(-a D) is then (1 + a D cv^2)^(-1/cv^2), to 1e-3 up to a D = 1000. At high dose those decide who
     got least, so classes are even steps in the *logarithm* of dose (the trapezoid rule converges exponentially), down
     to doses that hardly any receives. Raises `BadInput` for a negative coefficient, or above 1.5.
 
