@@ -126,7 +126,10 @@ def test_the_values_of_the_competitor_are_told_with_their_source(tmp_path: Path)
     ("177Lu-PSMA-617", '[candidates.administration]\nligand = "0.1 nmol"',
      "0.1 nmol of ligand cannot carry 7400 MBq of 177Lu, which are 10.2 nmol of nuclei"),
     ("177Lu-PSMA-617", '[candidates.administration]\nsplit = 4\nsplit_interval = "6 wk"',
-     "4 parts .* next cycle begins"),
+     "in one cycle takes 3024 h .* after 1008 h"),
+    ("177Lu-PSMA-617", '[candidates.administration]\npredose = "100 nmol"\npredose_lead = "7 wk"', "takes 1176 h"),
+    ("177Lu-PSMA-617", '[candidates.administration]\ninfusion = "8 wk"', "takes 1344 h"),
+    ("177Lu-J591", "[candidates.administration]\namino_acids = true", "amino acids .*J591-DOTA is an antibody"),
     ("177Lu-PSMA-617", "[candidates.administration]\ntarget_by_cycle = [0.5, 0.5]", "the first is 1"),
 ])
 def test_what_cannot_be_given_is_refused(agent: str, how: str, words: str) -> None:

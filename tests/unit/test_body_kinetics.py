@@ -204,6 +204,8 @@ def test_poor_filtration_keeps_ligand_in_blood() -> None:
     good, poor = (run_with(who=patient(gfr_mL_per_min=g)) for g in (110.0, 30.0))
     assert tia(poor, "marrow") > 1.3 * tia(good, "marrow")
     assert poor.excreted_fraction(12.0) < good.excreted_fraction(12.0)
+    with pytest.raises(NotComputed, match="The run ends at"):
+        good.excreted_fraction(1e5)
 
 
 def test_targets_that_fall_from_cycle_to_cycle() -> None:

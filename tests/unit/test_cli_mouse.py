@@ -82,6 +82,12 @@ def test_a_table_that_is_not_there(tmp_path: Path) -> None:
         read_biodistribution(tmp_path / "none.csv")
 
 
+def test_antibodies_have_no_mouse(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["mouse", str(write(tmp_path, HEAD + ROWS)), "--agent", "177Lu-J591", "--ligand",
+                                    "0.1 nmol"])
+    assert isinstance(done.exception, BadInput) and "no mouse set for antibodies" in str(done.exception)
+
+
 def test_an_unknown_agent_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["mouse", str(write(tmp_path, HEAD + ROWS)), "--agent", "177Lu-PSMA-671", "--ligand",
                                     "0.1 nmol"])

@@ -126,6 +126,17 @@ def test_prior_dose_counts_in_the_quantity_of_the_limit() -> None:
     assert not spent.evaluable and "reaches the limit" in spent.reason and spent.activity_MBq is None
 
 
+@pytest.mark.parametrize(("prior", "words"), [
+    ({("kidney", "bed"): 10.0}, "'kidney', for which there is neither limit nor dose. Did you mean 'kidneys'"),
+    ({("kidneys", "BED"): 10.0}, "as 'BED'.*one of absorbed_dose, bed, weighted_rbe5"),
+    ({("kidneys", "bed"): float("nan")}, "finite and not negative; got nan Gy for kidneys"),
+    ({("kidneys", "bed"): -1.0}, "finite and not negative"),
+])
+def test_a_prior_dose_that_would_count_for_nothing_is_refused(prior: dict[tuple[str, str], float], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        tolerate(LU_FORM, [KIDNEY_BED, MARROW], prior=prior)
+
+
 def test_prior_dose_makes_an_organ_count() -> None:
     got = tolerate(
         form([coefficient("kidneys", "177Lu", 0.43)]), [KIDNEY_BED, MARROW], prior={("marrow", "absorbed_dose"): 1.0}

@@ -92,8 +92,9 @@ def mouse_kinetics(kinetics: BodyKinetics, widening: Widening) -> BodyKinetics:
     """The patients' set as a prior for a mouse: the same middle, wider where species differ.
 
     Organ target densities, internalisation, release, permeability, retention, metabolism and biliary clearance; what a
-    fit finds can be put into a patient under the same keys.
+    fit finds can be put into a patient under the same keys. Raises `BadInput` for antibodies.
     """
+    _refuse_antibodies(kinetics)
     density, rate, stretch = (getattr(widening, n).central for n in ("target_density", "rate", "clearance"))
     organs = ("default", "kidney", *kinetics.target_nmol_per_L)
 
@@ -120,8 +121,7 @@ def mouse_ligand(
     What xenograft cells do with the ligand is the mouse's own. Raises `BadInput` for antibodies: FcRn of a mouse does
     not bind human antibodies as a patient's does, and no set describes it.
     """
-    if kinetics.molecule == "antibody":
-        raise BadInput(f"{form.name}: there is no mouse set for antibodies (FcRn recycling differs between species).")
+    _refuse_antibodies(kinetics)
     draw = draw if draw is not None else Draw()
     plain = body_ligand(form, kinetics, human.antibody, draw)
     return dataclasses.replace(
@@ -129,6 +129,12 @@ def mouse_ligand(
         tumour_internalisation_per_h=draw("mouse.tumour.internalisation_per_h", data.tumour.internalisation_per_h),
         tumour_release_per_h=draw("mouse.tumour.release_per_h", data.tumour.release_per_h),
     )
+
+
+def _refuse_antibodies(kinetics: BodyKinetics) -> None:
+    if kinetics.molecule == "antibody":
+        raise BadInput(f"{kinetics.form}: there is no mouse set for antibodies, since FcRn recycling differs between "
+                       "species.")
 
 
 def xenograft(data: MouseData, draw: Draw, mass_g: float | None = None) -> Tumour:

@@ -66,8 +66,10 @@ class BodySolution:
     def excreted_fraction(self, at_h: float) -> float:
         """Share of the ligand given up to ``at_h`` that has left by urine and faeces (bladder and gut content not).
 
-        Raises `NotComputed` before the first injection.
+        Raises `NotComputed` before the first injection and after the end of the run.
         """
+        if at_h > self.times_h[-1]:
+            raise NotComputed(f"The run ends at {self.times_h[-1]:g} h; {at_h:g} h was asked for.")
         given = sum(i.ligand_nmol * min(max(at_h - i.start_h, 0.0) / i.duration_h, 1.0) if i.duration_h > 0.0
                     else i.ligand_nmol * (at_h >= i.start_h) for i in self.regimen.labelled)
         if given == 0.0:

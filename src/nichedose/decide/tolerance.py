@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from nichedose.effect import bed, dose_from_bed, organ_g
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, near_miss
 from nichedose.library.schema import DoseCoefficient, LabelledForm, OrganLimit
 from nichedose.results import OrganDose
 from nichedose.values import Draw, Value
 
 __all__ = ["PriorDoses", "Tolerance", "max_tolerated_activity", "organ_dose_per_activity", "organ_doses"]
 
+QUANTITIES: tuple[str, ...] = get_args(OrganLimit.model_fields["quantity"].annotation)
 PriorDoses = Mapping[tuple[str, str], float]
 """Dose before this course, Gy, by (organ, quantity)."""
 
@@ -129,10 +132,9 @@ def _bounds(
     *, emits_alpha: bool,
 ) -> tuple[list[_Bound], list[str]]:
     """Every organ against every limit that applies, and what is missing for the organs that must have one."""
-    if cycles < 1:
-        raise BadInput(f"cycles = {cycles}; a course has at least one.")
-    if any(dose < 0.0 for dose in prior.values()):
-        raise BadInput(f"A prior dose must not be negative; got {dict(prior)}.")
+    if cycles < 1 or cycles != int(cycles):
+        raise BadInput(f"cycles = {cycles}; a course has a whole number of them, at least one.")
+    _refuse_unknown(prior, {*(lim.organ for lim in limits), *(c.organ for c in form.dose_coefficients)})
     applicable = [lim for lim in limits if lim.applies_to in ("all", "alpha" if emits_alpha else "beta")]
     by_organ: dict[str, list[DoseCoefficient]] = {}
     for c in _coefficients(form, radionuclide):
@@ -153,6 +155,19 @@ def _bounds(
         if organ not in bounded and not any(text.startswith(f"{organ}:") for text in missing):
             missing.append(_why_unbounded(organ, form, radionuclide, by_organ, applicable, emits_alpha=emits_alpha))
     return bounds, missing
+
+
+def _refuse_unknown(prior: PriorDoses, organs: set[str]) -> None:
+    """A prior dose that meets no limit by a slip of its name would count for nothing."""
+    for (organ, quantity), dose in prior.items():
+        if not (math.isfinite(dose) and dose >= 0.0):
+            raise BadInput(f"A prior dose must be finite and not negative; got {dose} Gy for {organ}.")
+        if organ not in organs:
+            raise BadInput(f"A prior dose to '{organ}', for which there is neither limit nor dose."
+                           f"{near_miss(organ, organs)}")
+        if quantity not in QUANTITIES:
+            raise BadInput(f"A prior dose to {organ} as '{quantity}'.{near_miss(quantity, QUANTITIES)} It must be one "
+                           f"of {', '.join(QUANTITIES)}.")
 
 
 def _bound(limit: OrganLimit, c: DoseCoefficient, form: LabelledForm, prior: PriorDoses, draw: Draw) -> _Bound:

@@ -126,11 +126,11 @@ def check_administration(
     can follow."""
     if how.ligand is not None:
         refuse_more_nuclei_than_ligand(radionuclide, activity_MBq, how.ligand, f"'administration' of {name}")
-    spans_h = (how.split - 1) * how.split_interval
+    spans_h = _span_h(how)
     if cycles > 1 and spans_h >= interval_h:
-        raise BadInput(f"'administration' of {name}: {how.split} parts {how.split_interval:g} h apart take {spans_h:g} "
-                       f"h, and the next cycle begins after {interval_h:g} h. Shorten 'split_interval', or give more "
-                       "cycles instead.")
+        raise BadInput(f"'administration' of {name}: all that is given in one cycle takes {spans_h:g} h (parts, "
+                       f"infusion, what goes before and after), and cycles follow each other after {interval_h:g} h. "
+                       "Check the units of the times, or give more cycles instead.")
     if not shifts_kinetics(how):
         return
     bodies = load_bodies()
@@ -139,7 +139,18 @@ def check_administration(
         raise BadInput(f"'administration' of {name}: {form.name} has no whole-body set, so only 'ligand' can be "
                        f"followed; leave the other fields out. Sets: {sets}.")
     ligand = body_ligand(form, bodies.of_form(form.name), bodies.physiology.antibody)
+    if how.amino_acids and ligand.molecule == "antibody":
+        raise BadInput(f"'administration' of {name}: amino acids keep tubules from taking up peptides; {form.name} "
+                       "is an antibody, which is not filtered. Leave 'amino_acids' out.")
     competitor_of(form, how, ligand, Draw())
+
+
+def _span_h(how: Administration) -> float:
+    """From the first to the last thing that is given within one cycle."""
+    rival, infusion = how.competitor, how.infusion or 0.0
+    before = max(how.predose_lead if how.predose is not None else 0.0, rival.lead if rival is not None else 0.0)
+    after = max(infusion, rival.delay - rival.lead + (rival.infusion or 0.0) if rival is not None else 0.0)
+    return before + (how.split - 1) * how.split_interval + after
 
 
 def target_changes(

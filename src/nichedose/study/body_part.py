@@ -67,7 +67,8 @@ def candidate_part(
         title="Activity",
         summary=f"Activity in {', '.join(shown)} after the first administration, decay included.",
         x_label="hours after the first administration", y_label="MBq", x=CHART_TIMES_H, lines=lines, log_x=True)
-    out = ", ".join(f"{100 * run.excreted_fraction(given + t):.0f} % by {t:g} h" for t in (4.0, 24.0, 72.0))
+    out = ", ".join(f"{100 * run.excreted_fraction(given + t):.0f} % by {t:g} h" for t in (4.0, 24.0, 72.0)
+                    if given + t <= run.times_h[-1])
     text = (f"Excreted (ligand): {out}.",
             f"Largest change against half the steps {run.error_estimate:.0e}; mass balance {run.mass_closure:.0e}, "
             f"activity balance {run.activity_closure(candidate.radionuclide):.0e}.",
