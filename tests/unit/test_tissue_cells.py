@@ -18,6 +18,7 @@ from nichedose.io import read_tissue
 from nichedose.library import load_library
 from nichedose.tissue import SpatialAssay, SpotModel, TissueMap, build_tissue_map, grid_to_rows, model_section
 from nichedose.tissue.cells import bin_edge_um, bins_of
+from nichedose.tissue.reported import choose_composition
 
 CELLS = fake_cells(side=30)
 LIBRARY = load_library()
@@ -101,6 +102,32 @@ def test_phenotypes_and_calls_make_types(tmp_path: Path) -> None:
     halo_frame(CELLS).to_csv(halo, index=False)
     called = model_of(read_tissue(halo))
     assert {"tumour", "t_cell", "macrophage"} <= set(called.cell_types)
+
+
+def test_what_the_file_calls_a_cell_goes_before_its_genes(tmp_path: Path) -> None:
+    """Also where no marker of a tumour cell was counted; what no name speaks of counts as other."""
+    frame = plain_frame(CELLS)
+    others = np.where(np.arange(CELLS.n) % 5 == 0, "Schwann", "t_cell")
+    frame = frame.assign(phenotype=np.where(CELLS.kind == "tumour", "Tumor", others))
+    markers = [f"count:{g}" for g in LIBRARY.cell_types["tumour"].markers if f"count:{g}" in frame]
+    for lost in ([], markers):
+        frame.drop(columns=lost).assign(**{"count:ACTB": 5}).to_csv(tmp_path / "c.csv", index=False)
+        model = model_of(read_tissue(tmp_path / "c.csv"))
+        assert model.cells is not None and model.cell_types == ("tumour", "t_cell", "other")
+        np.testing.assert_array_equal(model.cells.share[:, 0] == 1.0, CELLS.kind == "tumour")
+        [said] = [f for f in model.flags if f.about == "composition"]
+        assert "tumour from Tumor; t_cell from t_cell" in said.text and "Schwann" in said.text
+        assert map_of(model).cell_density_per_mm3["other"].max() > 0.0
+    frame.assign(phenotype="CD8").to_csv(tmp_path / "c.csv", index=False)
+    assay = read_tissue(tmp_path / "c.csv")
+    assert any("column phenotype is not used" in f.text for f in model_of(assay).flags)
+    passed_over = model_of(choose_composition(assay, "markers"))
+    assert not any("column phenotype" in f.text for f in passed_over.flags)
+    frame["count:FAP"] = 3  # on fibroblasts, of which there are none by name
+    frame.to_csv(tmp_path / "c.csv", index=False)
+    without = model_of(read_tissue(tmp_path / "c.csv"))
+    assert "FAP" not in without.targets
+    assert "none of the cells that bear it (fibroblast) could be told apart" in without.unknown_targets["FAP"]
 
 
 def test_cells_without_types_are_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -53,8 +53,10 @@ def lineage_of_phenotype(phenotype: str) -> str | None:
     ('t_cell', 'tumour', None)
     >>> lineage_of_phenotype("tumor-associated macrophages"), lineage_of_phenotype("CD31+ CD3-")
     ('macrophage', 'endothelial')
+    >>> lineage_of_phenotype("t_cell"), lineage_of_phenotype("Tumor_CAF")
+    ('t_cell', 'fibroblast')
     """
-    name = beside_tumour(phenotype.lower())
+    name = beside_tumour(re.sub(r"[_.\s]+", " ", phenotype.lower()))
     return next((cell_type for pattern, cell_type in _phenotype_patterns() if pattern.search(name)), None)
 
 

@@ -14,7 +14,8 @@ from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import marker_score, regress_composition
 from nichedose.tissue.genes import gene_table
 from nichedose.tissue.model_spots import model_spots
-from nichedose.tissue.proteins import ProteinReading, read_proteins
+from nichedose.tissue.proteins import OTHER, PHENOTYPE, ProteinReading, read_proteins, types_by_phenotype
+from nichedose.tissue.reported import ABUNDANCE
 from nichedose.tissue.shrink import neighbour_graph
 from nichedose.tissue.signatures import GeneList
 from nichedose.tissue.spots import CellSites, SpotModel
@@ -56,8 +57,8 @@ def model_cells(
     """A section of cells (or of bins finer than the model's) at the level of bins; its ``cells`` lead back to the rows.
 
     Content is the number of cells in a bin; a fine bin counts as the RNA that it holds. Types are told cell by cell,
-    from genes by the regression that spots use, from proteins by phenotype and calls. Scores and targets come from the
-    transcripts of the bin. Raises `BadInput` as `model_section` does.
+    by what the file calls them, else from genes by the regression that spots use, or from calls of proteins. Scores and
+    targets come from the transcripts of the bin. Raises `BadInput` as `model_section` does.
     """
     edge = bin_edge_um(assay)
     owner, centres = bins_of(assay.xy_um, edge)
@@ -65,15 +66,19 @@ def model_cells(
     if not assay.genes:
         reading = read_proteins(assay, library_cell_types, targets)
         return _from_proteins(assay, reading, gather, centres, edge, targets)
+    types, called, type_flags = _called(assay, library_cell_types)
     model = model_spots(
-        _binned(assay, gather, centres, edge), library_cell_types, targets, signatures, aliases,
+        _binned(assay, gather, centres, edge, types, called), library_cell_types, targets, signatures, aliases,
         noise=None if assay.observation == "bin" else 0.0)  # cells differ from cell to cell in every gene
     depth = np.asarray(assay.counts.sum(axis=1), dtype=float).ravel()
     if assay.observation == "bin":
         share = np.stack([model.composition[owner, i] for i in range(len(model.cell_types))], axis=1)
         note = _bin_flag(assay, edge, len(centres))
         return dataclasses.replace(model, cells=_sites(assay, share), flags=(*model.flags, note))
-    share = _cell_composition(assay, model.cell_types, library_cell_types, depth, aliases)
+    if called is None:
+        types, share = model.cell_types, _cell_composition(assay, model.cell_types, library_cell_types, depth, aliases)
+    else:
+        share = called
     number = np.asarray(gather.sum(axis=1), dtype=float).ravel()
     composition = np.asarray(gather @ share) / number[:, None]
     content = number / number.mean()
@@ -83,6 +88,8 @@ def model_cells(
     ratio = amount / model.content
     return dataclasses.replace(
         model,
+        cell_types=types,
+        clonogenic=tuple(t for t in types if t in library_cell_types and library_cell_types[t].is_clonogenic),
         composition=composition,
         content=content,
         vessel=None if model.vessel is None else _relative(model.vessel * ratio),
@@ -94,8 +101,30 @@ def model_cells(
         cells=_sites(assay, share),
         cells_per_mm2=_per_mm2(len(owner), len(centres), edge),
         errors=None if model.errors is None else dataclasses.replace(model.errors, content=0.0, composition=None),
-        flags=(*model.flags, _bin_flag(assay, edge, len(centres))),
+        flags=(*(f for f in model.flags if called is None or f.about != "composition"), *type_flags,
+               _bin_flag(assay, edge, len(centres))),
     )
+
+
+def _called(
+    assay: SpatialAssay, cell_types: Mapping[str, CellType]
+) -> tuple[tuple[str, ...], Array | None, tuple[Flag, ...]]:
+    """Types and shares (n_cells, n_types), 1 for its type, by what the file calls each cell; None where it does not."""
+    if assay.observation != "cell" or PHENOTYPE not in assay.annotations:
+        return (), None, ()
+    named, hosts = types_by_phenotype(assay, cell_types)
+    if not any(cell_types[t].is_clonogenic for t in hosts.values() if t is not None):
+        text = (f"The column {PHENOTYPE} is not used, because none of its names ({', '.join(hosts)}) speaks of tumour "
+                "cells; types are those of the marker genes.")
+        return (), None, (Flag("caution", "composition", text),)
+    types = tuple(t for t in (*cell_types, OTHER) if (named == t).any())
+    said = "; ".join(f"{t} from {', '.join(n for n, h in hosts.items() if h == t)}" for t in types if t != OTHER)
+    lost = [n for n, h in hosts.items() if h is None]
+    text = f"Cell types are those of the column {PHENOTYPE}, not of marker genes: {said}."
+    if lost:
+        share = 100.0 * float((named == OTHER).mean())
+        text += f" Of no type that the library knows, {share:.0f} % of the cells: {', '.join(lost)}."
+    return types, np.stack([named == t for t in types], axis=1).astype(float), (Flag("note", "composition", text),)
 
 
 def _relative(amount: Array) -> Array:
@@ -120,12 +149,16 @@ def _sites(assay: SpatialAssay, share: Array) -> CellSites:
     return CellSites(assay.barcodes, assay.xy_um, assay.spot_diameter_um, share)
 
 
-def _binned(assay: SpatialAssay, gather: sp.csr_matrix, centres: Array, edge: float) -> SpatialAssay:
-    """The transcripts of each bin, as an assay of square spots that touch."""
+def _binned(
+    assay: SpatialAssay, gather: sp.csr_matrix, centres: Array, edge: float, types: tuple[str, ...], share: Array | None
+) -> SpatialAssay:
+    """The transcripts of each bin, and the cells of each type where they are called, as square spots that touch."""
+    called = {} if share is None else {
+        f"{ABUNDANCE}{t}": np.asarray(column) for t, column in zip(types, (gather @ share).T, strict=True)}
     counts = sp.csr_matrix(gather.astype(assay.counts.dtype) @ assay.counts)
     return dataclasses.replace(
         assay, counts=counts, xy_um=centres, barcodes=tuple(f"bin_{i}" for i in range(len(centres))),
-        pitch_um=edge, spot_diameter_um=edge, lattice="square", annotations={}, observation="spot", area_um2=None,
+        pitch_um=edge, spot_diameter_um=edge, lattice="square", annotations=called, observation="spot", area_um2=None,
         proteins=None)
 
 

@@ -17,8 +17,9 @@ from nichedose.tissue.spot_targets import MIN_POSITIVE_SPOTS
 from nichedose.tissue.spots import GeneCoverage, SpotTarget
 from nichedose.values import Flag
 
-__all__ = ["OTHER", "ProteinReading", "read_proteins"]
+__all__ = ["OTHER", "PHENOTYPE", "ProteinReading", "read_proteins", "types_by_phenotype"]
 
+PHENOTYPE = "phenotype"  # the annotation in which readers put what a file calls its cells
 OTHER = "other"  # a cell of which the markers do not tell the type
 BACKGROUND_QUANTILE = 0.05  # of the cells; what they show is taken for the stain's background
 
@@ -67,15 +68,8 @@ def read_proteins(
 
 def _types(assay: SpatialAssay, cell_types: Mapping[str, CellType], flags: list[Flag]) -> np.ndarray:
     """The type of each cell by name, `OTHER` where nothing tells it."""
-    named = np.full(assay.n_spots, OTHER, dtype=object)
-    told = False
-    if "phenotype" in assay.annotations:
-        phenotype = np.asarray(assay.annotations["phenotype"]).astype(str)
-        for value in np.unique(phenotype):
-            lineage = lineage_of_phenotype(value)
-            if lineage in cell_types:
-                named[phenotype == value] = lineage
-                told = True
+    named, hosts = types_by_phenotype(assay, cell_types)
+    told = any(t is not None for t in hosts.values())
     proteins = assay.proteins
     if not told and proteins is not None and proteins.positive is not None:
         told = _by_calls(proteins, proteins.positive, cell_types, named)
@@ -100,6 +94,22 @@ def _types(assay: SpatialAssay, cell_types: Mapping[str, CellType], flags: list[
         flags.append(Flag("note", "tissue data", f"{lost} of {assay.n_spots} cells have no type that the library "
                                                  f"knows; they count as '{OTHER}'."))
     return named
+
+
+def types_by_phenotype(
+    assay: SpatialAssay, cell_types: Mapping[str, CellType]
+) -> tuple[np.ndarray, dict[str, str | None]]:
+    """The type (n,) that the file's phenotypes say each cell is, else `OTHER`; and the type of each phenotype."""
+    named = np.full(assay.n_spots, OTHER, dtype=object)
+    hosts: dict[str, str | None] = {}
+    if PHENOTYPE in assay.annotations:
+        phenotype = np.asarray(assay.annotations[PHENOTYPE]).astype(str)
+        for value in np.unique(phenotype):
+            lineage = lineage_of_phenotype(value)
+            hosts[str(value)] = lineage if lineage in cell_types else None
+            if lineage in cell_types:
+                named[phenotype == value] = lineage
+    return named, hosts
 
 
 def _by_calls(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -14,6 +13,7 @@ from nichedose.library.markers import lineage_of_phenotype
 from nichedose.library.schema import CellType
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import Composition
+from nichedose.tissue.proteins import PHENOTYPE
 from nichedose.values import Flag
 
 __all__ = ["ABUNDANCE", "CompositionFrom", "choose_composition", "reported_composition"]
@@ -25,7 +25,8 @@ FEWEST_ROWS = 0.5  # of the spots that must have abundances, or they are not use
 
 
 def choose_composition(assay: SpatialAssay, wanted: CompositionFrom) -> SpatialAssay:
-    """The assay as ``wanted``: without its abundances for ``markers``; `BadInput` where ``reported`` has none."""
+    """The assay as ``wanted``: for ``markers`` without its abundances and, where genes were counted in cells, without
+    what these are called; `BadInput` where ``reported`` has none."""
     has = any(name.startswith(ABUNDANCE) for name in assay.annotations)
     if wanted == "reported" and not has:
         raise BadInput(f"{assay.sample}: composition = \"reported\", but the file holds no abundances of cell types in "
@@ -33,9 +34,12 @@ def choose_composition(assay: SpatialAssay, wanted: CompositionFrom) -> SpatialA
                        "docs/how-to/tissue_files.md). Say \"markers\" to estimate them from marker genes.")
     if wanted == "reported" and assay.observation != "spot":
         raise BadInput(f"{assay.sample}: composition = \"reported\" is for spots; cells and bins are typed one by one.")
-    if wanted != "markers" or not has:
+    if wanted != "markers":
         return assay
-    kept = {n: v for n, v in assay.annotations.items() if not n.startswith(ABUNDANCE)}
+    passed_over = (ABUNDANCE, PHENOTYPE) if assay.genes and assay.observation == "cell" else (ABUNDANCE,)
+    kept = {n: v for n, v in assay.annotations.items() if not n.startswith(passed_over)}
+    if len(kept) == len(assay.annotations):
+        return assay
     return dataclasses.replace(
         assay, annotations=kept, flags=tuple(f for f in assay.flags if f.about != "composition"))
 
@@ -85,7 +89,7 @@ def _amount(values: np.ndarray, name: str, sample: str) -> np.ndarray:
 def _type_of(name: str, cell_types: Mapping[str, CellType]) -> str | None:
     if name.lower() in cell_types:
         return name.lower()
-    found = lineage_of_phenotype(re.sub(r"[_.\s]+", " ", name))
+    found = lineage_of_phenotype(name)
     return found if found in cell_types else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from nichedose.errors import BadInput
@@ -13,6 +14,7 @@ from nichedose.tissue.lattice import grid_to_points, grid_to_spots, tissue_mask
 from nichedose.tissue.model_spots import model_spots
 from nichedose.tissue.signatures import GeneList
 from nichedose.tissue.spots import SpotModel
+from nichedose.tissue.target_fields import hosts_in
 
 __all__ = ["grid_to_rows", "model_section"]
 
@@ -36,8 +38,19 @@ def model_section(
     if assay.observation == "spot":
         if not assay.genes:
             raise BadInput(f"{assay.sample}: spots without genes; counts are needed.")
-        return model_spots(assay, library_cell_types, targets, signatures, aliases)
-    return model_cells(assay, library_cell_types, targets, signatures, aliases)
+        return _with_hosts(model_spots(assay, library_cell_types, targets, signatures, aliases), targets)
+    return _with_hosts(model_cells(assay, library_cell_types, targets, signatures, aliases), targets)
+
+
+def _with_hosts(model: SpotModel, targets: Mapping[str, Target]) -> SpotModel:
+    """``model`` with those targets as unknown of whose hosts none could be told apart."""
+    lost = {n: f"none of the cells that bear it ({', '.join(targets[n].hosts)}) could be told apart in this section"
+            for n in model.targets if not hosts_in(targets[n], model.cell_types)}
+    if not lost:
+        return model
+    return dataclasses.replace(
+        model, targets={n: t for n, t in model.targets.items() if n not in lost},
+        unknown_targets={**model.unknown_targets, **lost})
 
 
 def grid_to_rows(field: Array, model: SpotModel, grid: Grid) -> Array:

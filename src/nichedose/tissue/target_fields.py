@@ -22,7 +22,7 @@ from nichedose.tissue.random_field import gaussian_field
 from nichedose.tissue.spots import SpotModel, SpotTarget
 from nichedose.values import Draw, Flag
 
-__all__ = ["target_fields"]
+__all__ = ["hosts_in", "target_fields"]
 
 SPARE_FRACTION = 1e-6  # of each host, so that transcripts in a spot without any host still have an owner
 
@@ -49,7 +49,7 @@ def target_fields(
         if name not in targets:
             continue
         target = targets[name]
-        hosts = tuple(h for h in target.hosts if h in model.cell_types or h in TISSUE_HOSTS)
+        hosts = hosts_in(target, model.cell_types)
         lost = sorted(set(target.hosts) - set(hosts))
         if not hosts:
             unknown[name] = f"none of the cells that bear it ({', '.join(lost)}) could be told apart in this section"
@@ -79,6 +79,11 @@ def target_fields(
             anchor="library" if anchor is None else anchor.words,
         )
     return fields, unknown, flags
+
+
+def hosts_in(target: Target, cell_types: tuple[str, ...]) -> tuple[str, ...]:
+    """Hosts of ``target`` that a section with ``cell_types`` has."""
+    return tuple(h for h in target.hosts if h in cell_types or h in TISSUE_HOSTS)
 
 
 def _host_cells(

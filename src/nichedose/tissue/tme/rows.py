@@ -17,7 +17,7 @@ from nichedose.library.schema import CellType, Population
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.composition import marker_score, regress_composition
 from nichedose.tissue.genes import GeneTable
-from nichedose.tissue.proteins import read_proteins
+from nichedose.tissue.proteins import PHENOTYPE, read_proteins
 from nichedose.tissue.reported import reported_composition
 from nichedose.tissue.shrink import shrink_counts
 from nichedose.tissue.tme.cell_calls import OTHER, call_cells
@@ -27,7 +27,6 @@ from nichedose.values import Flag
 __all__ = ["RowPopulations", "populate", "row_kind"]
 
 LARGEST_CELL_UM = 25.0  # rows closer than this on a free layout are cells, not spots
-PHENOTYPE = "phenotype"  # the annotation in which readers put what a file calls its cells
 CONTENT_LIMITS = (0.25, 4.0)
 
 
