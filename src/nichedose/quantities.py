@@ -30,6 +30,7 @@ _UNITS: dict[str, tuple[str, float]] = {
     "fmol": ("amount", 1e-15), "pmol": ("amount", 1e-12), "nmol": ("amount", 1e-9), "umol": ("amount", 1e-6),
     "mol": ("amount", 1.0),
     "pmol/L": ("concentration", 1e-12), "nmol/L": ("concentration", 1e-9), "umol/L": ("concentration", 1e-6),
+    "fmol/mL": ("concentration", 1e-12), "pmol/mL": ("concentration", 1e-9), "nmol/mL": ("concentration", 1e-6),
     "pM": ("concentration", 1e-12), "nM": ("concentration", 1e-9), "uM": ("concentration", 1e-6),
     "ng": ("mass", 1e-9), "ug": ("mass", 1e-6), "mg": ("mass", 1e-3), "g": ("mass", 1.0), "kg": ("mass", 1e3),
     "mGy": ("dose", 1e-3), "cGy": ("dose", 1e-2), "Gy": ("dose", 1.0),

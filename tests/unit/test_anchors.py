@@ -29,7 +29,8 @@ def model() -> SpotModel:
 
 
 @pytest.mark.parametrize(("text", "kind", "value"), [
-    ("60 nmol/L", "density", 60.0), ("0.06 uM", "density", 60.0), ("40 pmol/g tissue", "bmax_tissue", 40.0),
+    ("60 nmol/L", "density", 60.0), ("0.06 uM", "density", 60.0),
+    ("60 pmol/mL", "density", 60.0), ("40 pmol/g tissue", "bmax_tissue", 40.0),
     ("40 fmol/mg wet tissue", "bmax_tissue", 40.0), ("0.3 pmol/mg protein", "bmax_protein", 300.0),
     ("900 fmol/mg  membrane protein", "bmax_membrane", 900.0), ("1.2e5 sites/cell", "sites_per_cell", 1.2e5),
     ("1.2e5 receptors per cell", "sites_per_cell", 1.2e5), ("180 H-score", "h_score", 180.0),
