@@ -117,6 +117,19 @@ def test_mirror_is_a_map_that_repeats_reflected() -> None:
         convolve(field, "211At", 10.0, quality="alpha", surroundings="mirror").total_Gy, wide, rtol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 30), (2, 25, 3)])
+def test_mirror_of_a_map_far_narrower_than_the_range(shape: tuple[int, int, int]) -> None:
+    """What reaches through many reflections of a short side is not even along the long one. 1e-3: bremsstrahlung (8e-4)
+    is spread evenly here and escapes there."""
+    field = RNG.random(shape)
+    reach = half_widths(radial_kernel("177Lu", "beta"), (100.0,) * 3)[0]
+    wide = convolve(np.pad(field, reach, mode="symmetric"), "177Lu", 100.0, quality="beta").total_Gy
+    inner = wide[reach:-reach, reach:-reach, reach:-reach]
+    found = convolve(field, "177Lu", 100.0, quality="beta", surroundings="mirror").total_Gy
+    np.testing.assert_allclose(found, inner, rtol=2e-3)
+    assert float(found.mean()) == pytest.approx(float(inner.mean()), rel=1e-3)
+
+
 @pytest.mark.parametrize(("nuclide", "quality", "h"), [("211At", "alpha", 10.0), ("177Lu", "beta", 80.0)])
 def test_slab_and_section_against_a_stack(nuclide: str, quality: str, h: float) -> None:
     """The middle layer of a stack thicker than twice the range is the slab, a single layer the section: 0.5 %."""
@@ -273,6 +286,9 @@ def test_memory_is_told_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> Non
         convolve(np.broadcast_to(np.float32(1.0), (2048, 2048, 2048)), "177Lu", 20.0)
     assert "photons reach through" in str(refused.value)
     assert "e+" not in str(refused.value)
+    with pytest.raises(BadInput, match="surroundings that go in tiles") as refused:  # mirrors do not
+        convolve(np.broadcast_to(np.float32(1.0), (400, 400, 400)), "177Lu", 20.0, surroundings="mirror")
+    assert "tile=" not in str(refused.value)
     monkeypatch.setattr(volume_memory, "_memory_bytes", lambda: 1 << 20)
     small = np.ones((10, 10, 10))
     assert convolve(small, "211At", 40.0, quality="alpha").total_Gy.shape == small.shape

@@ -108,7 +108,7 @@ def convolve(
         raise BadInput(f"{name} emits none of the qualities asked for ({quality}).")
     keys = [KernelKey(name, q, daughters, math.inf, decay_data) for q in wanted]
     plans = [make_plan(key, shape, spacing, surroundings, coarsen) for key in keys]
-    refuse_what_does_not_fit(shape, precision.itemsize, plans, tiles)
+    refuse_what_does_not_fit(shape, precision.itemsize, plans, tiles, surroundings == "mirror")
     field = _field(tia_map, precision)  # after the refusal: it may be a copy
 
     def of(activity: Real, plan: Plan) -> Real:

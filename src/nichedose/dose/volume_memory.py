@@ -22,7 +22,9 @@ def memory_needed_bytes(field_shape: Shape, periods: Shape, qualities: int, item
     return voxels * itemsize * (qualities + 1) + half + octant * (16 + itemsize)
 
 
-def refuse_what_does_not_fit(shape: Shape, itemsize: int, plans: list[Plan], tiles: Shape | None) -> None:
+def refuse_what_does_not_fit(
+    shape: Shape, itemsize: int, plans: list[Plan], tiles: Shape | None, mirrored: bool = False
+) -> None:
     room = _memory_bytes()
     need = _need_bytes(shape, itemsize, plans, tiles)
     if room is None or need <= _SPARE * room:
@@ -30,7 +32,14 @@ def refuse_what_does_not_fit(shape: Shape, itemsize: int, plans: list[Plan], til
     halved = ", dtype=float32 to halve it" if itemsize > 4 else ""
     raise BadInput(
         f"Convolving {' x '.join(map(str, shape))} voxels needs {_gib(need)} beside the map; this machine has "
-        f"{_gib(room)}. Give {_way_out(shape, itemsize, plans, _SPARE * room)}{halved}, or wider voxels.")
+        f"{_gib(room)}. Give {_without_mirrors(plans) if mirrored else _way_out(shape, itemsize, plans, _SPARE * room)}"
+        f"{halved}, or wider voxels.")
+
+
+def _without_mirrors(plans: list[Plan]) -> str:
+    photons = any(plan.key.quality == "photon" for plan in plans)
+    charged = "quality=CHARGED (photons reach through many reflections), " if photons and len(plans) > 1 else ""
+    return charged + "surroundings that go in tiles (isolated, uniform)"
 
 
 def _way_out(shape: Shape, itemsize: int, plans: list[Plan], room: float) -> str:
@@ -60,10 +69,17 @@ def _gib(size_bytes: float) -> str:
 def _need_bytes(shape: Shape, itemsize: int, plans: list[Plan], tiles: Shape | None) -> int:
     """The most that any of the qualities needs beside the map, results of all included."""
     if tiles is None:
-        return max(memory_needed_bytes(shape, plan.periods, len(plans), itemsize) for plan in plans)
+        return max(memory_needed_bytes(shape, plan.periods, len(plans), itemsize) + _wide_kernel_bytes(plan)
+                   for plan in plans)
     parts = [shape_of(t + 2 * h for t, h in zip(tiles, plan.half, strict=True)) for plan in plans]
     results = math.prod(shape) * itemsize * len(plans)
     return max(memory_needed_bytes(part, part, 2, itemsize) for part in parts) + results
+
+
+def _wide_kernel_bytes(plan: Plan) -> int:
+    """A kernel that wraps around its torus, among mirrors, is larger than its spectrum."""
+    wraps = any(h > p // 2 for h, p in zip(plan.half, plan.periods, strict=True))
+    return 16 * math.prod(h + 1 for h in plan.half) if wraps else 0
 
 
 def _memory_bytes() -> int | None:

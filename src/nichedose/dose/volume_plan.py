@@ -23,7 +23,7 @@ __all__ = ["Plan", "Shape", "coarse_error_MeV", "energy_held_MeV", "make_plan", 
 Shape = tuple[int, int, int]
 Real = NDArray[np.floating[Any]]
 _Layout = Literal["padded", "even", "mirrored"]
-_MIRROR_PERIODS = 2  # rings further out than this wrap so often that they are even
+_MIRROR_PERIODS = 2  # of the longest; shells further out wrap so often that they are even
 _AUTO_GAIN = 1.5  # a coarse tail is used where the padded grid shrinks by this factor
 _COARSE = 4
 
@@ -44,8 +44,9 @@ def make_plan(key: KernelKey, shape: Shape, spacing: tuple[float, float, float],
     reach = half_widths(key.kernel, spacing)
     if surroundings == "mirror":
         periods = shape_of(2 * n for n in shape)
-        return Plan(key, spacing, shape_of(min(r, _MIRROR_PERIODS * p) for r, p in zip(reach, periods, strict=True)),
-                     periods, 1)
+        even_um = _MIRROR_PERIODS * max(p * h for p, h in zip(periods, spacing, strict=True))
+        return Plan(key, spacing, shape_of(min(r, math.ceil(even_um / h)) for r, h in zip(reach, spacing, strict=True)),
+                    periods, 1)
     half = shape_of(min(r, n - 1) for r, n in zip(reach, shape, strict=True))
     periods = padded_periods(shape, half)
     factor = _COARSE if coarsen == "auto" else coarsen
