@@ -93,7 +93,8 @@ def test_growth_of_the_case_is_taken_off_and_said(tmp_path: Path) -> None:
     case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
     grown = case.model_copy(update={"effect": case.effect.model_copy(update={"clonogen_doubling_time": 1440.0})})
     found, plain = (rank_case(c, path, RankQuestion(mode="as_prescribed")) for c in (grown, case))
-    assert any("doubling time" in a for a in found.assumptions)
+    assert any("doubling time" in t for t in found.parts[0].text)
+    assert "doubling time" in findings_text(found)  # a terminal shows it too
     before = {c["name"]: c["median"] for c in plain.numbers["candidates"]}
     assert all(c["median"] < before[c["name"]] for c in found.numbers["candidates"])
     (as_modelled, *_), (without, *_) = (f.parts[-1].tables[0].rows for f in (found, plain))

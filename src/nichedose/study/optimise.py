@@ -131,9 +131,11 @@ def _findings(
     organs = FindingTable(("organ", "share of its limit, %", "exceeded in draws, %"),
                           tuple((o, 100.0 * s, 100.0 * passed.get(o, float("nan"))) for o, s in course.shares.items()),
                           note="Limits hold at the medians; a draw exceeds one where the organ gets more per activity.")
+    cautions = (*left_out(responses.setup), *(cycles_that_meet(responses.central, {"the best course": (
+        [n for n, a in course.activities_MBq.items() if a > 0.0], course.interval_h)}) if best > 1 else ()))
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
-        parts=(Part("Course", (), tuple(tables)), Part("Organs", (), (organs,))),
+        parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,))),
         values_used=tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used)),
         sources=sources_of(responses.setup),
         assumptions=(
@@ -143,13 +145,11 @@ def _findings(
             "Shares of organ limits are added over agents, each in its own limit's quantity.",
             "The mass of ligand in an administration stays as prescribed; `nichedose design` varies it.",
             "The activity that organ limits leave is a bound from conventions; it has not been tried.",
-            *left_out(responses.setup),
-            *(cycles_that_meet(responses.central, {"the best course": (
-                [n for n, a in course.activities_MBq.items() if a > 0.0], course.interval_h)}) if best > 1 else ()),
         ),
         numbers={"cycles": best, "value": course.value, "activities_MBq": dict(course.activities_MBq),
                  "interval_h": course.interval_h, "offsets_h": dict(course.offsets_h), "shares": dict(course.shares),
                  "log_kills": kills.tolist(), "evaluations": course.evaluations, "passed": passed,
+                 "cautions": list(cautions),
                  "alone": {n: c.value for n, c in alone.items()},
                  "by_cycles": {str(n): c.value for n, c in found.items()}})
 

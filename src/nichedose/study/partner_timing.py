@@ -106,7 +106,7 @@ def _losses(times: Mapping[str, Mapping[float, Array]]) -> str:
     lost = {d: min(float(np.median(t[d] - t[0.0])) for t in times.values()) for d in (days[0], days[-1])}
     named = [f"{abs(d):g} d {'before' if d < 0.0 else 'after'} the dose costs {-loss:.1f} d"
              for d, loss in lost.items() if loss < 0.0]
-    return f" Blocking it {', '.join(named)} (medians, the worse series)." if named else ""
+    return f" Blocking the checkpoint {', '.join(named)} (medians, the worse series)." if named else ""
 
 
 def _table(name: str, times: Mapping[float, Array], better: Mapping[float, float]) -> FindingTable:

@@ -80,7 +80,10 @@ def rank_case(
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(case.title, tables[mode], decision, tables)
     beside = partner_part(responses.setup, tables[mode])
-    parts = (*found.parts[:1], *((beside,) if beside else ()), *found.parts[1:],
+    cautions = (*left_out(responses.setup), *cycles_that_meet(responses.central, {
+        c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))
+    first = dataclasses.replace(found.parts[0], text=(*found.parts[0].text, *cautions))
+    parts = (first, *((beside,) if beside else ()), *found.parts[1:],
              _assumption_part(responses, decision, doubling))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
@@ -94,10 +97,8 @@ def rank_case(
             "mean courses of dose rate.",
             "Shares of organ limits are added over agents, each in the quantity of its own limit. An activity that "
             "organ limits leave is a bound from conventions; it has not been tried.",
-            *left_out(responses.setup),
-            *cycles_that_meet(responses.central, {
-                c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}),
-        ))
+        ),
+        numbers={**found.numbers, "cautions": list(cautions)})
 
 
 def rank_results(results: Results, case_text: str, question: RankQuestion) -> Findings:
