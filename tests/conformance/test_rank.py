@@ -235,3 +235,13 @@ def test_a_candidate_without_organ_data_is_named(tmp_path: Path) -> None:
     found = rank_case(case.model_copy(update={"forms": (bare,), "agents": (unknown,), "combinations": (pair,)}), path,
                       RankQuestion(mode="equal_toxicity"))
     assert "no dose coefficient" in found.numbers["not_evaluable"][pair.name]
+
+
+def test_activities_of_a_combination_are_told_by_agent(tmp_path: Path) -> None:
+    """7.4 GBq of 177Lu and 8 MBq of 225Ac have no sum."""
+    case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
+    few = case.model_copy(update={"candidates": case.candidates[:1], "combinations": (PAIR,)})
+    table = rank_case(few, path, RankQuestion(mode="as_prescribed")).parts[0].tables[0]
+    told = {row[0].split(". ")[1]: row[table.head.index("MBq per cycle")] for row in table.rows}
+    assert told[case.candidates[0].agent] == pytest.approx(7400.0)
+    assert told[few.combinations[0].label or " + ".join(PAIR.agents)].count(" + ") == 1

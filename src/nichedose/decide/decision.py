@@ -25,7 +25,7 @@ LARGEST_LOG_KILL = 10.0  # log kill above it is not told apart: few lesions hold
 class DecisionTable:
     """Everything known of the candidates in one mode: ``values[candidate][objective]`` (n_draws,), NaN where not known.
 
-    ``activities`` (n_draws,) by candidate, MBq per cycle, all agents together; ``inputs`` (n_draws,) by key.
+    ``activities`` (n_agents, n_draws) by candidate, MBq per cycle; ``inputs`` (n_draws,) by key.
     ``not_evaluable`` says why a candidate is missing.
     """
 

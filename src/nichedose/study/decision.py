@@ -44,11 +44,11 @@ def table_from_responses(
 def _one(
     responses: Responses, course: CandidateCourse, mode: Mode, doubling_time_h: float | None
 ) -> tuple[dict[Objective, Array], Array, str]:
-    """Values by objective, activity per cycle, and why not where no draw could be evaluated."""
+    """Values by objective, activity per cycle by agent, and why not where no draw could be evaluated."""
     comparison = responses.setup.case.comparison
     n = len(responses.draws)
     found: dict[Objective, Array] = {o: np.full(n, np.nan) for o in OBJECTIVES}
-    given, reason = np.full(n, np.nan), ""
+    given, reason = np.full((len(course.split), n), np.nan), ""
     for i, lesion in enumerate(responses.draws):
         try:
             plan = course_in_mode(lesion, course, mode, equal_activity_MBq=comparison.equal_activity,
@@ -57,7 +57,7 @@ def _one(
             reason = str(error)
             continue
         outcome = course_outcome(lesion, plan, doubling_time_h=doubling_time_h)
-        given[i] = sum(a.activity_MBq for a in plan) / course.cycles
+        given[:, i] = [a.activity_MBq for a in plan[:len(course.split)]]  # every cycle is alike
         for objective in OBJECTIVES:
             found[objective][i] = outcome.value(objective)
     return found, given, "" if np.isfinite(given).any() else reason or "there are no draws"
@@ -92,6 +92,6 @@ def table_from_draws(draws: xr.Dataset, mode: str, clonogens: float | None = Non
     kept = {n: v for n, v in values.items() if np.isfinite(v["log_kill"]).any()}
     refused = {n: f"not evaluable in mode {mode}" for n in values if n not in kept}
     checked: Mode = mode  # type: ignore[assignment]
-    given = {n: np.asarray(here["activity_MBq"].sel(candidate=n).values, dtype=float) for n in kept
+    given = {n: np.asarray(here["activity_MBq"].sel(candidate=n).values, dtype=float)[None] for n in kept
              if "activity_MBq" in here}
     return DecisionTable(checked, kept, inputs, given, refused)

@@ -27,6 +27,7 @@ from nichedose.decide import (
 from nichedose.decide.decision import LARGEST_LOG_KILL, check_objective
 from nichedose.decide.outcome import BURDENS
 from nichedose.errors import BadInput, NotComputed
+from nichedose.fields.grid import Array
 from nichedose.findings import Cell, Findings, FindingTable, Part
 from nichedose.io.results_folder import Results
 from nichedose.library import load_library
@@ -36,6 +37,7 @@ from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import partner_part, rests_on_partner, with_partners
 from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
+from nichedose.study.words import activity_text
 from nichedose.values import ValueUse
 
 __all__ = ["RankQuestion", "rank_case", "rank_results"]
@@ -181,7 +183,7 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
             " to ".join(_bound(float(q), d.objective) for q in quantiles),
             f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})", c.expected_regret,
             None if complete else f"{100 * (c.evaluable_fraction or 0):.0f} %",
-            _median(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
+            _activities(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
             _median(v["organ_burden"]), None if _median(v["organ_burden"]) is None else
             "yes" if c.name in d.frontier else "no"))
     head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret", "draws evaluated",
@@ -299,6 +301,12 @@ def _median(values: Any) -> float | None:
         return None
     finite = np.asarray(values)[np.isfinite(values)]
     return float(np.median(finite)) if finite.size else None
+
+
+def _activities(by_agent: Array | None) -> Cell:
+    """Medians, one for each agent: a sum of MBq of two radionuclides would say nothing."""
+    found = [m for of in (() if by_agent is None else by_agent) if (m := _median(of)) is not None]
+    return " + ".join(activity_text(m) for m in found) if len(found) > 1 else found[0] if found else None
 
 
 def _bound(value: float, objective: Objective) -> str:
