@@ -54,8 +54,15 @@ class Section(_Part):
     layer: str | None = Field(default=None, description="layer of an .h5ad that holds raw counts; X when absent")
     composition: Literal["auto", "reported", "markers"] = Field(
         default="auto", description="cell types of spots: the file's own abundances if it has them, or marker genes")
+    phenotype_key: str | None = Field(default=None, description="column that names the type of each cell")
     cell_count_key: str | None = Field(
         default=None, description="column that holds the number of cells (nuclei) counted in each spot")
+
+    @model_validator(mode="after")
+    def _one_say(self) -> Self:
+        if self.phenotype_key is not None and self.composition == "markers":
+            raise ValueError("phenotype_key names the cells' types, composition = 'markers' passes over them; drop one")
+        return self
 
 
 class Lesion(_Part):

@@ -9,7 +9,8 @@ import pytest
 
 from io_cells_fake import fake_cells, inform_frame, plain_frame
 from nichedose.case import parse_case
-from nichedose.io import assay_to_anndata
+from nichedose.errors import BadInput
+from nichedose.io import assay_to_anndata, read_tissue
 from nichedose.study import run_plan
 from nichedose.study.plan import PlanRun
 
@@ -58,6 +59,20 @@ def test_a_plan_comes_back_to_every_cell(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(np.sum(shares, axis=0), 1.0)
     data = assay_to_anndata(assay, columns)
     assert data.n_obs == CELLS.n and "nichedose_share_tumour" in data.obs
+
+
+def test_a_case_names_the_column_of_cell_types(tmp_path: Path) -> None:
+    types = np.where(CELLS.kind == "tumour", "Tumor", "T cell")
+    plain_frame(CELLS).to_csv(tmp_path / "cells.csv", index=False)
+    data = assay_to_anndata(read_tissue(tmp_path / "cells.csv"), {})
+    data.obs["cell_type"] = types
+    data.write_h5ad(tmp_path / "cells.h5ad")
+    text = CASE.format(name="cells.h5ad").replace(
+        'sample = "all"', 'coordinate_unit = "um"\nphenotype_key = "cell_type"')
+    [columns] = run_plan(parse_case(text), text, tmp_path / "case.toml").spot_columns
+    np.testing.assert_array_equal(columns["share_tumour"] == 1.0, CELLS.kind == "tumour")
+    with pytest.raises(BadInput, match=r"phenotype_key.*drop one"):
+        parse_case(text.replace("phenotype_key", 'composition = "markers"\nphenotype_key'))
 
 
 def test_two_samples_of_a_file_are_two_sections(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from nichedose.io import read_tissue
 from nichedose.library import load_library
 from nichedose.tissue import SpatialAssay, SpotModel, TissueMap, build_tissue_map, grid_to_rows, model_section
 from nichedose.tissue.cells import bin_edge_um, bins_of
-from nichedose.tissue.reported import choose_composition
+from nichedose.tissue.reported import choose_composition, with_phenotypes
 
 CELLS = fake_cells(side=30)
 LIBRARY = load_library()
@@ -102,6 +102,20 @@ def test_phenotypes_and_calls_make_types(tmp_path: Path) -> None:
     halo_frame(CELLS).to_csv(halo, index=False)
     called = model_of(read_tissue(halo))
     assert {"tumour", "t_cell", "macrophage"} <= set(called.cell_types)
+
+
+def test_a_column_of_another_name_may_hold_the_types(tmp_path: Path) -> None:
+    types = np.where(CELLS.kind == "tumour", "Tumor", "T cell")
+    plain_frame(CELLS).to_csv(tmp_path / "c.csv", index=False)
+    assay = dataclasses.replace(read_tissue(tmp_path / "c.csv"), annotations={"cell_type": types})
+    model = model_of(with_phenotypes(assay, "cell_type"))
+    assert model.cells is not None and model.cell_types == ("tumour", "t_cell")
+    np.testing.assert_array_equal(model.cells.share[:, 0] == 1.0, CELLS.kind == "tumour")
+    assert with_phenotypes(assay, None) is assay
+    with pytest.raises(BadInput, match=r"phenotype_key = 'cell_typ' is no column.*cell_type"):
+        with_phenotypes(assay, "cell_typ")
+    with pytest.raises(BadInput, match="phenotype_key is for cells"):
+        with_phenotypes(dataclasses.replace(assay, observation="spot"), "cell_type")
 
 
 def test_what_the_file_calls_a_cell_goes_before_its_genes(tmp_path: Path) -> None:

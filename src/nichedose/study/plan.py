@@ -29,7 +29,7 @@ from nichedose.study.world import World
 from nichedose.tissue import SpotModel, TissueMap, grid_to_rows, model_section, with_spread
 from nichedose.tissue.assay import SpatialAssay
 from nichedose.tissue.counted import with_cell_counts
-from nichedose.tissue.reported import choose_composition
+from nichedose.tissue.reported import choose_composition, with_phenotypes
 from nichedose.values import Value
 
 __all__ = ["PlanRun", "check_lesion_size", "draw_spacing_um", "model_of_assay", "read_sections", "run_plan"]
@@ -172,8 +172,9 @@ def read_sections(
                 place, section.kind, sample=section.sample, sample_key=section.sample_key,
                 coordinate_unit=section.coordinate_unit, um_per_unit=section.um_per_unit, layer=section.layer,
                 aliases=aliases)]
-        assays += [with_cell_counts(choose_composition(assay, section.composition), section.cell_count_key)
-                   for assay in found]
+        for assay in found:
+            typed = choose_composition(with_phenotypes(assay, section.phenotype_key), section.composition)
+            assays.append(with_cell_counts(typed, section.cell_count_key))
     progress("reading", len(case.sections), len(case.sections))
     return io.distinct_sections(assays)
 

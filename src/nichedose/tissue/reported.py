@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, near_miss
 from nichedose.library.markers import lineage_of_phenotype
 from nichedose.library.schema import CellType
 from nichedose.tissue.assay import SpatialAssay
@@ -16,12 +16,27 @@ from nichedose.tissue.composition import Composition
 from nichedose.tissue.proteins import PHENOTYPE
 from nichedose.values import Flag
 
-__all__ = ["ABUNDANCE", "CompositionFrom", "choose_composition", "reported_composition"]
+__all__ = ["ABUNDANCE", "CompositionFrom", "choose_composition", "reported_composition", "with_phenotypes"]
 
 ABUNDANCE = "abundance:"  # annotations of this prefix hold the abundance of the cell type named after it
 CompositionFrom = Literal["auto", "reported", "markers"]
 LARGEST_UNMAPPED = 0.2  # of the abundance; above, the shares of what is left deserve a caution
 FEWEST_ROWS = 0.5  # of the spots that must have abundances, or they are not used
+
+
+def with_phenotypes(assay: SpatialAssay, key: str | None) -> SpatialAssay:
+    """The assay with the column ``key`` of its annotations as the types of its cells; as it is without a key.
+
+    Raises `BadInput` for a column that the file does not hold, and for rows that are not cells.
+    """
+    if key is None:
+        return assay
+    if assay.observation != "cell":
+        raise BadInput(f"{assay.sample}: phenotype_key is for cells; here each row is a {assay.observation}.")
+    if key not in assay.annotations:
+        raise BadInput(f"{assay.sample}: phenotype_key = '{key}' is no column of this file."
+                       f"{near_miss(key, assay.annotations)}")
+    return dataclasses.replace(assay, annotations={**assay.annotations, PHENOTYPE: assay.annotations[key]})
 
 
 def choose_composition(assay: SpatialAssay, wanted: CompositionFrom) -> SpatialAssay:
