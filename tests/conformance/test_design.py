@@ -16,8 +16,9 @@ from nichedose.errors import BadInput, OutOfValidity
 from nichedose.findings import Findings
 from nichedose.nuclide import half_life_h
 from nichedose.report import findings_text, render_findings
-from nichedose.study.design import DesignSpace, _one, _Task, design_case, net_kill, plasma_reference
+from nichedose.study.design import DesignSpace, _one, _Task, design_case, plasma_reference
 from nichedose.study.design_chain import design_chain, design_gradient, design_value
+from nichedose.study.design_growth import net_kill
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign, designed
 from nichedose.study.design_optimum import Optimum, optimum_sentence
 from nichedose.study.responses import prepare
@@ -70,14 +71,14 @@ def test_growth_favours_what_decays_in_time(case: tuple[Case, Path], found: Find
 def test_net_kill_is_below_the_gross_and_approaches_it() -> None:
     one = lesion()
     gross = course_effect(one, [Administration("A", 4000.0)]).log_kill
-    slow, fast = (net_kill(one, "A", 4000.0, 1, t) for t in (1e9, 500.0))
+    slow, fast = (net_kill(one, "A", 4000.0, 1, 1008.0, t) for t in (1e9, 500.0))
     assert fast < slow < gross
     assert slow == pytest.approx(gross, rel=0.02)
-    three = net_kill(one, "A", 4000.0, 3, None)
+    three = net_kill(one, "A", 4000.0, 3, 1008.0, None)
     assert three < 3.0 * gross  # the cells that get least are the same ones each time
     assert three == pytest.approx(3.0 * gross, rel=0.2)
-    assert net_kill(one, "A", 4000.0, 3, 1e9) < three
-    assert net_kill(one, "A", 4000.0, 3, 1e9) == pytest.approx(three, rel=1e-3)
+    assert net_kill(one, "A", 4000.0, 3, 1008.0, 1e9) < three
+    assert net_kill(one, "A", 4000.0, 3, 1008.0, 1e9) == pytest.approx(three, rel=1e-3)
     assert np.isfinite(fast)
 
 
@@ -106,18 +107,25 @@ def world(case: tuple[Case, Path]) -> tuple[World, ResolvedCandidate, float]:
     return world, setup.candidates[0], plasma_reference(setup, setup.candidates[0], draw)
 
 
-@pytest.mark.parametrize(("doubling_time_h", "plasma_held"), [(None, True), (3600.0, True), (None, False)])
+@pytest.mark.parametrize(("doubling_time_h", "plasma_held", "interval_h", "stop"), [
+    (None, True, 1008.0, 6), (None, False, 1008.0, 6), (36000.0, True, 1008.0, 6), (18000.0, False, 100.0, 6),
+    (3600.0, False, 1008.0, 1)])
 def test_gradient_of_the_log_kill_against_differences(
-    world: tuple[World, ResolvedCandidate, float], doubling_time_h: float | None, plasma_held: bool
+    world: tuple[World, ResolvedCandidate, float], doubling_time_h: float | None, plasma_held: bool,
+    interval_h: float, stop: int
 ) -> None:
     """The whole chain, from affinity to log kill: fourth-order differences of forward runs, 1e-3 of the largest.
 
-    At 15 kDa plasma clears by size; growth must leave a net kill, or every derivative is nothing.
+    At 15 kDa plasma clears by size; growth must leave a net kill, or every derivative is nothing. Fewest cells are left
+    in cycle ``stop``; at 100 h a third of a dose is still to come when the next is given.
     """
-    chain = design_chain(*world[:2], world[2] if plasma_held else None, doubling_time_h)
+    candidate = dataclasses.replace(world[1], interval_h=interval_h)
+    chain = design_chain(world[0], candidate, world[2] if plasma_held else None, doubling_time_h)
     value, gradient = design_gradient(chain, PLACE)
+    first = design_chain(world[0], dataclasses.replace(candidate, cycles=1), chain.reference, doubling_time_h)
     assert value > 0.01
     assert value == pytest.approx(design_value(chain, PLACE), rel=1e-6)
+    assert (value > design_value(first, PLACE) * (1.0 + 1e-9)) == (stop > 1)
     for i in range(len(PROPERTIES)):
         def at(k: int, i: int = i) -> float:
             return design_value(chain, LigandDesign.of_logs(PLACE.logs + 0.01 * k * np.eye(len(PROPERTIES))[i]))
@@ -162,6 +170,18 @@ def test_the_chain_agrees_with_the_full_history_of_dose_rate(world: tuple[World,
     for design, kill_ in full.items():
         here = dataclasses.replace(PLACE, half_life_h=half_life_h(design.clock))
         assert design_value(design_chain(*world), here) == pytest.approx(kill_, rel=2e-3)
+
+
+@pytest.mark.parametrize("doubling_time_h", [960.0, 9600.0])  # fewest cells in the first cycle, and in the last
+def test_the_chain_agrees_with_the_full_history_under_growth(
+    world: tuple[World, ResolvedCandidate, float], doubling_time_h: float
+) -> None:
+    """2 %: the chain takes activity to leave the tissue in one exponential."""
+    space = DesignSpace((3.0,), (1.0,), (0.06,), ("177Lu", "64Cu"))
+    full, _, _ = _one(world[0].setup, _Task(2, 160.0, world[1].name, space, doubling_time_h))
+    for design, kill_ in full.items():
+        here = dataclasses.replace(PLACE, molar_mass_kDa=1.0, half_life_h=half_life_h(design.clock))
+        assert design_value(design_chain(*world, doubling_time_h), here) == pytest.approx(kill_, rel=2e-2)
 
 
 def test_growth_without_end_of_time_takes_nothing(world: tuple[World, ResolvedCandidate, float]) -> None:

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from nichedose.case import Case
-from nichedose.decide import Administration, LesionResponse, course_effect
 from nichedose.errors import BadInput, OutOfValidity, near_miss
 from nichedose.fields.grid import Array
 from nichedose.findings import FindingMap, Findings, FindingTable, Part
@@ -22,6 +20,7 @@ from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import half_life_h
 from nichedose.study.administration import USUAL
 from nichedose.study.design_chain import design_chain
+from nichedose.study.design_growth import net_kill
 from nichedose.study.design_ligand import NAME, PROPERTIES, LigandDesign, designed
 from nichedose.study.design_optimum import (
     MASS_FACTORS,
@@ -44,7 +43,7 @@ from nichedose.study.world import World
 from nichedose.tissue import TissueMap
 from nichedose.values import Draw, Value, ValueUse
 
-__all__ = ["CLOCKS", "Design", "DesignSpace", "design_case", "net_kill", "plasma_reference", "search_ranges"]
+__all__ = ["CLOCKS", "Design", "DesignSpace", "design_case", "plasma_reference", "search_ranges"]
 
 Progress = Callable[[str, int, int], None]
 # half-lives of real radionuclides, whose emissions are not used: only how fast the label decays
@@ -128,8 +127,8 @@ def design_case(
 
     With "plasma" ``held``, each design is given until plasma has held as much activity, integrated over time, as at the
     agent's prescribed activity: what marrow gets stays the same, roughly. With "activity" it is given that activity.
-    With a doubling time, growth until the last useful decay is taken off; without one nothing is lost by slow decay,
-    and long half-lives win.
+    With a doubling time, growth from the first administration until fewest cells are left is taken off; without one
+    nothing is lost by slow decay, and long half-lives win.
     Raises `BadInput` for an agent that is no candidate or cannot be evaluated, `OutOfValidity` for a design space
     outside the size law.
     """
@@ -180,7 +179,7 @@ def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], Optimum | str,
                 reference / _plasma_integral(form, clock, setup, draw))
             lesion = lesion_response(_Given(whole, draw, maps, given), (bearer,))
             out[Design(affinity, mass, inside, clock)] = net_kill(
-                lesion, bearer.name, activity, candidate.cycles, task.doubling_time_h)
+                lesion, bearer.name, activity, candidate.cycles, candidate.interval_h, task.doubling_time_h)
     best = max(out, key=lambda d: out[d])
     top = climb(
         lambda: design_chain(World(setup, draw, maps, pairs=2), candidate, reference, task.doubling_time_h),
@@ -196,31 +195,6 @@ def search_ranges(space: DesignSpace) -> dict[str, tuple[float, float]]:
     lives = tuple(half_life_h(c) for c in space.clocks)
     ends = (space.affinities_nmol_per_L, space.molar_masses_kDa, inside, lives, MASS_FACTORS)
     return {name: (min(v), max(v)) for name, v in zip(PROPERTIES, ends, strict=True)}
-
-
-def net_kill(
-    lesion: LesionResponse, agent: str, activity_MBq: float, cycles: int, doubling_time_h: float | None
-) -> float:
-    """Log kill of ``cycles`` administrations far apart, net of growth in each up to the best time to stop counting.
-
-    The dose given until then counts as an administration of that share of the activity.
-    """
-    def kill(share: float) -> float:
-        return course_effect(
-            lesion, [Administration(agent, activity_MBq * share, 1e6 * i) for i in range(cycles)]).log_kill
-
-    if doubling_time_h is None:
-        return kill(1.0)
-    one = lesion[agent]
-    given = np.concatenate([[0.0], np.cumsum(
-        0.5 * (one.rate_per_h[1:] + one.rate_per_h[:-1]) * np.diff(one.times_h))])
-    shares = given / given[-1]
-
-    def loss(share: float) -> float:
-        waited_h = cycles * float(np.interp(share, shares, one.times_h))
-        return waited_h / doubling_time_h * math.log10(2.0) - kill(share)
-
-    return -float(minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-4}).fun)
 
 
 def _designed(
@@ -301,9 +275,10 @@ def _findings(
             "longer still.",
             *HELD[held],
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
-            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, in each cycle up to the time "
-            "at which the cells would grow faster than they are killed. What grows from then to the next cycle is not, "
-            "which spares labels that decay fast.",
+            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, from the first administration "
+            "to the time when fewest cells are left"
+            + (f", over cycles {candidate.interval_h / 168.0:.3g} weeks apart. Where cells grow more in that time than "
+               "a cycle kills, that is in the first, and later ones gain nothing." if candidate.cycles > 1 else "."),
             "The association rate is the agent's; affinity acts through the dissociation rate.",
             "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
             "(assumed): cells turn their targets over.",

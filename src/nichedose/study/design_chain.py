@@ -6,10 +6,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from nichedose.body import PlasmaCurve
@@ -27,6 +25,7 @@ from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array
 from nichedose.library.schema import LabelledForm
 from nichedose.study.cells_within import CellsWithin, repair_of
+from nichedose.study.design_growth import growth_per_h, lowest
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign, designed
 from nichedose.study.evaluate import CLONOGENIC, NEGATIVE, POSITIVE, cell_labels, section_geometry
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, plasma_input, tissue_and_ligand
@@ -258,56 +257,71 @@ def _kill(
     log_weights = np.log(np.maximum(weights, 1e-300) / weights.sum())
     linear = np.concatenate([e.linear[c].ravel() for e in parts for c in (POSITIVE, NEGATIVE)])
     square = np.concatenate([(e.g * e.root[c] ** 2).ravel() for e in parts for c in (POSITIVE, NEGATIVE)])
-    count = chain.candidate.cycles
 
-    def kill(activity: float) -> tuple[float, Array]:
-        logs = log_weights - count * (linear * activity + square * activity**2)
-        total = float(logsumexp(logs))
-        return -total / _LN10, np.exp(logs - total)
+    def survivors(shares: Array) -> tuple[float, Array]:
+        """Natural log of those of a course that has given these shares of its doses: of all, and by cell."""
+        given = _given_by(label, shares)
+        logs = log_weights - (linear * given[0] + square * given[1])
+        return float(logsumexp(logs)), logs
 
-    share, lost, by_mean = _worth_waiting(chain, label, tia, kill)
-    activity = label.activity_MBq * share
-    value, survivors = kill(activity)
-    value -= lost
+    def kill(shares: Array) -> float:
+        return -survivors(shares)[0] / _LN10
+
+    shares, by_mean = np.ones(chain.candidate.cycles), [np.zeros_like(maps) for maps in tia]
+    if chain.doubling_time_h is None:
+        value = kill(shares)
+    else:
+        mean = _mean_time(chain, label, tia)
+        stop = lowest(
+            kill, lambda ages: -np.expm1(-ages / mean.time_h), lambda share: -mean.time_h * math.log1p(-share),
+            cycles=chain.candidate.cycles, interval_h=chain.candidate.interval_h,
+            doubling_time_h=chain.doubling_time_h, tolerance=1e-9)
+        value, shares = stop.log_kill, stop.shares
     if not derivatives:
         return value, []
+    total, logs = survivors(shares)
+    left = np.exp(logs - total) / _LN10
+    if chain.doubling_time_h is not None:
+        # at the best time nothing is owed to that time: the share that the last dose has given may be held
+        by_share = label.activity_MBq * (left @ linear + 2.0 * label.activity_MBq * shares * (left @ square))
+        since_h, waited_h = stop.ages_h - stop.ages_h[-1], float(stop.ages_h[-1])
+        slope = -(float(by_share @ ((1.0 - shares) * since_h)) / mean.time_h**2
+                  + growth_per_h(chain.doubling_time_h) * waited_h / mean.time_h)
+        by_mean = [slope * owed for owed in mean.by_integral]
     owed, at = [], 0
     for i, (place, part) in enumerate(zip(chain.places, parts, strict=True)):
         n = part.g.size
-        of = {c: survivors[at + k * n : at + (k + 1) * n].reshape(part.g.shape) * count / _LN10
-              for k, c in enumerate((POSITIVE, NEGATIVE))}
+        of = {c: left[at + k * n : at + (k + 1) * n].reshape(part.g.shape) for k, c in enumerate((POSITIVE, NEGATIVE))}
         at += 2 * n
-        owed.append(_owed(place, label, part, tia[i], of, activity) - by_mean[i])
+        owed.append(_owed(place, label, part, tia[i], of, _given_by(label, shares)) + by_mean[i])
     return value, owed
 
 
-def _worth_waiting(
-    chain: DesignChain, label: _Label, tia: Sequence[Array], kill: Any
-) -> tuple[float, float, list[Array]]:
-    """The share of the dose after which growth outruns the kill, the log10 of growth until then, and its derivatives.
+def _given_by(label: _Label, shares: Array) -> tuple[float, float]:
+    """Sum of the activities of administrations that have given ``shares`` of their doses, and of their squares."""
+    given = label.activity_MBq * shares
+    return float(given.sum()), float(given @ given)
 
-    Growth is that of all cycles, each until then. Activity leaves the tissue with its mean time in it, an exponential
-    from the first two labels.
-    """
-    nothing = [np.zeros_like(maps) for maps in tia]
-    if chain.doubling_time_h is None:
-        return 1.0, 0.0, nothing
+
+@dataclass(frozen=True)
+class _MeanTime:
+    """Of activity in the tissue, with its derivatives by every time integral of every section."""
+
+    time_h: float
+    by_integral: list[Array]
+
+
+def _mean_time(chain: DesignChain, label: _Label, tia: Sequence[Array]) -> _MeanTime:
+    """From the first two labels, as if activity left the tissue in one exponential."""
     first, second = (sum(float(maps[m].sum()) * p.tissue.grid.voxel_area_mm2
                          for maps, p in zip(tia, chain.places, strict=True)) for m in (0, 1))
     offset = float(label.offsets_per_h[1])
-    mean_time_h = (first / second - 1.0) / offset
-    per_h = chain.candidate.cycles * math.log10(2.0) / chain.doubling_time_h
-
-    def loss(waited: float) -> float:  # in mean times
-        return per_h * mean_time_h * waited - float(kill(label.activity_MBq * -math.expm1(-waited))[0])
-
-    waited = float(minimize_scalar(loss, bounds=(0.0, 12.0), method="bounded", options={"xatol": 1e-9}).x)
-    slope = per_h * waited / offset
-    for maps, place in zip(nothing, chain.places, strict=True):
-        area = place.tissue.grid.voxel_area_mm2
-        maps[0] = np.where(place.tissue.mask, slope * area / second, 0.0)
-        maps[1] = np.where(place.tissue.mask, -slope * area * first / second**2, 0.0)
-    return -math.expm1(-waited), per_h * mean_time_h * waited, nothing
+    found = [np.zeros_like(maps) for maps in tia]
+    for maps, place in zip(found, chain.places, strict=True):
+        per = place.tissue.grid.voxel_area_mm2 / (second * offset)
+        maps[0] = np.where(place.tissue.mask, per, 0.0)
+        maps[1] = np.where(place.tissue.mask, -per * first / second, 0.0)
+    return _MeanTime((first / second - 1.0) / offset, found)
 
 
 def _exponent(place: _Place, label: _Label, tia: Array) -> _Exponent:
@@ -323,13 +337,14 @@ def _exponent(place: _Place, label: _Label, tia: Array) -> _Exponent:
 
 
 def _owed(
-    place: _Place, label: _Label, part: _Exponent, tia: Array, survivors: Mapping[str, Array], activity: float
+    place: _Place, label: _Label, part: _Exponent, tia: Array, survivors: Mapping[str, Array],
+    given: tuple[float, float],
 ) -> Array:
     by_dose = {
-        c: {q: survivors[c] * activity * (alpha + 2.0 * activity * part.g * part.root[c] * root_beta)
+        c: {q: survivors[c] * (given[0] * alpha + 2.0 * given[1] * part.g * part.root[c] * root_beta)
             for q, (alpha, root_beta) in place.terms.items()} for c in part.root}
     by_state = nucleus_owed(place.linear, dict(zip(STATES, tia[0], strict=True)), by_dose)
-    by_g = sum(survivors[c] * (activity * part.root[c]) ** 2 for c in part.root)
+    by_g = sum(survivors[c] * given[1] * part.root[c] ** 2 for c in part.root)
     square = part.rates[0] ** 2
     inside = (part.g > 0.0) & (part.g < 1.0) & (square > 0.0)
     by_pair = np.divide(by_g, square, out=np.zeros_like(square), where=inside)

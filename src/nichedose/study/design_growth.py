@@ -1,0 +1,90 @@
+"""The log kill of a course in a tumour that grows: kill less growth, at the time when fewest cells are left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from nichedose.decide import Administration, LesionResponse, course_effect
+from nichedose.fields.grid import Array
+
+__all__ = ["Lowest", "growth_per_h", "lowest", "net_kill"]
+
+FULL = 1.0 - 1e-6  # share of the dose at which a label is taken as gone
+
+
+@dataclass(frozen=True)
+class Lowest:
+    """``log_kill``, net of growth, when fewest cells are left. ``ages_h`` and ``shares`` (k,) of the administrations
+    given by then, first to last: time since each, and how much of its dose it has given."""
+
+    log_kill: float
+    ages_h: Array
+    shares: Array
+
+
+def growth_per_h(doubling_time_h: float) -> float:
+    """log10 of the growth in an hour."""
+    return math.log10(2.0) / doubling_time_h
+
+
+def lowest(
+    kill: Callable[[Array], float], share_of: Callable[[Array], Array], time_of: Callable[[float], float], *,
+    cycles: int, interval_h: float, doubling_time_h: float, tolerance: float,
+) -> Lowest:
+    """The largest of kill less growth since the first administration, over all times of the course.
+
+    ``kill`` is the log kill of administrations that have given these shares of their dose, ``share_of`` the share by
+    time since an administration, and ``time_of`` its inverse; ``tolerance`` is that of the share. Each cycle has its
+    own best time. One whose whole kill, at the growth of its start, is below what another reaches is not searched.
+    """
+    per_h = growth_per_h(doubling_time_h)
+
+    def ages(given: int, share: float) -> Array:
+        return time_of(share) + interval_h * np.arange(given - 1, -1, -1.0)
+
+    def net(given: int, share: float) -> float:
+        at = ages(given, share)
+        return kill(share_of(at)) - per_h * float(at[0])
+
+    ends = {n: min(float(share_of(np.array(interval_h))), FULL) if n < cycles else FULL for n in range(1, cycles + 1)}
+    above = {n: kill(share_of(ages(n, end))) - per_h * interval_h * (n - 1) for n, end in ends.items()}
+    best, given, share = 0.0, 1, 0.0  # before therapy
+    for n in sorted(above, key=lambda n: -above[n]):
+        if above[n] <= best:
+            break
+        found = minimize_scalar(lambda s, n=n: -net(n, s), bounds=(0.0, ends[n]), method="bounded",
+                                options={"xatol": tolerance})
+        if -found.fun > best:
+            best, given, share = -float(found.fun), n, float(found.x)
+    at = ages(given, share)
+    return Lowest(best, at, share_of(at))
+
+
+def net_kill(
+    lesion: LesionResponse, agent: str, activity_MBq: float, cycles: int, interval_h: float,
+    doubling_time_h: float | None,
+) -> float:
+    """Log kill of ``cycles`` administrations, net of growth until fewest cells are left.
+
+    They share no unrepaired damage. The dose that one has given by then counts as an administration of that share of
+    the activity.
+    """
+    def kill(shares: Array) -> float:
+        return course_effect(lesion, [Administration(agent, activity_MBq * float(share), 1e6 * i)
+                                      for i, share in enumerate(shares)]).log_kill
+
+    if doubling_time_h is None:
+        return kill(np.ones(cycles))
+    one = lesion[agent]
+    given = np.concatenate([[0.0], np.cumsum(
+        0.5 * (one.rate_per_h[1:] + one.rate_per_h[:-1]) * np.diff(one.times_h))])
+    shares = given / given[-1]
+    return lowest(
+        kill, lambda ages: np.interp(ages, one.times_h, shares),
+        lambda share: float(np.interp(share, shares, one.times_h)),
+        cycles=cycles, interval_h=interval_h, doubling_time_h=doubling_time_h, tolerance=1e-4).log_kill
