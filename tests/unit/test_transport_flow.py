@@ -9,7 +9,14 @@ import pytest
 
 from nichedose.errors import BadInput
 from nichedose.fields import Mesh, radial_mesh, voxel_mesh
-from nichedose.transport import FlowEdge, FluidParameters, interstitial_flow, normal_tissue_edge
+from nichedose.transport import (
+    FlowEdge,
+    FluidParameters,
+    exchange_rates,
+    interstitial_flow,
+    ligand_from_size,
+    normal_tissue_edge,
+)
 
 TUMOUR = FluidParameters(4.13, 2.8e-3, 15.6, 20.0, 15.0, 0.82)  # p_e = 11.5 mmHg
 NORMAL = FluidParameters(0.853, 3.6e-4, 15.6, 20.0, 10.0, 0.91, 1e-5, 0.0)
@@ -150,3 +157,13 @@ def test_shells_must_rise(edges: list[float]) -> None:
         radial_mesh(np.array(edges))
     with pytest.raises(BadInput, match="dimension"):
         radial_mesh(np.array([0.0, 1.0]), 4)
+
+
+@pytest.mark.parametrize(("molar_mass_kDa", "times"), [(1.4, 1.1), (15.0, 2.1), (150.0, 8.3)])
+def test_what_filtration_could_add_where_there_is_no_pressure(molar_mass_kDa: float, times: float) -> None:
+    """The numbers that the page on decisions gives for the part of pressure that thresholds leave out."""
+    filtered = 2.8e-3 * 200e-4 * (15.6 - 0.82 * 5.0) * 3600.0  # Lp S (p_v - sigma (pi_v - pi_i)), per h
+    wall = ligand_from_size(molar_mass_kDa).permeability_um_per_s
+    still, streaming = (exchange_rates(np.array(200.0), wall, filtered_per_h=np.array(j))[0] for j in (0.0, filtered))
+    assert filtered == pytest.approx(2.3, rel=0.01)
+    assert float(streaming / still) == pytest.approx(times, rel=0.02)
