@@ -69,6 +69,11 @@ class Anchor:
             raise BadInput(f"relative_sd = {self.relative_sd:g}; it is a share of the value, 0 to 2.")
 
     @property
+    def log_variance(self) -> float:
+        """Of the measurement's error as a lognormal law."""
+        return math.log1p(self.relative_sd**2)
+
+    @property
     def words(self) -> str:
         """As a sentence names it: 'a Bmax of 300 fmol/mg protein'."""
         error = f" (+- {100 * self.relative_sd:g} %)" if self.relative_sd else ""

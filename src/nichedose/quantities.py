@@ -15,9 +15,11 @@ from pydantic import BeforeValidator, WithJsonSchema
 from nichedose.errors import BadInput, near_miss
 
 __all__ = [
-    "ActivityMBq", "AmountNmol", "ConcentrationNmolPerL", "DensityPerMm3", "DoseGy", "LengthMm", "LengthUm",
-    "StartTimeH", "TimeH", "convert", "known_dimension", "parse_quantity", "split_unit", "unit_of_key",
+    "MOLECULES_PER_NMOL", "ActivityMBq", "AmountNmol", "ConcentrationNmolPerL", "DensityPerMm3", "DoseGy", "LengthMm",
+    "LengthUm", "StartTimeH", "TimeH", "convert", "known_dimension", "parse_quantity", "split_unit", "unit_of_key",
 ]
+
+MOLECULES_PER_NMOL = 6.02214076e14
 
 # unit -> (dimension, factor to the SI-like base of that dimension)
 _UNITS: dict[str, tuple[str, float]] = {

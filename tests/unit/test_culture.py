@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from nichedose.body import CellBinding, Culture, Injection, MeasuredActivity, Regimen, culture_model, fit, solve
-from nichedose.body.culture import CELLS, SITES_PER_NMOL
+from nichedose.body.culture import CELLS
 from nichedose.body.model import BodyModel
 from nichedose.dose import CellShape, convolve, layer_dose
 from nichedose.effect import EffectParameters
 from nichedose.errors import BadInput
 from nichedose.fields import box_mesh, voxel_mesh
+from nichedose.quantities import MOLECULES_PER_NMOL
 from nichedose.study.culture import culture_dose, culture_survival
 from nichedose.transport import Batch, Sampled, chip_tissue, simulate_course
 from nichedose.values import Draw, Value
@@ -28,7 +29,7 @@ def test_a_plate_without_internalisation_comes_to_equilibrium() -> None:
     """The quadratic of one site: what is bound to 1e6 cells of 2e5 sites in 1 mL, at the end."""
     plate = culture_model(Culture(1e6, 1.0), dataclasses.replace(BINDING, internalisation_per_h=0.0))
     run = solve(plate, Regimen((Injection(0.01, 1.0),)), decay_per_h={"": 0.0}, end_h=500.0, tolerance=1e-7)
-    sites = 2e5 * 1e6 / SITES_PER_NMOL
+    sites = 2e5 * 1e6 / MOLECULES_PER_NMOL
     total, kd = 0.01 + sites + 5.0 * 1e-3, 5.0 * 1e-3
     exact = 0.5 * (total - math.sqrt(total**2 - 4.0 * 0.01 * sites))
     assert kd > 0.0 and float(run.amount_nmol(CELLS)[-1]) == pytest.approx(exact, rel=1e-6)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from nichedose.body.model import PLASMA, BodyModel
 from nichedose.body.network import Binding, Network, State, Transfer
 from nichedose.errors import BadInput
+from nichedose.quantities import MOLECULES_PER_NMOL
 
 __all__ = ["CELLS", "MEDIUM", "CellBinding", "Culture", "culture_model"]
 
 MEDIUM = PLASMA  # what is given enters there, as in a body
 CHANNEL, GEL, CELLS, WASTE = "channel", "gel", "cells", "waste"
 RELEASED = "released label"
-UM3_PER_ML, SITES_PER_NMOL, S_PER_H = 1e12, 6.02214076e14, 3600.0
+UM3_PER_ML, S_PER_H = 1e12, 3600.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def culture_model(culture: Culture, binding: CellBinding) -> BodyModel:
                         (Binding(free, f"{CELLS} bound", sites, on),)),
         rates={**{f"{a} > {b}": rate for (a, b), rate in moves.items()},
                on: binding.association_L_per_nmol_per_h / (free_mL * 1e-3)},
-        sites={sites: binding.sites_per_cell * culture.cells / SITES_PER_NMOL},
+        sites={sites: binding.sites_per_cell * culture.cells / MOLECULES_PER_NMOL},
         volume_L={CELLS: culture.floor_um2 * culture.layer_um / UM3_PER_ML * 1e-3},
         plasma_volume_L=culture.medium_mL * 1e-3,
         free_fraction=1.0,

@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from nichedose.body import CellBinding, Culture, Injection, Regimen, culture_model, solve
-from nichedose.body.culture import CELLS, SITES_PER_NMOL
+from nichedose.body.culture import CELLS
 from nichedose.check.row import CheckRow
 from nichedose.dose import convolve, layer_dose
+from nichedose.quantities import MOLECULES_PER_NMOL
 
 __all__ = ["rows"]
 
@@ -23,7 +24,7 @@ def rows() -> list[CheckRow]:
 def _equilibrium() -> CheckRow:
     plate = culture_model(Culture(CELL_COUNT, 1.0), CellBinding(SITES, 0.1, KD_NMOL_PER_L, 0.0))
     run = solve(plate, Regimen((Injection(GIVEN_NMOL, 1.0),)), decay_per_h={}, end_h=500.0, tolerance=1e-7)
-    sites = SITES * CELL_COUNT / SITES_PER_NMOL
+    sites = SITES * CELL_COUNT / MOLECULES_PER_NMOL
     total = GIVEN_NMOL + sites + KD_NMOL_PER_L * 1e-3
     exact = 0.5 * (total - math.sqrt(total**2 - 4.0 * GIVEN_NMOL * sites))
     return CheckRow("culture.plate_equilibrium", "the quadratic of one kind of site", "analytic",

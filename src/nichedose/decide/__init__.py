@@ -5,7 +5,14 @@ from nichedose.decide.burden import Burden, course_burdens, scale_to_limits, wor
 from nichedose.decide.calibration import ReliabilityBin, brier_score, reliability
 from nichedose.decide.candidate_course import CandidateCourse, course_in_mode
 from nichedose.decide.constraints import Condition, OwnLimit, check_conditions, parse_condition, parse_limit
-from nichedose.decide.course import Administration, CourseEffect, course_effect, growth_log10, regular_course
+from nichedose.decide.course import (
+    Administration,
+    CourseEffect,
+    course_effect,
+    growth_log10,
+    growth_per_h,
+    regular_course,
+)
 from nichedose.decide.decision import Decision, DecisionTable, make_decision
 from nichedose.decide.information import InputValue, perfect_information, value_of_inputs
 from nichedose.decide.inputs import deciding_inputs, noise_floor
@@ -61,6 +68,7 @@ __all__ = [
     "course_outcome",
     "deciding_inputs",
     "growth_log10",
+    "growth_per_h",
     "make_decision",
     "max_tolerated_activity",
     "noise_floor",

@@ -18,7 +18,7 @@ from nichedose.fields.grid import Array
 
 __all__ = [
     "Administration", "CourseEffect", "by_cycle", "course_effect", "course_mean_dose_Gy", "growth_log10",
-    "regular_course",
+    "growth_per_h", "regular_course",
 ]
 
 _LN10 = float(np.log(10.0))
@@ -133,7 +133,12 @@ def growth_log10(course: Sequence[Administration], doubling_time_h: float | None
     if not (math.isfinite(doubling_time_h) and doubling_time_h > 0.0):
         raise BadInput(f"doubling_time = {doubling_time_h:g} h; it must be above 0.")
     times = [a.time_h for a in course]
-    return (max(times) - min(times)) / doubling_time_h * math.log10(2.0)
+    return (max(times) - min(times)) * growth_per_h(doubling_time_h)
+
+
+def growth_per_h(doubling_time_h: float) -> float:
+    """log10 of the growth in an hour."""
+    return math.log10(2.0) / doubling_time_h
 
 
 def _coupling(lesion: LesionResponse, course: Sequence[Administration]) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from nichedose.decide.burden import course_burdens, scale_to_limits
-from nichedose.decide.course import Administration, by_cycle, course_effect, growth_log10, regular_course
+from nichedose.decide.course import Administration, by_cycle, course_effect, growth_log10, growth_per_h, regular_course
 from nichedose.decide.response import LesionResponse
 from nichedose.errors import BadInput, DidNotConverge, NotComputed
 from nichedose.fields.grid import Array
@@ -184,7 +184,7 @@ class _Problem:
         slope = np.zeros(len(x))
         if self.doubling_time_h is None:
             return slope
-        per_h, n = math.log10(2.0) / self.doubling_time_h, len(self.space.agents)
+        per_h, n = growth_per_h(self.doubling_time_h), len(self.space.agents)
         if self.frees_interval:
             low, high = self.space.interval_h
             slope[n] = (self.space.cycles - 1) * (high - low) * per_h

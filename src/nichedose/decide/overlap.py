@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft
+from scipy.integrate import cumulative_trapezoid
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
@@ -74,7 +75,7 @@ def _shares(times: Array, dose_rate: Array, step: float, n: int) -> Array:
     """Share of the dose in each step around k ``step``; the sum is 1."""
     edges = np.maximum(np.arange(n + 1) - 0.5, 0.0) * step
     rate = np.maximum(dose_rate, 0.0)
-    given = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(times))])
+    given = cumulative_trapezoid(rate, times, initial=0)
     shares = np.diff(np.interp(edges, times, given))
     if not shares.sum() > 0.0:
         raise BadInput("A course of dose rate is zero; it gives no dose.")

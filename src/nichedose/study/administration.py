@@ -12,6 +12,7 @@ from nichedose.library.bodies import load_bodies
 from nichedose.library.body_schema import CompetitorKinetics
 from nichedose.library.schema import LabelledForm
 from nichedose.nuclide import decay_per_h
+from nichedose.quantities import MOLECULES_PER_NMOL
 from nichedose.values import Draw
 
 __all__ = [
@@ -23,7 +24,7 @@ USUAL = Administration()
 
 DECLINES = ("PSMA",)  # targets whose fall over cycles was measured
 DEFAULT_INFUSION_H = 0.25
-PER_NMOL, S_PER_H = 6.02214076e14, 3600.0
+S_PER_H = 3600.0
 AMINO_ACIDS_H = (-0.5, 4.0)  # from half an hour before, over four hours, as in the label of 177Lu-DOTATATE
 
 
@@ -47,8 +48,7 @@ def regimen_of(
     kinetics = load_bodies().of_form(form.name)
     acids = how.amino_acids if how.amino_acids is not None else kinetics.regimen_has_amino_acids
     rival = how.competitor
-    lead = max(how.predose_lead if how.predose is not None else 0.0, -AMINO_ACIDS_H[0] if acids else 0.0,
-               rival.lead if rival is not None else 0.0)
+    lead = max(_before_h(how), -AMINO_ACIDS_H[0] if acids else 0.0)
     plain = cycles(
         activity_MBq, ligand_nmol, number=number, interval_h=interval_h,
         duration_h=how.infusion if how.infusion is not None else DEFAULT_INFUSION_H,
@@ -111,7 +111,7 @@ def _entry(form: LabelledForm, given: Competitor) -> CompetitorKinetics:
 
 def refuse_more_nuclei_than_ligand(radionuclide: str, activity_MBq: float, ligand_nmol: float, where: str) -> None:
     """Raise `BadInput` where ``ligand_nmol`` has fewer molecules than ``activity_MBq`` has nuclei."""
-    nuclei_nmol = activity_MBq * 1e6 / (decay_per_h(radionuclide) / S_PER_H) / PER_NMOL
+    nuclei_nmol = activity_MBq * 1e6 / (decay_per_h(radionuclide) / S_PER_H) / MOLECULES_PER_NMOL
     if ligand_nmol < nuclei_nmol:
         raise BadInput(f"{where}: {ligand_nmol:g} nmol of ligand cannot carry {activity_MBq:g} MBq of {radionuclide}, "
                        f"which are {nuclei_nmol:.3g} nmol of nuclei. 'ligand' counts labelled and unlabelled molecules "
@@ -148,9 +148,14 @@ def check_administration(
 def _span_h(how: Administration) -> float:
     """From the first to the last thing that is given within one cycle."""
     rival, infusion = how.competitor, how.infusion or 0.0
-    before = max(how.predose_lead if how.predose is not None else 0.0, rival.lead if rival is not None else 0.0)
     after = max(infusion, rival.delay - rival.lead + (rival.infusion or 0.0) if rival is not None else 0.0)
-    return before + (how.split - 1) * how.split_interval + after
+    return _before_h(how) + (how.split - 1) * how.split_interval + after
+
+
+def _before_h(how: Administration) -> float:
+    """From the first of what goes before the labelled ligand to that."""
+    return max(how.predose_lead if how.predose is not None else 0.0,
+               how.competitor.lead if how.competitor is not None else 0.0)
 
 
 def target_changes(

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from nichedose.body import PlasmaCurve
+from nichedose.decide import growth_per_h
 from nichedose.dose import Quality
 from nichedose.dose.section_adjoint import (
     LinearDose,
@@ -25,7 +26,7 @@ from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array
 from nichedose.library.schema import LabelledForm
 from nichedose.study.cells_within import CellsWithin, repair_of
-from nichedose.study.design_growth import growth_per_h, lowest
+from nichedose.study.design_growth import lowest
 from nichedose.study.design_ligand import PROPERTIES, LigandDesign, designed
 from nichedose.study.evaluate import CLONOGENIC, NEGATIVE, POSITIVE, cell_labels, section_geometry
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, plasma_input, tissue_and_ligand

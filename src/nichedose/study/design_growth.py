@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import minimize_scalar
 
-from nichedose.decide import Administration, LesionResponse, course_effect
+from nichedose.decide import Administration, LesionResponse, course_effect, growth_per_h
 from nichedose.fields.grid import Array
 
-__all__ = ["Lowest", "growth_per_h", "lowest", "net_kill"]
+__all__ = ["Lowest", "lowest", "net_kill"]
 
 FULL = 1.0 - 1e-6  # share of the dose at which a label is taken as gone
 
@@ -25,11 +25,6 @@ class Lowest:
     log_kill: float
     ages_h: Array
     shares: Array
-
-
-def growth_per_h(doubling_time_h: float) -> float:
-    """log10 of the growth in an hour."""
-    return math.log10(2.0) / doubling_time_h
 
 
 def lowest(
@@ -81,8 +76,7 @@ def net_kill(
     if doubling_time_h is None:
         return kill(np.ones(cycles))
     one = lesion[agent]
-    given = np.concatenate([[0.0], np.cumsum(
-        0.5 * (one.rate_per_h[1:] + one.rate_per_h[:-1]) * np.diff(one.times_h))])
+    given = cumulative_trapezoid(one.rate_per_h, one.times_h, initial=0)
     shares = given / given[-1]
     return lowest(
         kill, lambda ages: np.interp(ages, one.times_h, shares),

@@ -12,13 +12,13 @@ from scipy.special import ndtri
 from nichedose.anchors import H_SCORE_MOST, Anchor, anchor_of
 from nichedose.errors import BadInput, near_miss
 from nichedose.library.schema import Target, TissueParameters
+from nichedose.quantities import MOLECULES_PER_NMOL
 from nichedose.values import Draw, Value
 
 __all__ = ["NO_ANCHORS", "HostCells", "anchor_log_sd", "anchored_mean", "anchors_of", "library_mean",
            "log_sd", "quantiles", "relative_density"]
 
 CDF_1SD = 0.8413447460685429  # probability below one standard deviation of a normal law
-AVOGADRO_PER_NMOL = 6.02214076e14
 MM3_PER_L = 1e6
 LEAST_H_SCORE = 1.0  # a cell in a hundred, weakly: a lower score cannot be told from this one
 QUANTILES = (np.arange(9) + 0.5) / 9.0
@@ -71,7 +71,7 @@ def anchored_mean(
         return value
     if anchor.kind == "sites_per_cell":
         cells = cells or HostCells(number("cell_density_per_mm3"), 1.0)
-        return value * cells.per_mm3 * MM3_PER_L / AVOGADRO_PER_NMOL / cells.share
+        return value * cells.per_mm3 * MM3_PER_L / MOLECULES_PER_NMOL / cells.share
     if anchor.kind == "h_score":
         step, share = number("h_score_grade_factor"), number("h_score_all_or_none")
         reference = relative_density(number("h_score_of_library_density"), step, share)
@@ -101,7 +101,7 @@ def _measured(anchor: Anchor, target: str, draw: Draw) -> float:
     """The factor by which the measurement may be off; its mean is 1."""
     if anchor.relative_sd == 0.0:
         return 1.0
-    log_sd = math.sqrt(math.log1p(anchor.relative_sd**2))
+    log_sd = math.sqrt(anchor.log_variance)
     spread = Value(median=math.exp(-0.5 * log_sd**2), geometric_sd=math.exp(log_sd), evidence="measured",
                    read="dataset", source="case")
     return draw(f"anchor.{target}.relative", spread)
@@ -119,7 +119,7 @@ def anchor_log_sd(
         return library
     if anchor.kind == "h_score":
         return math.hypot(library, math.sqrt(_h_score_log_variance(anchor, parameters)))
-    own = math.log1p(anchor.relative_sd**2)
+    own = anchor.log_variance
     if anchor.kind == "density":
         return math.sqrt(own)
     if anchor.kind == "sites_per_cell":
@@ -142,7 +142,7 @@ def quantiles(value: Value) -> list[float]:
 def _h_score_log_variance(anchor: Anchor, p: TissueParameters) -> float:
     """Of the ratio to the library's density. The measurement's error counts by how steeply sites rise with the score,
     up to 300."""
-    log_sd_measured = math.sqrt(math.log1p(anchor.relative_sd**2))
+    log_sd_measured = math.sqrt(anchor.log_variance)
     normal = ndtri(QUANTILES) / np.std(ndtri(QUANTILES)) if log_sd_measured else np.zeros(1)
     scores = np.minimum(anchor.value * np.exp(log_sd_measured * normal - 0.5 * log_sd_measured**2), H_SCORE_MOST)
     logs = [math.log(relative_density(float(h), g, a) / relative_density(r, g, a))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nichedose.body.culture import SITES_PER_NMOL, UM3_PER_ML, CellBinding, Culture
+from nichedose.body.culture import UM3_PER_ML, CellBinding, Culture
 from nichedose.errors import BadInput
 from nichedose.fields.box import box_mesh
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.fields.mesh import Mesh
+from nichedose.quantities import MOLECULES_PER_NMOL
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Binding, Ligand, Site
 
@@ -76,7 +77,7 @@ def chip_tissue(
     void = np.where(layer, culture.layer_void, np.where(gel, culture.gel_void, 1.0))
     diffusivity = np.where(layer, culture.layer_diffusivity_um2_per_s, np.where(
         gel, culture.gel_diffusivity_um2_per_s, culture.medium_diffusivity_um2_per_s))
-    sites = binding.sites_per_cell * culture.cells / SITES_PER_NMOL  # nmol
+    sites = binding.sites_per_cell * culture.cells / MOLECULES_PER_NMOL  # nmol
     volume_L = culture.floor_um2 * culture.layer_um / UM3_PER_ML * 1e-3
     kd = binding.association_L_per_nmol_per_h * binding.dissociation_constant_nmol_per_L
     return ChipTissue(
