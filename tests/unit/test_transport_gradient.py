@@ -16,7 +16,8 @@ from nichedose.fields.grid import Array
 from nichedose.transport import LigandKinetics, TissueTransport, differentiate
 from nichedose.transport._checkerboard import unpack
 from nichedose.transport._equations import coefficients
-from nichedose.transport._march import March, Stages, march, plasma_stages
+from nichedose.transport._march import March, Stages, Step, march, plasma_stages
+from nichedose.transport._tape import FIELDS_OF_STAGES, FIELDS_PER_CHECKPOINT, Tape
 from nichedose.transport.gradient import Integrals
 from transport_cases import CASES as SHARED
 from transport_cases import END_H, LABELS, PEPTIDE, RAGGED, SMALL, USED, N, objective, run, section
@@ -106,6 +107,25 @@ def test_what_is_not_kept_is_solved_again_to_the_same_bits() -> None:
     little = differentiate(tissue, PEPTIDE, SMALL, objective, memory_GiB=1e-9, **options)
     assert little.ligand == whole.ligand
     np.testing.assert_array_equal(little.target_nmol_per_L, whole.target_nmol_per_L)
+
+
+@pytest.mark.parametrize("most_fields", [24, 60, 150, 400])
+def test_the_tape_keeps_within_its_memory(most_fields: int) -> None:
+    stages = Stages(coefficients(section(N, mask=RAGGED), PEPTIDE, "void"))
+    tape = Tape(most_fields, 1e-3)
+
+    def record(start_h: float, step: Step, run: Stages) -> None:
+        tape.record(start_h, step, run)
+        held = sum(c.state.size + c.first_slope.size + c.free.size for c in tape.checkpoints.values())
+        stages = len(tape.steps) if tape.whole else tape.stride  # all that was written, or a stretch solved again
+        held += stages * FIELDS_OF_STAGES * run.q.size
+        assert tape.whole or not tape.blocks
+        # beyond what so little can hold, the least that a run of so many steps takes
+        allowed = max(most_fields, 2 * math.sqrt(len(tape.steps) * FIELDS_OF_STAGES * FIELDS_PER_CHECKPOINT) + 15)
+        assert held <= allowed * run.q.size
+
+    march(stages.eq, SMALL, END_H, np.array([0.0]), 1e-3, record=record, stages=stages)
+    assert tape.whole == (most_fields == 400)
 
 
 def test_value_and_default_accuracy_are_those_of_simulate() -> None:

@@ -1,6 +1,12 @@
-"""Compiled kernels of one implicit stage, run backwards: what a change of its output asks of its input.
+"""Compiled kernels of one implicit step, run backwards: what a change of its end asks of its start.
 
-Packed fields as in ``_checkerboard``. The stage's matrix is symmetric, so the adjoint solve is the forward one.
+Packed fields as in ``_checkerboard``, flat unless said otherwise. The stage's matrix is symmetric, so the adjoint solve
+is the forward one. With bound ligand eliminated, the adjoint of a stage is two fields: ``x`` of its right-hand side for
+free + bound ligand, and that of its right-hand side for bound ligand. Earlier stages see combinations of these whose
+weights are the same in all voxels; internalised ligand has no field at all (see ``_sweep``).
+
+Rows are taken in blocks that fit in the innermost cache, in many short loops that each write one array: a loop over
+more arrays would not be turned into vector instructions.
 """
 
 from __future__ import annotations
@@ -8,159 +14,177 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.fields.grid import Array
-from nichedose.transport._kernels import Ints
-from nichedose.transport._multigrid import MOST_ITERATIONS, Field, conjugate_gradient, jit, multiply, prepare_levels
+from nichedose.transport._kernels import STRIP, Ints, mix
+from nichedose.transport._multigrid import MOST_ITERATIONS, Field, conjugate_gradient, flows, jit, prepare_levels
 
-__all__ = [
-    "after_solve", "before_solve", "between_steps", "first_slopes", "gather", "replay", "solve", "spread", "start_step",
-]  # fmt: skip
+__all__ = ["BUFFERS", "SUMS", "between_steps", "keep", "step_back"]
 
 # Rows of ``sums``: derivatives with respect to these numbers.
-KON, KOFF, KINT, KREL, LOG_CONDUCTANCE, CAPACITY, PLASMA = range(7)
+KON, KOFF, KINT, KREL, LOG_CONDUCTANCE, CAPACITY = range(6)
+SUMS = 6
+BUFFERS = 2  # rows of work within a block
 PASSES = 20  # of single-precision solves, each of what the last one left
 REDUCTION_PER_PASS = 1e-4
 
 
 @jit
-def gather(base: Array, terms: Array, weights: Array, count: int, out: Array) -> None:
-    """out = base + sum over the first ``count`` stages, at least one, of weights x terms."""
-    first, w = terms[0], weights[0]
-    for i in range(out.size):
-        out[i] = base[i] + w * first[i]
-    left = count - 1
-    for k in range(1, left, 2):  # two at a time: fewer passes over ``out``
-        u, v, wu, wv = terms[k], terms[k + 1], weights[k], weights[k + 1]
-        for i in range(out.size):
-            out[i] += wu * u[i] + wv * v[i]
-    if left % 2 == 1:
-        last, w = terms[left], weights[left]
-        for i in range(out.size):
-            out[i] += w * last[i]
+def keep(free: Array, slopes: Array, bound: Array, weights: Array, out_free: Array, out_bound: Array) -> None:
+    """Free and bound ligand of stages 1 to 5 (5, cells), of what the forward step holds; ``weights`` step x tableau."""
+    for lo in range(0, bound.size, STRIP):
+        hi = min(lo + STRIP, bound.size)
+        for i in range(1, free.shape[0]):
+            out_free[i - 1, lo:hi] = free[i, lo:hi]
+            out = out_bound[i - 1]
+            mix(slopes, weights[i], i + 1, lo, hi, out)
+            for k in range(lo, hi):
+                out[k] += bound[k]
 
 
 @jit
-def replay(
-    free: Array, rhs: Array, target: Array, leave: Array, source: Array, face_sum: Array, faces: Array,
-    a: float, plasma: float, kon: float, koff: float, kint: float, krel: float, value: Array, slope: Array,
-) -> None:
-    """Values (F, B, I) and slopes (F + B, B, I) of a stage from its solved ``free`` and right-hand sides (3, ...)."""
-    gain, on, hold = 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
-    rows, places = free.shape[1], free.shape[2]
-    for colour in range(2):
-        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
-        to_left, to_right = faces[colour, 3], faces[colour, 4]
-        own, other, br, ir = free[colour], free[1 - colour], rhs[1, colour], rhs[2, colour]
-        tg, lv, so, fs = target[colour], leave[colour], source[colour], face_sum[colour]
-        vf, vb, vi = value[0, colour], value[1, colour], value[2, colour]
-        ss, sb, si = slope[0, colour], slope[1, colour], slope[2, colour]
-        for y in range(1, rows - 1):
-            at_left, at_right = other[y, : places - 2], other[y, 2:]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
-                f = own[y, j]
-                bound = (br[y, j] + on * tg[y, j] * f) / (gain + on * f)
-                taken = kint * bound
-                inside = (ir[y, j] + a * taken) * hold
-                vf[y, j], vb[y, j], vi[y, j] = f, bound, inside
-                ss[y, j] = flow - (fs[y, j] + lv[y, j]) * f + plasma * so[y, j] - taken
-                sb[y, j] = (bound - br[y, j]) / a
-                si[y, j] = taken - krel * inside
-
-
-@jit
-def first_slopes(
-    free: Array, bound: Array, inside: Array, leave: Array, face_sum: Array, faces: Array, kint: float, krel: float,
-    slope: Array,
-) -> None:  # fmt: skip
-    """Slopes of free + bound, without plasma's share, and of internalised ligand at a step's start; bound's is kept."""
-    for colour in range(2):
-        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
-        to_left, to_right = faces[colour, 3], faces[colour, 4]
-        own, other = free[colour], free[1 - colour]
-        rows, places = own.shape
-        for y in range(1, rows - 1):
-            at_left, at_right = other[y, : places - 2], other[y, 2:]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
-                taken = kint * bound[colour, y, j]
-                slope[0, colour, y, j] = flow - (face_sum[colour, y, j] + leave[colour, y, j]) * own[y, j] - taken
-                slope[2, colour, y, j] = taken - krel * inside[colour, y, j]
+def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Array) -> float:
+    """The plasma's jump between two steps, as the last slope becomes the first; returns its own derivative."""
+    total = 0.0
+    for i in range(slope_bar.size):
+        total += slope_bar[i] * source[i]
+    for i in range(slope_bar.size):
+        exchange_bar[i] += jump * slope_bar[i]
+    return total
 
 
 @jit
 def before_solve(
-    free: Array, rhs: Array, target: Array, leave: Array, capacity: Array, face_sum: Array, faces: Array,
-    a: float, kon: float, koff: float, kint: float, krel: float,
-    value_bar: Array, slope_bar: Array, mass: Array, right: Array, bound_bar: Array, inside_bar: Array,
-) -> None:
-    """Matrix diagonal ``mass``, right-hand side ``right`` of the adjoint solve, and what falls to bound and inside.
+    free: Array, bound: Array, mixed: Array, held: Array, seeds: Array, weights: Array,
+    fields: tuple[Array, Array, Array, Array], a: float, kon: float, gain: float, kint: float,
+    grid: tuple[Field, Field, float], height: int, deep: int, lines: Array, right: Array, mass: Field, slope: Array,
+    inner: Array, sums: Array,
+) -> float:  # fmt: skip
+    """Right-hand side ``right`` and diagonal ``mass`` of a stage's adjoint solve; returns the square of the former.
 
-    ``value_bar`` (3, ...) weighs F per tissue, B and I of the stage; ``slope_bar`` (3, ...) its slopes.
+    ``mixed`` (2, rows, places) and ``held`` (cells) what falls to the stage's slopes of free + bound and of bound
+    ligand; the latter becomes what falls to bound ligand itself. ``slope`` (cells) that of bound over free ligand.
+    ``weights`` (3, labels) of the ``seeds`` (labels, 3, cells) of free, bound and internalised ligand, the last as it
+    falls to bound ligand. ``inner`` (labels,) is given the sums of bound ligand x seeds of internalised ligand.
     """
-    keep, gain, on, hold = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
-    rows, places = free.shape[1], free.shape[2]
+    capacity, target, leave, _ = fields
+    exact_sum, faces, g = grid
+    rows, places = mixed.shape[1], mixed.shape[2]
+    block = max(1, lines.shape[1] // places)
+    keep_bound, on, over = 1.0 + a * kint, a * kon, 1.0 / a
+    flow, wanted = lines[0], lines[1]
+    y_flat, sum_flat = mixed.reshape(-1), exact_sum.reshape(-1)
+    conductance, content, norm = 0.0, 0.0, 0.0
     for colour in range(2):
-        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
-        to_left, to_right = faces[colour, 3], faces[colour, 4]
-        own, other = slope_bar[0, colour], slope_bar[0, 1 - colour]
-        for y in range(1, rows - 1):
-            at_left, at_right = other[y, : places - 2], other[y, 2:]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
-                f, tg = free[colour, y, j], target[colour, y, j]
-                share = 1.0 / (gain + on * f)
-                bound = (rhs[1, colour, y, j] + on * tg * f) * share
-                slope = on * share * (tg - bound)
-                of_slope = own[y, j]
-                inside = value_bar[2, colour, y, j] - krel * slope_bar[2, colour, y, j]
-                held = value_bar[1, colour, y, j] + slope_bar[1, colour, y, j] / a
-                held += kint * (slope_bar[2, colour, y, j] - of_slope + a * hold * inside)
-                ms = capacity[colour, y, j] + a * leave[colour, y, j] + keep * slope
-                mass[colour, y, j] = ms if capacity[colour, y, j] > 0.0 else 0.0
-                bound_bar[colour, y, j], inside_bar[colour, y, j] = held, inside
-                into = capacity[colour, y, j] * value_bar[0, colour, y, j] + held * slope + flow
-                right[colour, y, j] = into - (face_sum[colour, y, j] + leave[colour, y, j]) * of_slope
+        other, fc = mixed[1 - colour], faces[colour]
+        for k in range(deep, rows // height - deep):
+            for first in range(1, height - 1, block):
+                count = min(block, height - 1 - first)
+                for y in range(first, first + count):
+                    aside = 1 - 2 * ((y + k - deep + colour) & 1)
+                    at = (y - first) * places
+                    flows(other, fc, g, k * height + y, height * deep, aside, 0.0, flow[at : at + places])
+                lo = (colour * rows + k * height + first) * places
+                hi, n = lo + count * places, count * places
+                f, b, tg, yy = free[lo:hi], bound[lo:hi], target[lo:hi], y_flat[lo:hi]
+                cp, lv, fs, bar = capacity[lo:hi], leave[lo:hi], sum_flat[lo:hi], held[lo:hi]
+                sl, rt, ms = slope[lo:hi], right[lo:hi], mass[lo:hi]
+                for j in range(n):
+                    sl[j] = on * (tg[j] - b[j]) / (gain + on * f[j])
+                for j in range(n):
+                    ms[j] = cp[j] + a * lv[j] + keep_bound * sl[j] if cp[j] > 0.0 else 0.0
+                for j in range(n):
+                    flow[j] -= g * fs[j] * yy[j]
+                    conductance += f[j] * flow[j]
+                for j in range(n):
+                    bar[j] = over * bar[j] - kint * yy[j]
+                for label in range(seeds.shape[0]):
+                    of_free, of_bound, of_inside = weights[0, label], weights[1, label], weights[2, label]
+                    sf, sb, si = seeds[label, 0, lo:hi], seeds[label, 1, lo:hi], seeds[label, 2, lo:hi]
+                    total = 0.0
+                    for j in range(n):
+                        bar[j] += of_bound * sb[j] + of_inside * si[j]
+                        total += si[j] * b[j]
+                    inner[label] += total
+                    if label == 0:
+                        for j in range(n):
+                            wanted[j] = of_free * sf[j]
+                    else:
+                        for j in range(n):
+                            wanted[j] += of_free * sf[j]
+                for j in range(n):
+                    content += f[j] * wanted[j]
+                for j in range(n):
+                    value = cp[j] * wanted[j] + bar[j] * sl[j] + (flow[j] - lv[j] * yy[j])
+                    rt[j] = value if cp[j] > 0.0 else 0.0
+                for j in range(n):
+                    norm += rt[j] ** 2
+    sums[LOG_CONDUCTANCE] += conductance
+    sums[CAPACITY] += content
+    return norm
+
+
+@jit
+def remainder(
+    x: Array, right: Array, slope: Array, fields: tuple[Array, Array, Array, Array], a: float, kint: float,
+    grid: tuple[Field, Field, float], height: int, deep: int, lines: Array, left: Array,
+) -> float:  # fmt: skip
+    """``left`` = right - A x, in double precision; returns its square."""
+    capacity, _, leave, _ = fields
+    exact_sum, faces, g = grid
+    rows, places = x.shape[1], x.shape[2]
+    keep_bound, flow = 1.0 + a * kint, lines[0]
+    norm = 0.0
+    for colour in range(2):
+        for k in range(deep, rows // height - deep):
+            for y in range(1, height - 1):
+                row = k * height + y
+                aside = 1 - 2 * ((y + k - deep + colour) & 1)
+                flows(x[1 - colour], faces[colour], g, row, height * deep, aside, 0.0, flow[:places])
+                lo = (colour * rows + row) * places
+                hi = lo + places
+                own, fs, cp, lv = x[colour, row], exact_sum[colour, row], capacity[lo:hi], leave[lo:hi]
+                sl, rt, out = slope[lo:hi], right[lo:hi], left[lo:hi]
+                for j in range(1, places - 1):
+                    diagonal = cp[j] + a * lv[j] + keep_bound * sl[j]
+                    value = rt[j] - diagonal * own[j] + a * (flow[j] - g * fs[j] * own[j])
+                    value = value if cp[j] > 0.0 else 0.0
+                    out[j] = value
+                    norm += value**2
+    return norm
 
 
 @jit
 def solve(
-    x: Array, right: Array, reduction: float, a: float, exact_mass: Array, exact_sum: Array, exact_faces: Array,
-    left: Array, mass: Field, inverse: Field, weight: Field, dx: Field, cells: Field, sums: Field, face_sum: Field,
-    faces: Field, g: float, line: Field, line64: Array, height: Ints, places: Ints, start: Ints, face_start: Ints,
+    x: Array, right: Array, size: float, reduction: float, slope: Array, fields: tuple[Array, Array, Array, Array],
+    a: float, kint: float, solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float],
+    finest: Field, buffers: tuple[Field, Array, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int],
 ) -> int:  # fmt: skip
     """Solve the stage's matrix for ``x`` (packed, its content the first guess) to ``reduction`` of ``right``.
 
     The forward run's single-precision solver, on what is left in double precision. Returns CG iterations.
     """
+    mass, inverse, dx, cells, even = solver
+    exact_sum, face_sum, faces, g = levels
+    line, line64, lines, left = buffers
+    height, places, start, face_start, deep = sizes
     n = start[1]
-    flat, wanted, rest, ms = x.reshape(-1), right.reshape(-1), left.reshape(-1), exact_mass.reshape(-1)
-    size = 0.0
-    for i in range(n):
-        size += wanted[i] ** 2 if ms[i] > 0.0 else 0.0
-        mass[i] = ms[i]
+    flat = x.reshape(-1)
     if size == 0.0:
         flat[:] = 0.0
         return 0
-    prepare_levels(mass, inverse, face_sum, g, a, height, places, start, 0)
-    goal, used = reduction * np.sqrt(size), 0
+    prepare_levels(mass, inverse, face_sum, g, a, height, places, start, deep)
+    grid = (exact_sum, finest, g)
+    goal, used = reduction * size, 0
     for _ in range(PASSES):
-        multiply(x, left, exact_mass, exact_sum, exact_faces, 1.0, a, height[0], 0, line64)
-        norm = 0.0
-        for i in range(n):
-            rest[i] = wanted[i] - rest[i] if ms[i] > 0.0 else 0.0
-            norm += rest[i] ** 2
-        norm = np.sqrt(norm)
+        norm = np.sqrt(remainder(x, right, slope, fields, a, kint, grid, height[0], deep, lines, left))
         if not norm > goal:
             break
+        over, r = 1.0 / norm, cells[0]
         for i in range(n):
-            cells[0, i] = rest[i] / norm
+            r[i] = over * left[i]
         wanted_here = 0.5 * goal / norm
         iterations = conjugate_gradient(
-            dx, mass, inverse, weight, cells, sums, faces, g, a, line, line64,
-            max(REDUCTION_PER_PASS, wanted_here), 0.0, height, places, start, face_start, 0,
+            dx, mass, inverse, even, cells, exact_sum, faces, g, a, line, line64, max(REDUCTION_PER_PASS, wanted_here),
+            0.0, height, places, start, face_start, deep,
         )  # fmt: skip
         used += iterations
         for i in range(n):
@@ -173,83 +197,131 @@ def solve(
 
 @jit
 def after_solve(
-    x: Array, free: Array, rhs: Array, target: Array, source: Array, face_sum: Array, faces: Array,
-    a: float, plasma: float, kon: float, koff: float, kint: float, krel: float,
-    value_bar: Array, slope_bar: Array, bound_bar: Array, inside_bar: Array,
-    rhs_bar: Array, target_bar: Array, exchange_bar: Array, sums: Array,
-) -> None:
-    """From the adjoint of free ligand ``x``: that of the stage's right-hand sides ``rhs_bar``; parameters are added."""
-    keep, gain, on, hold = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon, 1.0 / (1.0 + a * krel)
-    rows, places = free.shape[1], free.shape[2]
+    x: Array, free: Array, bound: Array, mixed: Array, held: Array, fields: tuple[Array, Array, Array, Array],
+    a: float, plasma: float, kon: float, gain: float, kint: float, grid: tuple[Field, Field, float], height: int,
+    deep: int, lines: Array, bound_bar: Array, target_bar: Array, exchange_bar: Array, sums: Array,
+) -> float:  # fmt: skip
+    """From the solved ``x``: the adjoint ``bound_bar`` of the right-hand side of bound ligand, in place of what fell to
+    its slope; parameters are added. ``mixed`` becomes what falls to the stage's flux. Returns plasma's derivative."""
+    _, target, _, source = fields
+    exact_sum, faces, g = grid
+    rows, places = x.shape[1], x.shape[2]
+    block = max(1, lines.shape[1] // places)
+    keep_bound, on, over = 1.0 + a * kint, a * kon, 1.0 / a
+    flow, of_bound = lines[0], lines[1]
+    x_flat, sum_flat = x.reshape(-1), exact_sum.reshape(-1)
+    by_kon, by_gain, by_kint, by_flow, by_content, by_plasma = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for colour in range(2):
-        up, down, same = faces[colour, 0], faces[colour, 1], faces[colour, 2]
-        to_left, to_right = faces[colour, 3], faces[colour, 4]
-        own, other = free[colour], free[1 - colour]
-        for y in range(1, rows - 1):
-            at_left, at_right = other[y, : places - 2], other[y, 2:]
-            for j in range(1, places - 1):
-                flow = up[y, j] * other[y - 1, j] + down[y, j] * other[y + 1, j]
-                flow += same[y, j] * other[y, j] + (to_left[y, j] * at_left[j - 1] + to_right[y, j] * at_right[j - 1])
-                f, tg, xi = own[y, j], target[colour, y, j], x[colour, y, j]
-                share = 1.0 / (gain + on * f)
-                bound = (rhs[1, colour, y, j] + on * tg * f) * share
-                inside = (rhs[2, colour, y, j] + a * kint * bound) * hold
-                into = inside_bar[colour, y, j]
-                of_bound = bound_bar[colour, y, j] - keep * xi
-                of_flux = a * xi + slope_bar[0, colour, y, j]
-                of_inside = slope_bar[2, colour, y, j]
-                rhs_bar[0, colour, y, j] = xi
-                rhs_bar[1, colour, y, j] = of_bound * share - slope_bar[1, colour, y, j] / a
-                rhs_bar[2, colour, y, j] = into * hold
-                target_bar[colour, y, j] += of_bound * share * on * f
-                exchange_bar[colour, y, j] += (plasma - f) * of_flux
-                sums[0] += of_bound * share * a * f * (tg - bound)
-                sums[1] -= of_bound * share * a * bound
-                sums[2] += bound * (of_inside - of_flux + a * hold * into) - of_bound * share * a * bound
-                sums[3] -= inside * (of_inside + a * hold * into)
-                sums[4] += of_flux * (flow - face_sum[colour, y, j] * f)
-                sums[5] += f * (value_bar[0, colour, y, j] - xi)
-                sums[6] += of_flux * source[colour, y, j]
+        other, fc = x[1 - colour], faces[colour]
+        for k in range(deep, rows // height - deep):
+            for first in range(1, height - 1, block):
+                count = min(block, height - 1 - first)
+                for y in range(first, first + count):
+                    aside = 1 - 2 * ((y + k - deep + colour) & 1)
+                    at = (y - first) * places
+                    flows(other, fc, g, k * height + y, height * deep, aside, 0.0, flow[at : at + places])
+                lo = (colour * rows + k * height + first) * places
+                hi, n = lo + count * places, count * places
+                f, b, tg, xx, so = free[lo:hi], bound[lo:hi], target[lo:hi], x_flat[lo:hi], source[lo:hi]
+                fs, yy, bar, hd = sum_flat[lo:hi], mixed[lo:hi], bound_bar[lo:hi], held[lo:hi]
+                tb, eb = target_bar[lo:hi], exchange_bar[lo:hi]
+                for j in range(n):
+                    of_bound[j] = (hd[j] - keep_bound * xx[j]) / (gain + on * f[j])
+                for j in range(n):
+                    bar[j] = of_bound[j] - over * bar[j]
+                for j in range(n):
+                    yy[j] += a * xx[j]
+                for j in range(n):
+                    by_kon += of_bound[j] * f[j] * (tg[j] - b[j])
+                    by_gain += of_bound[j] * b[j]
+                    by_kint += b[j] * yy[j]
+                for j in range(n):
+                    by_flow += f[j] * (flow[j] - g * fs[j] * xx[j])
+                    by_content += f[j] * xx[j]
+                    by_plasma += yy[j] * so[j]
+                for j in range(n):
+                    tb[j] += on * of_bound[j] * f[j]
+                for j in range(n):
+                    eb[j] += (plasma - f[j]) * yy[j]
+    sums[KON] += a * by_kon
+    sums[KOFF] -= a * by_gain
+    sums[KINT] -= a * by_gain + by_kint
+    sums[LOG_CONDUCTANCE] += a * by_flow
+    sums[CAPACITY] -= by_content
+    return by_plasma
 
 
 @jit
-def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Array) -> float:
-    """The plasma's jump between two steps, as the last slope becomes the first; returns its own derivative."""
-    total = 0.0
-    bar, so, ex = slope_bar.reshape(-1), source.reshape(-1), exchange_bar.reshape(-1)
-    for i in range(bar.size):
-        total += bar[i] * so[i]
-        ex[i] += jump * bar[i]
-    return total
+def step_back(
+    step: float, diagonal: float, weights: Array, plasma: Array, jump: float, reduction: float,
+    rates: tuple[float, float, float], free: Array, bound: Array, seeds: Array, label_weights: Array,
+    bars: tuple[Array, Array, Array, Array], parameters: tuple[Array, Array, Array],
+    fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Array, Array],
+    solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float],
+    lines: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], by_level: Array, inner: Array,
+) -> int:  # fmt: skip
+    """All stages of a step, last one first. Returns CG iterations.
 
-
-@jit
-def start_step(
-    seeds: Array, label_weights: Array, state_bar: Array, step_weights: Array, value_bars: Array, slope_bars: Array
-) -> None:
-    """What all stages of a step owe at first: values by ``seeds`` (labels, cells), slopes by the step's end.
-
-    ``label_weights`` (6, labels), ``step_weights`` (6,); bars (6, cells).
+    ``bars``: adjoints of free + bound ligand and of bound ligand, each (6, 2, rows, places) with that of the step's end
+    first, in whose place that of its start is left, then stages 5 to 1, whose content in the former is the first guess
+    of the solves; and what falls to the first slopes of either in the following step, and is left of this one's.
+    ``weights`` (6, 6) the tableau in the order of these. ``plasma`` (6,) and ``free``, ``bound`` (5, cells) in forward
+    order, ``jump`` of plasma to the first stage of the following step. ``label_weights`` (5, 3, labels) for stages 5 to
+    1, see `before_solve`. ``by_level`` (7,) derivatives by plasma at stages 0 to 5 and at the following step's start,
+    ``inner`` (5, labels) in forward order.
     """
-    for i in range(value_bars.shape[0]):
-        value, slope, b = value_bars[i], slope_bars[i], step_weights[i]
-        first, w = seeds[0], label_weights[i, 0]
-        for k in range(state_bar.size):
-            value[k] = w * first[k]
-            slope[k] = b * state_bar[k]
-        for label in range(1, seeds.shape[0]):
-            other, w = seeds[label], label_weights[i, label]
-            for k in range(state_bar.size):
-                value[k] += w * other[k]
-
-
-@jit
-def spread(rhs_bar: Array, weights: Array, i: int, state_bar: Array, slope_bars: Array) -> None:
-    """Hand stage ``i``'s right-hand sides on to the step's start and to the slopes of earlier stages."""
-    for k in range(rhs_bar.size):
-        state_bar[k] += rhs_bar[k]
-    for j in range(i):
-        slope, w = slope_bars[j], weights[j]
-        if w != 0.0:
-            for k in range(rhs_bar.size):
-                slope[k] += w * rhs_bar[k]
+    of_rhs, of_bound, first_slope, first_bound = bars
+    target_bar, exchange_bar, sums = parameters
+    source = fields[3]
+    mixed, held, right, slope, left = work
+    exact_sum, _, faces, g = levels
+    line, line64, block = lines
+    height, _, start, face_start, deep = sizes
+    kon, koff, kint = rates
+    n = start[1]
+    shape = mixed.shape
+    flat_faces = faces[: face_start[1]]
+    finest = flat_faces.reshape((2, flat_faces.size // n, shape[1], shape[2]))
+    grid = (exact_sum, finest, g)
+    a = diagonal * step
+    gain = 1.0 + a * (koff + kint)
+    x_terms, b_terms, y = of_rhs.reshape((6, n)), of_bound.reshape((6, n)), mixed.reshape(-1)
+    by_level[6] = between_steps(first_slope, source, jump, exchange_bar)
+    used = 0
+    for s in range(1, 6):
+        i = 6 - s
+        moves, bar = step * weights[s], b_terms[s]
+        for lo in range(0, n, STRIP):
+            hi = min(lo + STRIP, n)
+            mix(x_terms, moves, s, lo, hi, y)
+            mix(b_terms, moves, s, lo, hi, bar)
+        if s == 1:
+            for k in range(n):
+                y[k] += first_slope[k]
+            for k in range(n):
+                bar[k] += first_bound[k]
+        held[:] = bar
+        size = np.sqrt(before_solve(
+            free[i - 1], bound[i - 1], mixed, held, seeds, label_weights[s - 1], fields, a, kon, gain, kint, grid,
+            height[0], deep, block, right, solver[0], slope, inner[i - 1], sums,
+        ))  # fmt: skip
+        used += solve(
+            of_rhs[s], right, size, reduction, slope, fields, a, kint, solver, levels, finest,
+            (line, line64, block, left), sizes,
+        )  # fmt: skip
+        if s == 5:
+            first_bound[:] = bar
+        by_level[i] = after_solve(
+            of_rhs[s], free[i - 1], bound[i - 1], y, held, fields, a, plasma[i], kon, gain, kint, grid, height[0], deep,
+            block, bar, target_bar, exchange_bar, sums,
+        )  # fmt: skip
+    # stages 0 and 1 weigh alike in all later ones
+    last = b_terms[5]
+    for k in range(n):
+        first_bound[k] += a * last[k]
+    first_slope[:] = y
+    for terms in (x_terms, b_terms):
+        total, t1, t2, t3, t4, t5 = terms[0], terms[1], terms[2], terms[3], terms[4], terms[5]
+        for k in range(n):
+            total[k] += (t1[k] + t2[k]) + (t3[k] + t4[k]) + t5[k]
+    return used

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array, BoolArray
 
-__all__ = ["Ladder", "build_ladder", "cells_of", "ends", "exact_faces", "pack", "packed_shape", "unpack"]
+__all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape", "unpack"]
 
 COARSEST = 3  # voxels along the longest side at which coarsening stops
 Float32 = NDArray[np.float32]
@@ -166,15 +166,6 @@ def build_ladder(
         exact_sum=exact,
         even=float(faces) if one else 1.0,  # type: ignore[arg-type]
     )
-
-
-def exact_faces(mask: BoolArray, faces: float | tuple[Array, ...]) -> tuple[Array, Array]:
-    """The finest grid's faces (2, 5 or 7, rows, places), as the ladder has them, and their sum, in double precision."""
-    if isinstance(faces, float):
-        per_axis = tuple(faces * _open(mask, axis) for axis in range(mask.ndim))
-    else:
-        per_axis = tuple(f.astype(np.float32).astype(float) for f in faces)
-    return _pack_faces(per_axis, mask.shape, np.float64), _sum(per_axis, mask.shape, np.float64)
 
 
 def ends(axes: int, axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

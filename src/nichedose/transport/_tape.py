@@ -2,94 +2,107 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import numpy as np
 
 from nichedose.errors import DidNotConverge
 from nichedose.fields.grid import Array
+from nichedose.transport._adjoint_kernels import keep
 from nichedose.transport._march import March, Stages, Step
+from nichedose.transport._tableau import STAGES, A
 
-__all__ = ["Tape", "TapedStep"]
+__all__ = ["Tape"]
 
 FIELDS_PER_CHECKPOINT = 5  # state, first slope of bound ligand, free ligand at the start
-FIELDS_OF_STAGES = 5  # free ligand of stages 1 to 5
+FIELDS_OF_STAGES = 10  # free and bound ligand of stages 1 to 5
+
+
+ROOM = 48  # steps for which there is room at first; what is not touched takes no memory
 
 
 @dataclass(frozen=True)
-class TapedStep:
-    """The start of an accepted step, packed: state (3, ...), first slope of bound ligand, free ligand; and, where kept,
-    the free ligand of stages 1 to 5."""
+class _Checkpoint:
+    """The start of a step, packed: state (3, ...), first slope of bound ligand, free ligand."""
 
     state: Array
     first_slope: Array
-    free_at_start: Array
-    free: Array | None
+    free: Array
 
 
-@dataclass
 class Tape:
-    """The steps of a run. All are kept while they fit in ``most_fields`` packed fields.
+    """The steps of a run. All are kept while they fit in ``most_fields`` packed fields, 20 at least.
 
     Then only a checkpoint every ``stride`` steps; the steps between two of them are solved again, to the same bits,
     when they are asked for. ``stride`` doubles as the run goes on, so that the memory stays bounded.
     """
 
-    most_fields: int
-    newton_tolerance: float
-    steps: list[Step] = field(default_factory=list)
-    starts_h: list[float] = field(default_factory=list)
-    kept: dict[int, TapedStep] = field(default_factory=dict)
-    stride: int = 0  # 0: everything is kept
+    def __init__(self, most_fields: int, newton_tolerance: float) -> None:
+        self.most_fields, self.newton_tolerance = most_fields, newton_tolerance
+        self.steps: list[Step] = []
+        self.starts_h: list[float] = []
+        self.blocks: list[Array] = []  # (ROOM, 2, 5, cells) free and bound ligand of stages 1 to 5 of steps in a row
+        self.checkpoints: dict[int, _Checkpoint] = {}
+        # with so many steps between checkpoints these and one stretch fit, when all steps no longer do
+        self.stride = 2 ** int(math.log2(max(1.0, math.sqrt(most_fields / (4 * FIELDS_PER_CHECKPOINT)))))
+        self.whole = True  # all stages are kept
 
     def record(self, start_h: float, step: Step, run: Stages) -> None:
         """Take down an accepted step before the run moves on."""
         n = len(self.steps)
         self.steps.append(step)
         self.starts_h.append(start_h)
-        if self.stride == 0 and (n + 1) * (FIELDS_PER_CHECKPOINT + FIELDS_OF_STAGES) > self.most_fields:
-            self._thin(1)
-        if self.stride == 0:
-            self.kept[n] = _copy(run, with_stages=True)
-        elif n % self.stride == 0:
-            self.kept[n] = _copy(run, with_stages=False)
-            if self._fields(n + 1) > self.most_fields and self._fields(n + 1, 2 * self.stride) < self._fields(n + 1):
-                self._thin(2 * self.stride)
+        if n % self.stride == 0:
+            self.checkpoints[n] = _Checkpoint(run.state.copy(), run.slopes[0].copy(), run.free[0].copy())
+        if self.whole and (n + 1) * FIELDS_OF_STAGES + len(self.checkpoints) * FIELDS_PER_CHECKPOINT > self.most_fields:
+            self.whole = False
+            del self.blocks[:]
+        if self.whole:
+            room = min(ROOM, self.most_fields // FIELDS_OF_STAGES)
+            if n == room * len(self.blocks):
+                self.blocks.append(np.empty((room, 2, STAGES - 1, run.q.size)))
+            _keep_stages(run, step, self.blocks[n // room][n % room])
+        elif self._fields(n + 1, self.stride) > max(self.most_fields, self._fields(n + 1, 2 * self.stride)):
+            self.stride *= 2
+            self.checkpoints = {m: c for m, c in self.checkpoints.items() if m % self.stride == 0}
 
-    def _fields(self, n: int, stride: int | None = None) -> int:
-        every = stride or self.stride
-        return -(-n // every) * FIELDS_PER_CHECKPOINT + every * (FIELDS_PER_CHECKPOINT + FIELDS_OF_STAGES)
+    @staticmethod
+    def _fields(n: int, stride: int) -> int:
+        return -(-n // stride) * FIELDS_PER_CHECKPOINT + stride * FIELDS_OF_STAGES
 
-    def _thin(self, stride: int) -> None:
-        self.stride = stride
-        self.kept = {
-            n: TapedStep(s.state, s.first_slope, s.free_at_start, None) for n, s in self.kept.items() if n % stride == 0
-        }
+    def backwards(self, run: Stages) -> Iterator[tuple[int, Array]]:
+        """The steps from last to first, each with free and bound ligand of its stages 1 to 5, (2, 5, cells).
 
-    def backwards(self, run: Stages) -> Iterator[tuple[int, TapedStep]]:
-        """The steps from last to first. ``run`` is the march's own, used to solve again what was not kept."""
-        if self.stride == 0:
-            for n in range(len(self.steps) - 1, -1, -1):
-                yield n, self.kept.pop(n)
+        ``run`` is the march's own, used to solve again what was not kept.
+        """
+        steps = len(self.steps)
+        if self.whole:
+            for n in range(steps - 1, -1, -1):
+                block, place = divmod(n, len(self.blocks[0]))
+                yield n, self.blocks[block][place]
             return
-        for first in range((len(self.steps) - 1) // self.stride * self.stride, -1, -self.stride):
-            stretch = self._again(first, min(first + self.stride, len(self.steps)), run)
-            while stretch:
-                yield first + len(stretch) - 1, stretch.pop()
+        stretch = np.empty((min(self.stride, steps), 2, STAGES - 1, run.q.size))
+        for first in range((steps - 1) // self.stride * self.stride, -1, -self.stride):
+            end = min(first + self.stride, steps)
+            self._again(first, end, run, stretch)
+            for n in range(end - 1, first - 1, -1):
+                yield n, stretch[n - first]
 
-    def _again(self, first: int, end: int, run: Stages) -> list[TapedStep]:
-        start = self.kept.pop(first)
-        run.state[...], run.slopes[0], run.free[0] = start.state, start.first_slope, start.free_at_start
-        found, tally = [], March()
+    def _again(self, first: int, end: int, run: Stages, out: Array) -> None:
+        start = self.checkpoints.pop(first)
+        run.state[...], run.slopes[0], run.free[0] = start.state, start.first_slope, start.free
+        tally = March()
         for n in range(first, end):
             step = self.steps[n]
             last = n == len(self.steps) - 1
             if not run.take(step.size_h, step.plasma, self.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step to {step.end_h:.4g} h converged once, but not when solved again.")
-            found.append(_copy(run, with_stages=True))
+            _keep_stages(run, step, out[n - first])
             run.accept()
-        return found
 
 
-def _copy(run: Stages, with_stages: bool) -> TapedStep:
-    free = run.free[1:].copy() if with_stages else None
-    return TapedStep(run.state.copy(), run.slopes[0].copy(), run.free[0].copy(), free)
+def _keep_stages(run: Stages, step: Step, out: Array) -> None:
+    keep(run.free.reshape(STAGES, -1), run.slopes.reshape(STAGES, -1), run.state[1].reshape(-1), step.size_h * A,
+         out[0], out[1])  # fmt: skip

@@ -13,12 +13,13 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.transport import _adjoint_kernels as adjoint
 from nichedose.transport._box import Box, bounding_box, crop, expand
-from nichedose.transport._checkerboard import exact_faces, pack, unpack
+from nichedose.transport._checkerboard import pack, unpack
 from nichedose.transport._equations import coefficients
 from nichedose.transport._inputs import check_inputs
-from nichedose.transport._march import NEWTON_PER_TOLERANCE, Stages, Step, march
-from nichedose.transport._tableau import BEFORE, STAGES, A, B, C
-from nichedose.transport._tape import Tape, TapedStep
+from nichedose.transport._march import NEWTON_PER_TOLERANCE, Stages, march
+from nichedose.transport._sweep import Sweep
+from nichedose.transport._tableau import B, C
+from nichedose.transport._tape import Tape
 from nichedose.transport.cost import refuse_if_too_large
 from nichedose.transport.engine import STATES
 from nichedose.transport.solution import LigandKinetics, TissueTransport
@@ -98,9 +99,9 @@ def differentiate(
     integrals = {name: dict(zip(STATES, maps[n + 1], strict=True)) for n, name in enumerate(names)}
     value, wanted = objective(integrals)
     seeds = _seeds(wanted, names, shape, tissue.mask)[(..., *box)]
-    sweep = _Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
-    reduction = max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION)
-    return sweep.back(tape, reduction).gradient(float(value), tape, ligand, plasma, shape, box)
+    sweep = Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
+    sweep.back(tape, max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION))
+    return _gradient(float(value), sweep, tape, ligand, plasma, shape, box)
 
 
 def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: BoolArray) -> Array:
@@ -120,132 +121,37 @@ def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: Bo
     return seeds
 
 
-class _Sweep:
-    """The backward run: what each quantity owes, from the last step to the first."""
-
-    def __init__(self, run: Stages, decays: Array, seeds: Array) -> None:
-        self.run, self.decays, self.seeds = run, decays, seeds
-        fields = run.state.shape
-        self.state_bar, self.first_bar, self.value_bar = np.zeros(fields), np.zeros(fields), np.zeros(fields)
-        self.target_bar, self.exchange_bar = np.zeros(fields[1:]), np.zeros(fields[1:])
-        self.sums = np.zeros(7)
-        self.levels_bar: list[Array] = []  # of the plasma at each step's stages, last step first
-        self.stage_rhs = np.zeros((STAGES, *fields))
-        self.guess, self.rhs_bar = np.zeros((STAGES, *fields[1:])), np.zeros(fields)
-        self.work = np.zeros((3, *fields[1:]))  # right-hand side, and what falls to bound and to internalised
-        self.even = np.ones(run.dx.size, np.float32)  # the adjoint's residual is weighed alike in every voxel
-        self.values, self.slopes = np.zeros((STAGES, *fields)), np.zeros((STAGES, *fields))
-        self.mass, self.left = np.zeros(fields[1:]), np.zeros(fields[1:])
-        self.faces, self.face_sum = exact_faces(run.eq.capacity > 0.0, run.eq.faces_per_h)
-        self.cg = 0
-
-    def back(self, tape: Tape, reduction: float) -> _Sweep:
-        run = self.run
-        slope_bars, value_bars = np.zeros_like(self.slopes), np.zeros_like(self.values)
-        later = None  # plasma at the start of the following step
-        for n, taped in tape.backwards(run):
-            step = tape.steps[n]
-            levels_bar = np.zeros(STAGES)
-            fade = np.exp(-self.decays * tape.starts_h[n]) * step.size_h
-            adjoint.start_step(
-                self.seeds.reshape(len(self.decays), -1), np.ascontiguousarray((fade[:, None] * step.weights[1:]).T),
-                self.state_bar.reshape(-1), step.size_h * B, value_bars.reshape(STAGES, -1),
-                slope_bars.reshape(STAGES, -1),
-            )  # fmt: skip
-            value_bars[-1] += self.value_bar
-            slope_bars[-1] += self.first_bar
-            if later is not None:
-                jump = adjoint.between_steps(self.first_bar[0], run.source, later - step.plasma[-1], self.exchange_bar)
-                levels_bar[-1] -= jump
-                self.levels_bar[-1][0] += jump
-            assert taped.free is not None
-            self._replay(step, taped)
-            for i in range(STAGES - 1, 0, -1):
-                self._stage(i, step, taped.free[i - 1], value_bars[i], slope_bars, levels_bar, reduction)
-            self.first_bar[...], self.value_bar[...] = slope_bars[0], value_bars[0]
-            self.levels_bar.append(levels_bar)
-            later = step.plasma[0]
-        # the very first slope is the plasma's alone
-        self.levels_bar[-1][0] += adjoint.between_steps(
-            self.first_bar[0], run.source, tape.steps[0].plasma[0], self.exchange_bar)
-        return self
-
-    def _replay(self, step: Step, taped: TapedStep) -> None:
-        """Right-hand sides of all stages again, from what was kept: no solve."""
-        run, eq, slopes = self.run, self.run.eq, self.slopes
-        assert taped.free is not None
-        flat = slopes.reshape(STAGES, -1)
-        adjoint.first_slopes(
-            taped.free_at_start, taped.state[1], taped.state[2], run.leave, self.face_sum, self.faces, eq.kint_per_h,
-            eq.krel_per_h, slopes[0],
-        )  # fmt: skip
-        slopes[0, 0] += step.plasma[0] * run.source
-        slopes[0, 1] = taped.first_slope
-        for i in range(1, STAGES):
-            rhs = self.stage_rhs[i]
-            adjoint.gather(taped.state.reshape(-1), flat, step.size_h * BEFORE[i], i, rhs.reshape(-1))
-            adjoint.replay(
-                taped.free[i - 1], rhs, run.target, run.leave, run.source, self.face_sum, self.faces,
-                A[i, i] * step.size_h, step.plasma[i], eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h,
-                eq.krel_per_h, self.values[i], slopes[i],
-            )  # fmt: skip
-
-    def _stage(
-        self, i: int, step: Step, free: Array, value_bar: Array, slope_bars: Array, levels_bar: Array, reduction: float
-    ) -> None:
-        """One implicit stage backwards: one symmetric solve, then what it owes to earlier slopes and to parameters."""
-        run, eq, ladder = self.run, self.run.eq, self.run.ladder
-        a = A[i, i] * step.size_h
-        rates = (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h, eq.krel_per_h)
-        right, bound_bar, inside_bar = self.work
-        adjoint.before_solve(
-            free, self.stage_rhs[i], run.target, run.leave, run.capacity, self.face_sum, self.faces, a,
-            *rates, value_bar, slope_bars[i], self.mass, right, bound_bar, inside_bar,
-        )  # fmt: skip
-        x = self.guess[i]
-        self.cg += adjoint.solve(
-            x, right, reduction, a, self.mass, self.face_sum, self.faces, self.left, run.mass, run.inverse, self.even,
-            run.dx, run.work, run.sums, ladder.face_sum, ladder.faces, ladder.even, run.line, run.line64,
-            ladder.height, ladder.places, ladder.start, ladder.face_start,
-        )  # fmt: skip
-        supplied = self.sums[adjoint.PLASMA]
-        adjoint.after_solve(
-            x, free, self.stage_rhs[i], run.target, run.source, self.face_sum, self.faces, a, step.plasma[i], *rates,
-            value_bar, slope_bars[i], bound_bar, inside_bar,
-            self.rhs_bar, self.target_bar, self.exchange_bar, self.sums,
-        )  # fmt: skip
-        levels_bar[i] += self.sums[adjoint.PLASMA] - supplied
-        adjoint.spread(
-            self.rhs_bar.reshape(-1), step.size_h * A[i], i, self.state_bar.reshape(-1), slope_bars.reshape(STAGES, -1))
-
-    def gradient(
-        self, value: float, tape: Tape, ligand: LigandKinetics, plasma: PlasmaCurve, shape: tuple[int, int], box: Box
-    ) -> TransportGradient:
-        """From the coefficients of the equations to the inputs that they were made of (free ligand per void)."""
-        sums, amplitudes, rates = self.sums, np.zeros(len(plasma.rates_per_h)), np.zeros(len(plasma.rates_per_h))
-        for start, step, bar in zip(tape.starts_h, tape.steps, reversed(self.levels_bar), strict=True):
-            by_amplitude, by_rate = _levels_derivative(plasma, start, step.size_h)
-            amplitudes += bar @ by_amplitude
-            rates += bar @ by_rate
-        target, exchange = (expand(unpack(f, self.run.shape), shape, box) for f in (self.target_bar, self.exchange_bar))
-        conductance = float(sums[adjoint.LOG_CONDUCTANCE])
-        return TransportGradient(
-            value=value,
-            ligand={
-                "association_L_per_nmol_per_h": float(sums[adjoint.KON]),
-                "dissociation_per_h": float(sums[adjoint.KOFF]),
-                "internalisation_per_h": float(sums[adjoint.KINT]),
-                "release_per_h": float(sums[adjoint.KREL]),
-                "diffusivity_um2_per_s": conductance / ligand.diffusivity_um2_per_s
-                if ligand.diffusivity_um2_per_s > 0.0 else math.nan,
-                "void_fraction": float(sums[adjoint.CAPACITY]) + conductance / ligand.void_fraction,
-            },
-            target_nmol_per_L=target,
-            exchange_per_h=exchange,
-            plasma_amplitudes=amplitudes,
-            plasma_rates=rates,
-            log_plasma=float(amplitudes @ np.array(plasma.amplitudes_nmol_per_L)),
-        )
+def _gradient(
+    value: float, sweep: Sweep, tape: Tape, ligand: LigandKinetics, plasma: PlasmaCurve, shape: tuple[int, int],
+    box: Box,
+) -> TransportGradient:  # fmt: skip
+    """From the coefficients of the equations to the inputs that they were made of (free ligand per void)."""
+    run, sums = sweep.run, sweep.sums
+    amplitudes, rates = np.zeros(len(plasma.rates_per_h)), np.zeros(len(plasma.rates_per_h))
+    for start, step, bar in zip(tape.starts_h, tape.steps, reversed(sweep.levels_bar), strict=True):
+        by_amplitude, by_rate = _levels_derivative(plasma, start, step.size_h)
+        amplitudes += bar @ by_amplitude
+        rates += bar @ by_rate
+    maps = unpack(np.stack([sweep.target_bar, sweep.exchange_bar]).reshape(2, *run.q.shape), run.shape)
+    target, exchange = expand(maps, shape, box)
+    conductance = float(sums[adjoint.LOG_CONDUCTANCE])
+    return TransportGradient(
+        value=value,
+        ligand={
+            "association_L_per_nmol_per_h": float(sums[adjoint.KON]),
+            "dissociation_per_h": float(sums[adjoint.KOFF]),
+            "internalisation_per_h": float(sums[adjoint.KINT]),
+            "release_per_h": float(sums[adjoint.KREL]),
+            "diffusivity_um2_per_s": conductance / ligand.diffusivity_um2_per_s
+            if ligand.diffusivity_um2_per_s > 0.0 else math.nan,
+            "void_fraction": float(sums[adjoint.CAPACITY]) + conductance / ligand.void_fraction,
+        },
+        target_nmol_per_L=target,
+        exchange_per_h=exchange,
+        plasma_amplitudes=amplitudes,
+        plasma_rates=rates,
+        log_plasma=float(amplitudes @ np.array(plasma.amplitudes_nmol_per_L)),
+    )
 
 
 def _levels_derivative(plasma: PlasmaCurve, start_h: float, step_h: float) -> tuple[Array, Array]:
