@@ -154,13 +154,15 @@ def remainder(
 
 @jit
 def solve(
-    x: Array, right: Array, size: float, reduction: float, slope: Array, fields: tuple[Array, Array, Array, Array],
-    a: float, kint: float, solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float],
-    finest: Field, buffers: tuple[Field, Array, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int],
+    x: Array, right: Array, size: float, before: float, reduction: float, slope: Array,
+    fields: tuple[Array, Array, Array, Array], a: float, kint: float,
+    solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float], finest: Field,
+    buffers: tuple[Field, Array, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int],
 ) -> int:  # fmt: skip
-    """Solve the stage's matrix for ``x`` (packed, its content the first guess) to ``reduction`` of ``right``.
+    """Solve the stage's matrix for ``x`` (packed) to ``reduction`` of ``right``, of norm ``size``.
 
-    The forward run's single-precision solver, on what is left in double precision. Returns CG iterations.
+    The first guess is its content, times what the norm grew by from ``before``. Then the forward run's
+    single-precision solver, on what is left in double precision. Returns CG iterations.
     """
     mass, inverse, dx, cells, even = solver
     exact_sum, face_sum, faces, g = levels
@@ -174,6 +176,9 @@ def solve(
     prepare_levels(mass, inverse, face_sum, g, a, height, places, start, deep)
     grid = (exact_sum, finest, g)
     goal, used = reduction * size, 0
+    scale = size / before if before > 0.0 else 0.0
+    for i in range(n):
+        flat[i] *= scale
     for _ in range(PASSES):
         norm = np.sqrt(remainder(x, right, slope, fields, a, kint, grid, height[0], deep, lines, left))
         if not norm > goal:
@@ -258,7 +263,8 @@ def step_back(
     bars: tuple[Array, Array, Array, Array], parameters: tuple[Array, Array, Array],
     fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Array, Array],
     solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float],
-    lines: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], by_level: Array, inner: Array,
+    lines: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], by_level: Array,
+    inner: Array, last_sizes: Array,
 ) -> int:  # fmt: skip
     """All stages of a step, last one first. Returns CG iterations.
 
@@ -268,7 +274,7 @@ def step_back(
     ``weights`` (6, 6) the tableau in the order of these. ``plasma`` (6,) and ``free``, ``bound`` (5, cells) in forward
     order, ``jump`` of plasma to the first stage of the following step. ``label_weights`` (5, 3, labels) for stages 5 to
     1, see `before_solve`. ``by_level`` (7,) derivatives by plasma at stages 0 to 5 and at the following step's start,
-    ``inner`` (5, labels) in forward order.
+    ``inner`` (5, labels) in forward order. ``last_sizes`` (6,) norms of right-hand sides in the following step.
     """
     of_rhs, of_bound, first_slope, first_bound = bars
     target_bar, exchange_bar, sums = parameters
@@ -306,9 +312,10 @@ def step_back(
             height[0], deep, block, right, solver[0], slope, inner[i - 1], sums,
         ))  # fmt: skip
         used += solve(
-            of_rhs[s], right, size, reduction, slope, fields, a, kint, solver, levels, finest,
+            of_rhs[s], right, size, last_sizes[s], reduction, slope, fields, a, kint, solver, levels, finest,
             (line, line64, block, left), sizes,
         )  # fmt: skip
+        last_sizes[s] = size
         if s == 5:
             first_bound[:] = bar
         by_level[i] = after_solve(

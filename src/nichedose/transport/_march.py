@@ -268,12 +268,13 @@ def march(
 ) -> March:  # fmt: skip
     """Integrate from an empty tissue at time 0 to ``end_h``; labels' decay constants ``decay_per_h`` (n,).
 
-    ``record`` sees each accepted step, with its start, before the run moves on; ``stages`` are the work fields, fresh.
+    ``record`` sees each accepted step, with its start, before the run moves on; then no snapshots are kept. ``stages``
+    are the work fields, fresh.
     """
     run, out = Stages(equations) if stages is None else stages, March()
     control = _Controller(run, plasma, end_h, decay_per_h, tolerance)
     integrals = np.zeros((len(decay_per_h), 3, *run.q.shape))
-    snapshots = np.zeros((ROOM, 3, *run.shape))
+    snapshots = np.zeros((ROOM if record is None else 0, 3, *run.shape))
     time = 0.0
     while time < end_h:
         step = control.attempt(time, out)
@@ -293,10 +294,11 @@ def march(
         time = step.end_h
         out.times_h.append(time)
         steps = len(out.times_h) - 1
-        if steps == len(snapshots):
-            snapshots, full = np.zeros((2 * steps, *snapshots.shape[1:])), snapshots
-            snapshots[:steps] = full
-        run.snapshot(snapshots[steps])
+        if record is None:
+            if steps == len(snapshots):
+                snapshots, full = np.zeros((2 * steps, *snapshots.shape[1:])), snapshots
+                snapshots[:steps] = full
+            run.snapshot(snapshots[steps])
         if progress is not None:
             progress(time / end_h)
     integrals[:, 0] *= run.capacity

@@ -46,6 +46,7 @@ class Sweep:
         places = run.q.shape[2]
         self.block = np.zeros((adjoint.BUFFERS, max(1, BLOCK // places) * places))
         self.levels_bar: list[Array] = []  # of the plasma at each step's stages, last step first
+        self.last_sizes = np.zeros(STAGES)
         self.cg = 0
 
     def back(self, tape: Tape, reduction: float) -> Sweep:
@@ -76,6 +77,7 @@ class Sweep:
                 (run.mass, run.inverse, run.dx, run.work, self.even),
                 (run.sums, ladder.face_sum, ladder.faces, ladder.even), (run.line, run.line64, self.block),
                 (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep), by_level, inner,
+                self.last_sizes,
             )  # fmt: skip
             if later is not None:
                 by_level[STAGES - 1] -= by_level[STAGES]
