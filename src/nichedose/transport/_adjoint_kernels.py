@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.fields.grid import Array
-from nichedose.transport._kernels import STRIP, Ints, mix
+from nichedose.transport._kernels import Ints
 from nichedose.transport._multigrid import MOST_ITERATIONS, Field, conjugate_gradient, flows, jit, prepare_levels
 
 __all__ = ["BUFFERS", "SUMS", "between_steps", "keep", "step_back"]
@@ -22,22 +22,39 @@ __all__ = ["BUFFERS", "SUMS", "between_steps", "keep", "step_back"]
 # Rows of ``sums``: derivatives with respect to these numbers.
 KON, KOFF, KINT, KREL, LOG_CONDUCTANCE, CAPACITY = range(6)
 SUMS = 6
+STRIP = 512  # cells of a few fields that fit in the innermost cache
 BUFFERS = 2  # rows of work within a block
 PASSES = 20  # of single-precision solves, each of what the last one left
 REDUCTION_PER_PASS = 1e-4
 
 
 @jit
+def weigh(base: Array, share: float, terms: Array, weights: Array, count: int, lo: int, hi: int, out: Array) -> None:
+    """out = share x base + sum over the first ``count``, at most 6, of weights x ``terms`` (.., cells), from ``lo`` to
+    ``hi``. Two at a time in slices: what is in the innermost cache may be gone through again."""
+    total, start = out[lo:hi], base[lo:hi]
+    if count % 2 == 1:
+        u, wu = terms[0, lo:hi], weights[0]
+        for i in range(total.size):
+            total[i] = share * start[i] + wu * u[i]
+    else:
+        for i in range(total.size):
+            total[i] = share * start[i]
+    for k in range(count % 2, count, 2):
+        u, v, wu, wv = terms[k, lo:hi], terms[k + 1, lo:hi], weights[k], weights[k + 1]
+        for i in range(total.size):
+            total[i] += wu * u[i] + wv * v[i]
+
+
+@jit
 def keep(free: Array, slopes: Array, bound: Array, weights: Array, out_free: Array, out_bound: Array) -> None:
     """Free and bound ligand of stages 1 to 5 (5, cells), of what the forward step holds; ``weights`` step x tableau."""
+    for i in range(1, free.shape[0]):
+        out_free[i - 1, :] = free[i]
     for lo in range(0, bound.size, STRIP):
         hi = min(lo + STRIP, bound.size)
         for i in range(1, free.shape[0]):
-            out_free[i - 1, lo:hi] = free[i, lo:hi]
-            out = out_bound[i - 1]
-            mix(slopes, weights[i], i + 1, lo, hi, out)
-            for k in range(lo, hi):
-                out[k] += bound[k]
+            weigh(bound, 1.0, slopes, weights[i], i + 1, lo, hi, out_bound[i - 1])
 
 
 @jit
@@ -296,16 +313,11 @@ def step_back(
     used = 0
     for s in range(1, 6):
         i = 6 - s
-        moves, bar = step * weights[s], b_terms[s]
+        moves, bar, first = step * weights[s], b_terms[s], 1.0 if s == 1 else 0.0
         for lo in range(0, n, STRIP):
             hi = min(lo + STRIP, n)
-            mix(x_terms, moves, s, lo, hi, y)
-            mix(b_terms, moves, s, lo, hi, bar)
-        if s == 1:
-            for k in range(n):
-                y[k] += first_slope[k]
-            for k in range(n):
-                bar[k] += first_bound[k]
+            weigh(first_slope, first, x_terms, moves, s, lo, hi, y)
+            weigh(first_bound, first, b_terms, moves, s, lo, hi, bar)
         held[:] = bar
         size = np.sqrt(before_solve(
             free[i - 1], bound[i - 1], mixed, held, seeds, label_weights[s - 1], fields, a, kon, gain, kint, grid,
