@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from nichedose.case import Administration, Candidate, CandidatePartner, Case
 from nichedose.cli import app
 from nichedose.decide import CourseSpace, optimise_course, random_search
+from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.report import findings_text, render_findings
 from nichedose.study.optimise import _at_times, course_case
@@ -33,8 +34,9 @@ def test_a_real_objective_beats_a_thousand_random_courses(small: tuple[Case, Pat
     """The synthetic section, three agents, times free: at most a tenth of the evaluations."""
     found = respond(prepare(*small))
     space = CourseSpace(AGENTS, 3, (672.0, 1680.0), 72.0)
-    best = optimise_course(found.draws, space, limits=found.central, doubling_time_h=1440.0)
-    yardstick = random_search(found.draws, space, 1000, limits=found.central, doubling_time_h=1440.0, seed=4)
+    growth = Repopulation(1440.0)
+    best = optimise_course(found.draws, space, limits=found.central, growth=growth)
+    yardstick = random_search(found.draws, space, 1000, limits=found.central, growth=growth, seed=4)
     assert best.value > yardstick.value
     assert best.evaluations <= 100
     assert max(best.shares.values()) == pytest.approx(1.0, abs=1e-5)

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from plan_cases import demo_case, run
 
-from nichedose.case import Candidate, CandidatePartner, Combination
-from nichedose.decide import CandidateCourse, course_in_mode, course_outcome, parse_condition, parse_limit
+from nichedose.case import Candidate, CandidatePartner, Combination, EffectOptions
+from nichedose.decide import (
+    CandidateCourse,
+    course_effect,
+    course_in_mode,
+    course_outcome,
+    parse_condition,
+    parse_limit,
+    regular_course,
+)
 from nichedose.errors import BadInput, NotComputed
 from nichedose.io import load_results, write_results
 from nichedose.library import load_library
 from nichedose.report import findings_text
 from nichedose.study.combinations import as_given, combinations_of, cycle_responses
+from nichedose.study.growth import growth_of
 from nichedose.study.optimise import course_case
 from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import with_partners
-from nichedose.study.phases import evaluate_at
+from nichedose.study.phases import Phase, course_metrics, course_survival, evaluate_at
 from nichedose.study.rank import RankQuestion, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare, respond
 from nichedose.study.section_maps import tissue_maps
@@ -53,6 +63,32 @@ def test_a_course_of_one_agent_is_what_the_plan_computes(world: World) -> None:
             assert found.mean_dose == pytest.approx(expected.mean_dose_Gy, rel=1e-9)
         tolerance = world.tolerance(candidate)
         assert tolerance.activity_MBq == pytest.approx(plan[0].activity_MBq, rel=1e-6)
+
+
+@pytest.mark.parametrize(("doubling_time", "starts", "outrun"), [("40000 d", "0 h", False), ("4 d", "0 h", True),
+                                                                 ("20 d", "100 d", None)])
+def test_growth_is_the_same_in_a_plan_and_in_a_course(
+    world: World, doubling_time: str, starts: str, outrun: bool | None
+) -> None:
+    """One rule: the cycle that leaves fewest clonogens of the whole section, and growth until then."""
+    effect = EffectOptions(clonogen_doubling_time=doubling_time, regrowth_starts=starts)  # type: ignore[arg-type]
+    case = world.setup.case.model_copy(update={"effect": effect})
+    draw = Draw(seed=1, index=3)
+    grown = World.of_draw(dataclasses.replace(world.setup, case=case), draw, world.maps)
+    lesion, growth = lesion_response(grown, grown.setup.evaluable), growth_of(effect)
+    early = []
+    for candidate in grown.setup.evaluable:
+        phases = (Phase(grown.dose(candidate), grown.effect, candidate.cycles),)
+        expected = course_metrics(phases, candidate.activity_MBq, candidate.interval_h, 1e9)
+        counted = course_survival(phases, candidate.activity_MBq, candidate.interval_h)
+        course = regular_course({candidate.name: candidate.activity_MBq}, candidate.cycles, candidate.interval_h)
+        found = course_outcome(lesion, course, growth)
+        assert found.log_kill == pytest.approx(expected.log_kill, rel=1e-5, abs=1e-6), candidate.name
+        assert 10.0**-found.worst_decile == pytest.approx(expected.worst_decile_survival, rel=1e-4)
+        assert course_effect(lesion, course, growth).last == counted.cycles - 1
+        assert expected.log_kill >= 0.0
+        early.append(counted.cycles < candidate.cycles)
+    assert outrun is None or any(early) is outrun
 
 
 def test_the_same_seed_gives_the_same_decision(tmp_path: Path) -> None:
@@ -93,8 +129,8 @@ def test_growth_of_the_case_is_taken_off_and_said(tmp_path: Path) -> None:
     case, path = demo_case(tmp_path, draws=1, workers=1, grid_spacing=160.0)
     grown = case.model_copy(update={"effect": case.effect.model_copy(update={"clonogen_doubling_time": 1440.0})})
     found, plain = (rank_case(c, path, RankQuestion(mode="as_prescribed")) for c in (grown, case))
-    assert any("doubling time" in t for t in found.parts[0].text)
-    assert "doubling time" in findings_text(found)  # a terminal shows it too
+    assert any("double every 60 d" in t for t in found.parts[0].text)
+    assert "double every 60 d" in findings_text(found)  # a terminal shows it too
     before = {c["name"]: c["median"] for c in plain.numbers["candidates"]}
     assert all(c["median"] < before[c["name"]] for c in found.numbers["candidates"])
     (as_modelled, *_), (without, *_) = (f.parts[-1].tables[0].rows for f in (found, plain))

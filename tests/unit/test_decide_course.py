@@ -21,7 +21,7 @@ from nichedose.decide import (
     scale_to_limits,
     worst_burden,
 )
-from nichedose.effect import g_exponentials
+from nichedose.effect import Repopulation, g_exponentials
 from nichedose.errors import BadInput, NotComputed
 
 MODES = {"equal_activity_MBq": 1000.0, "equal_mean_dose_Gy": 10.0}
@@ -139,8 +139,42 @@ def test_modes_of_a_pair() -> None:
 def test_growth_between_administrations_is_taken_off() -> None:
     one = lesion()
     course = regular_course({"A": 3000.0}, 3, 720.0)
-    plain, grown = (course_outcome(one, course, doubling_time_h=t) for t in (None, 720.0))
-    assert plain.log_kill - grown.log_kill == pytest.approx(2.0 * np.log10(2.0))
+    growth = Repopulation(7200.0)
+    plain, grown = (course_outcome(one, course, g) for g in (None, growth))
+    for name in ("log_kill", "worst_decile"):
+        assert getattr(plain, name) - getattr(grown, name) == pytest.approx(0.2 * np.log10(2.0))
+    late = course_outcome(one, course, Repopulation(7200.0, starts_h=720.0))
+    assert plain.log_kill - late.log_kill == pytest.approx(0.1 * np.log10(2.0))
+
+
+def test_a_course_that_growth_outruns_has_done_what_went_before() -> None:
+    """The order in which administrations are named does not matter, and none adds to what is counted later."""
+    one = lesion()
+    course = regular_course({"A": 3000.0, "B": 1000.0}, 3, 720.0, {"B": 24.0})
+    fast = Repopulation(48.0)
+    found = course_effect(one, course, fast)
+    assert found.log_kill == pytest.approx(course_effect(one, course[:1], fast).log_kill)  # B comes too late as well
+    assert (found.last, found.log10_growth) == (0, 0.0)
+    assert course_effect(one, course[::-1], fast).log_kill == pytest.approx(found.log_kill)
+    assert not found.by_activity[1:].any() and not found.by_time.any()
+    first_cycle = course_effect(one, course, Repopulation(400.0))
+    assert first_cycle.last == 1
+    assert first_cycle.log_kill == pytest.approx(course_effect(one, course[:2]).log_kill - 24.0 / 400.0 * np.log10(2.0))
+
+
+@pytest.mark.parametrize("doubling_time_h", [5.0, 60.0, 1e4])
+def test_derivatives_under_growth_agree_with_finite_differences(doubling_time_h: float) -> None:
+    one, growth = lesion(), Repopulation(doubling_time_h, starts_h=2.0)
+    x = np.array([2500.0, 1800.0, 900.0, 2000.0, 0.3, 6.1, 30.2, 45.7])
+    effect = course_effect(one, course_of(x), growth)
+    exact = np.concatenate([effect.by_activity, effect.by_time])
+    for i, step in enumerate(np.array([1.0] * 4 + [1e-3] * 4)):
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        high, low = (course_effect(one, course_of(y), growth) for y in (up, down))
+        assert high.last == low.last == effect.last
+        assert exact[i] == pytest.approx((high.log_kill - low.log_kill) / (2 * step), rel=1e-3, abs=1e-12), i
 
 
 def test_a_missing_organ_is_no_burden_and_no_mode() -> None:
@@ -175,7 +209,7 @@ def test_other_mistakes_are_refused() -> None:
     with pytest.raises(BadInput, match="at least one administration"):
         course_effect(one, [])
     with pytest.raises(BadInput, match="doubling_time"):
-        course_outcome(one, [Administration("A", 1.0)], doubling_time_h=0.0)
+        course_outcome(one, [Administration("A", 1.0)], Repopulation(0.0))
     with pytest.raises(BadInput, match="finite, not negative"):
         LesionResponse({"A": dataclasses.replace(one["A"], linear=one["A"].linear * np.nan)}, one.clonogens,
                        one.bearing, 0.4)

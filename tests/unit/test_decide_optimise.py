@@ -7,6 +7,7 @@ import pytest
 
 from decide_cases import agent, lesion
 from nichedose.decide.optimise import CourseSpace, _Problem, optimise_course, random_search
+from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed
 
 SPACE = CourseSpace(("A", "B", "C"), 4, (500.0, 2000.0), 200.0)
@@ -25,7 +26,7 @@ def test_the_limits_hold_and_one_binds() -> None:
 
 
 def test_the_gradient_of_the_mean_net_log_kill() -> None:
-    problem = _Problem(many(), many()[0], SPACE, 5000.0)
+    problem = _Problem(many(), many()[0], SPACE, Repopulation(5000.0))
     x = np.array([0.31, 0.22, 0.17, 0.4, 0.2, 0.6, 0.05])
     value, exact = problem.value(x)
     for i in range(len(x)):
@@ -39,14 +40,14 @@ def test_the_gradient_of_the_mean_net_log_kill() -> None:
 
 def test_a_thousand_random_courses_are_beaten_at_a_tenth_of_the_evaluations() -> None:
     draws = many(1)
-    best = optimise_course(draws, SPACE, doubling_time_h=1440.0)
-    yardstick = random_search(draws, SPACE, 1000, doubling_time_h=1440.0, seed=1)
+    best = optimise_course(draws, SPACE, growth=Repopulation(1440.0))
+    yardstick = random_search(draws, SPACE, 1000, growth=Repopulation(1440.0), seed=1)
     assert best.value > yardstick.value
     assert best.evaluations <= 100 and yardstick.evaluations == 1000
 
 
 def test_growth_shortens_the_intervals() -> None:
-    best = optimise_course(many(), SPACE, doubling_time_h=1440.0)
+    best = optimise_course(many(), SPACE, growth=Repopulation(1440.0))
     assert best.interval_h == pytest.approx(500.0, rel=1e-3)
 
 

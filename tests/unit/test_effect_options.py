@@ -20,6 +20,7 @@ from nichedose.effect import (
     dose_spread,
     effective_time_h,
     equivalent_uniform_dose,
+    fewest_left,
     generalised_eud,
     hits_alpha_per_Gy,
     log_kill_for_control,
@@ -29,7 +30,6 @@ from nichedose.effect import (
     organ_harm,
     rbe_by_energy,
     rbe_by_let,
-    regrowth,
     repopulation_loss_Gy,
     scale_for_log_kill,
     sensitivity_factor,
@@ -66,14 +66,14 @@ def test_growth_that_always_wins_loses_no_dose_that_counts() -> None:
     assert float(repopulation_loss_Gy(1.0, 0.01, 0.1, Repopulation(100.0, starts_h=1e6))) == 0.0
 
 
-def test_regrowth_between_cycles() -> None:
-    cycle = np.array([-3.0, -0.1])
-    np.testing.assert_allclose(regrowth([cycle] * 4, 1000.0, Repopulation(1e12)), 4 * cycle)  # no growth: the sum
-    slow = regrowth([cycle] * 3, 1000.0, Repopulation(1000.0))
-    assert slow[0] == pytest.approx(-9.0 + 2 * LN2)
-    assert slow[1] == pytest.approx(-0.1)  # grows back to the start each time; what one cycle did is all
-    late = regrowth([cycle] * 3, 1000.0, Repopulation(1000.0, starts_h=1500.0))
-    assert late[0] == pytest.approx(-9.0 + 0.5 * LN2)
+def test_fewest_clonogens_of_a_course() -> None:
+    times = 1000.0 * np.arange(3)
+    strong, weak = -3.0 * np.arange(1, 4), -0.1 * np.arange(1, 4)
+    assert fewest_left(strong, times, Repopulation(1e12)) == (2, pytest.approx(0.0, abs=1e-8))  # no growth: all cycles
+    assert fewest_left(strong, times, Repopulation(1000.0)) == (2, pytest.approx(2.0 * LN2))
+    assert fewest_left(weak, times, Repopulation(1000.0)) == (0, 0.0)  # what the first cycle did is all
+    assert fewest_left(strong, times, Repopulation(1000.0, starts_h=1500.0)) == (2, pytest.approx(0.5 * LN2))
+    assert fewest_left(weak, times, Repopulation(1000.0, starts_h=1500.0))[0] == 1  # before it grows
 
 
 # Cells within a voxel -------------------------------------------------------------------------------------------------
@@ -232,7 +232,8 @@ def test_shifts_and_bystanders() -> None:
 @pytest.mark.parametrize("call", [
     lambda: Repopulation(0.0), lambda: Repopulation(float("nan")), lambda: Repopulation(10.0, -1.0),
     lambda: effective_time_h(-1.0, 0.1, Repopulation(10.0)), lambda: effective_time_h(1.0, 0.0, Repopulation(10.0)),
-    lambda: regrowth([], 10.0, Repopulation(10.0)), lambda: dose_spread(-0.1), lambda: dose_spread(2.0),
+    lambda: fewest_left([], [], Repopulation(10.0)), lambda: fewest_left([-1.0], [0.0, 1.0], Repopulation(10.0)),
+    lambda: dose_spread(-0.1), lambda: dose_spread(2.0),
     lambda: DoseSpread((1.0, 2.0), (0.5, 0.5)), lambda: DoseSpread((1.0,), (0.5,)),
     lambda: log_mean_course(one_cycle, np.ones((2, 1)), np.ones(1), DoseSpread(), 1, dealt_anew=True),
     lambda: log_kill_for_control(1.0, 1e8), lambda: log_kill_for_control(0.5, 0.0),

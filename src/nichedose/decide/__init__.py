@@ -9,8 +9,6 @@ from nichedose.decide.course import (
     Administration,
     CourseEffect,
     course_effect,
-    growth_log10,
-    growth_per_h,
     regular_course,
 )
 from nichedose.decide.decision import Decision, DecisionTable, make_decision
@@ -67,8 +65,6 @@ __all__ = [
     "course_in_mode",
     "course_outcome",
     "deciding_inputs",
-    "growth_log10",
-    "growth_per_h",
     "make_decision",
     "max_tolerated_activity",
     "noise_floor",

@@ -13,12 +13,12 @@ from scipy.special import logsumexp
 
 from nichedose.decide.overlap import Overlap, overlap
 from nichedose.decide.response import LesionResponse
+from nichedose.effect import Repopulation, fewest_left
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 
 __all__ = [
-    "Administration", "CourseEffect", "by_cycle", "course_effect", "course_mean_dose_Gy", "growth_log10",
-    "growth_per_h", "regular_course",
+    "Administration", "CourseEffect", "by_cycle", "course_effect", "course_mean_dose_Gy", "regular_course",
 ]
 
 _LN10 = float(np.log(10.0))
@@ -36,15 +36,18 @@ class Administration:
 @dataclass(frozen=True)
 class CourseEffect:
     """Survival of a course: ``log_survival`` (m,) natural log, ``clonogens`` (m,), by voxel and class of tumour cell
-    (see `LesionResponse.groups`); ``log_kill`` over all clonogens.
+    (see `LesionResponse.groups`), without growth; ``log_kill`` over all clonogens, less ``log10_growth``.
 
-    ``by_activity`` (k,) and ``by_time`` (k,) are derivatives of the log kill by each administration's activity (per
-    MBq) and time (per h), exact.
+    With growth all are those after the administration that leaves fewest clonogens, ``last``; without, after the whole
+    course. ``by_activity`` (k,) and ``by_time`` (k,) are derivatives of the log kill by each administration's activity
+    (per MBq) and time (per h), exact.
     """
 
     log_survival: Array
     clonogens: Array
     log_kill: float
+    log10_growth: float
+    last: int
     by_activity: Array
     by_time: Array
 
@@ -95,11 +98,15 @@ def by_cycle(
                  for i, a in enumerate(course))
 
 
-def course_effect(lesion: LesionResponse, course: Sequence[Administration]) -> CourseEffect:
+def course_effect(
+    lesion: LesionResponse, course: Sequence[Administration], growth: Repopulation | None = None
+) -> CourseEffect:
     """-ln S = sum_j (l_j A_j + q_j A_j^2) + sum_{j<k} 2 sqrt(q_j q_k) c_jk(t_k - t_j) A_j A_k.
 
     The first sum is each administration alone; the second is what unrepaired damage of one adds to the other
-    (`overlap`, from the section's mean courses). Log kill: the mean over clonogens first, then the logarithm.
+    (`overlap`, from the section's mean courses). Log kill: the mean over clonogens first, then the logarithm. With
+    ``growth`` it is that after the administration that leaves fewest clonogens (`fewest_left`), less the growth
+    until then.
     """
     if not course:
         raise BadInput("A course needs at least one administration.")
@@ -111,34 +118,34 @@ def course_effect(lesion: LesionResponse, course: Sequence[Administration]) -> C
     activity = np.array([a.activity_MBq for a in course])
     coupling, slope = _coupling(lesion, course)
     given = root * activity[:, None]
-    mixed = coupling @ given
-    log_survival = -(activity @ linear + np.sum(given * mixed, axis=0))
     weight = weight / weight.sum()
+    order = np.argsort([a.time_h for a in course], kind="stable")
+    last, grown = len(course) - 1, 0.0
+    if growth is not None:
+        in_order = given[order]
+        earlier = np.tril(coupling[np.ix_(order, order)], -1) @ in_order
+        left = -np.cumsum(activity[order, None] * linear[order] + in_order * (in_order + 2.0 * earlier), axis=0)
+        times = np.array([course[i].time_h for i in order])
+        last, grown = fewest_left(logsumexp(left, axis=1, b=weight), times - times[0], growth)
+    counts = np.zeros(len(course), dtype=bool)
+    counts[order[: last + 1]] = True
+    given = np.where(counts[:, None], given, 0.0)
+    mixed = coupling @ given
+    log_survival = -((activity * counts) @ linear + np.sum(given * mixed, axis=0))
     log_mean = float(logsumexp(log_survival, b=weight))
     share = weight * np.exp(log_survival - log_mean)  # of the survivors
-    by_activity = (linear + 2.0 * root * mixed) @ share / _LN10
+    by_activity = np.where(counts, (linear + 2.0 * root * mixed) @ share / _LN10, 0.0)
     by_time = 2.0 * np.einsum("jn,jk,kn,n->j", given, slope, given, share, optimize=True) / _LN10
-    return CourseEffect(log_survival, weight, -log_mean / _LN10, by_activity, by_time)
+    if growth is not None and grown > 0.0:
+        by_time[order[last]] -= growth.log10_per_h
+        by_time[order[0]] += growth.log10_per_h
+    return CourseEffect(log_survival, weight, -(log_mean + grown) / _LN10, grown / _LN10, int(order[last]), by_activity,
+                        by_time)
 
 
 def course_mean_dose_Gy(lesion: LesionResponse, course: Sequence[Administration]) -> float:
     """Mean dose of the section over the whole course, Gy, qualities unweighted."""
     return float(sum(lesion[a.agent].mean_dose_Gy_per_MBq * a.activity_MBq for a in course))
-
-
-def growth_log10(course: Sequence[Administration], doubling_time_h: float | None) -> float:
-    """log10 of the growth between the first and the last administration; 0 without a doubling time."""
-    if doubling_time_h is None:
-        return 0.0
-    if not (math.isfinite(doubling_time_h) and doubling_time_h > 0.0):
-        raise BadInput(f"doubling_time = {doubling_time_h:g} h; it must be above 0.")
-    times = [a.time_h for a in course]
-    return (max(times) - min(times)) * growth_per_h(doubling_time_h)
-
-
-def growth_per_h(doubling_time_h: float) -> float:
-    """log10 of the growth in an hour."""
-    return math.log10(2.0) / doubling_time_h
 
 
 def _coupling(lesion: LesionResponse, course: Sequence[Administration]) -> tuple[Array, Array]:

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 from nichedose.decide.burden import course_burdens, scale_to_limits
-from nichedose.decide.course import Administration, by_cycle, course_effect, growth_log10, growth_per_h, regular_course
+from nichedose.decide.course import Administration, by_cycle, course_effect, regular_course
 from nichedose.decide.response import LesionResponse
+from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, DidNotConverge, NotComputed
 from nichedose.fields.grid import Array
 
@@ -71,16 +72,16 @@ class OptimisedCourse:
 
 def optimise_course(
     draws: Sequence[LesionResponse], space: CourseSpace, *, limits: LesionResponse | None = None,
-    doubling_time_h: float | None = None, gradient: Gradient = "exact",
+    growth: Repopulation | None = None, gradient: Gradient = "exact",
 ) -> OptimisedCourse:
-    """Maximise the mean over ``draws`` of the log kill (each capped at 10), net of growth, with every organ of
-    ``limits`` (the first draw when absent) within its limits.
+    """Maximise the mean over ``draws`` of the log kill (each capped at 10; with ``growth`` when fewest clonogens are
+    left), with every organ of ``limits`` (the first draw when absent) within its limits.
 
     Sequential quadratic programming from an equal split and from the best single agent. ``gradient`` "difference"
     uses differences instead of the exact derivatives, for engines that have none. Raises `NotComputed` for agents
     without organ data, `DidNotConverge` where no start ends within the limits.
     """
-    problem = _Problem(draws, limits or draws[0], space, doubling_time_h)
+    problem = _Problem(draws, limits or draws[0], space, growth)
     starts = [np.full(len(space.agents), 1.0 / len(space.agents))]
     singles = np.eye(len(space.agents))
     values = [problem.value(problem.start(s))[0] for s in singles] if len(space.agents) > 1 else []
@@ -97,10 +98,10 @@ def optimise_course(
 
 def random_search(
     draws: Sequence[LesionResponse], space: CourseSpace, points: int, *, limits: LesionResponse | None = None,
-    doubling_time_h: float | None = None, seed: int = 0,
+    growth: Repopulation | None = None, seed: int = 0,
 ) -> OptimisedCourse:
     """The best of ``points`` random courses, each with a random split, scaled to the organ limits: a yardstick."""
-    problem = _Problem(draws, limits or draws[0], space, doubling_time_h)
+    problem = _Problem(draws, limits or draws[0], space, growth)
     rng = np.random.default_rng(seed)
     best: tuple[float, Array] | None = None
     for _ in range(points):
@@ -117,9 +118,9 @@ class _Problem:
 
     def __init__(
         self, draws: Sequence[LesionResponse], limits: LesionResponse, space: CourseSpace,
-        doubling_time_h: float | None,
+        growth: Repopulation | None,
     ) -> None:
-        self.draws, self.limits, self.space, self.doubling_time_h = draws, limits, space, doubling_time_h
+        self.draws, self.limits, self.space, self.growth = draws, limits, space, growth
         low, high = space.interval_h
         self.frees_interval = high > low and space.cycles > 1
         self.frees_offsets = space.longest_offset_h > 0.0 and len(space.agents) > 1
@@ -160,13 +161,12 @@ class _Problem:
         course = self.course(x)
         total, slope = 0.0, np.zeros(len(x))
         for lesion in self.draws:
-            effect = course_effect(lesion, course)
+            effect = course_effect(lesion, course, self.growth)
             total += min(effect.log_kill, CAP)
             if effect.log_kill < CAP:
                 slope += self._chain(effect.by_activity, effect.by_time)
         count = len(self.draws)
-        growth = growth_log10(course, self.doubling_time_h)
-        return total / count - growth, slope / count - self._growth_slope(x)
+        return total / count, slope / count
 
     def _chain(self, by_activity: Array, by_time: Array) -> Array:
         """From administrations (cycle by cycle, agent by agent) to the unknowns."""
@@ -179,21 +179,6 @@ class _Problem:
         if self.frees_offsets:
             parts.append(times.sum(axis=0) * self.space.longest_offset_h)
         return np.concatenate(parts)
-
-    def _growth_slope(self, x: Array) -> Array:
-        slope = np.zeros(len(x))
-        if self.doubling_time_h is None:
-            return slope
-        per_h, n = growth_per_h(self.doubling_time_h), len(self.space.agents)
-        if self.frees_interval:
-            low, high = self.space.interval_h
-            slope[n] = (self.space.cycles - 1) * (high - low) * per_h
-        if self.frees_offsets:
-            first = n + int(self.frees_interval)
-            offsets = x[first:]
-            slope[first + int(np.argmax(offsets))] += self.space.longest_offset_h * per_h
-            slope[first + int(np.argmin(offsets))] -= self.space.longest_offset_h * per_h
-        return slope
 
     def room(self, x: Array) -> tuple[Array, Array]:
         """1 - share of every organ limit, and its derivative."""

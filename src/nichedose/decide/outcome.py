@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from nichedose.decide.burden import worst_burden
-from nichedose.decide.course import Administration, course_effect, course_mean_dose_Gy, growth_log10
+from nichedose.decide.course import Administration, course_effect, course_mean_dose_Gy
 from nichedose.decide.response import LesionResponse
-from nichedose.effect import region_effect
+from nichedose.effect import Repopulation, region_effect
 from nichedose.errors import BadInput, NotComputed, near_miss
 
 __all__ = ["BURDENS", "OBJECTIVES", "CourseOutcome", "Objective", "course_outcome", "objective_named"]
@@ -25,8 +25,8 @@ BURDENS: frozenset[str] = frozenset({"organ_burden"})
 @dataclass(frozen=True)
 class CourseOutcome:
     """``worst_decile``: log kill of the tenth of clonogens that survive best; ``organ_burden``: share of the first
-    limit to be reached, None where organ data lack; ``tcp`` None without a clonogen density. ``log_kill`` and
-    ``tcp`` are net of growth where a doubling time was given."""
+    limit to be reached, None where organ data lack; ``tcp`` None without a clonogen density. With growth
+    ``log_kill``, ``worst_decile`` and ``tcp`` are those when fewest clonogens are left (`course_effect`)."""
 
     log_kill: float
     worst_decile: float
@@ -54,23 +54,21 @@ def objective_named(name: str) -> Objective:
 
 
 def course_outcome(
-    lesion: LesionResponse, course: Sequence[Administration], *, doubling_time_h: float | None = None
+    lesion: LesionResponse, course: Sequence[Administration], growth: Repopulation | None = None
 ) -> CourseOutcome:
     """All objectives of ``course`` in one draw."""
-    effect = course_effect(lesion, course)
-    growth = growth_log10(course, doubling_time_h)
+    effect = course_effect(lesion, course, growth)
     region = region_effect({"all": np.minimum(effect.log_survival, 0.0)}, {"all": effect.clonogens})
-    net = effect.log_kill - growth
     try:
         burden = worst_burden(lesion, course)
     except NotComputed:
         burden = None
     number = lesion.clonogens_in_lesion
     return CourseOutcome(
-        log_kill=net,
-        worst_decile=-region.log_worst_decile_survival / float(np.log(10.0)) - growth,
+        log_kill=effect.log_kill,
+        worst_decile=-region.log_worst_decile_survival / float(np.log(10.0)) - effect.log10_growth,
         mean_dose=course_mean_dose_Gy(lesion, course),
-        tcp=None if number is None else float(np.exp(-number * 10.0**-net)),
+        tcp=None if number is None else float(np.exp(-number * 10.0**-effect.log_kill)),
         organ_burden=None if burden is None else burden.share,
         limiting_organ=None if burden is None else burden.organ,
     )

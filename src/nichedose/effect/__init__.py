@@ -25,7 +25,7 @@ from nichedose.effect.region import (
     survival_histogram,
     tcp,
 )
-from nichedose.effect.repopulation import Repopulation, effective_time_h, regrowth, repopulation_loss_Gy
+from nichedose.effect.repopulation import Repopulation, effective_time_h, fewest_left, repopulation_loss_Gy
 from nichedose.effect.shifts import sensitivity_factor
 from nichedose.effect.survival import log_survival, survival_terms
 from nichedose.effect.within_voxel import DoseSpread, dose_spread, log_mean_course
@@ -36,11 +36,11 @@ __all__ = [
     "LymanCurve", "OerForm", "OrganBed", "OrganCycle", "RegionEffect", "Repopulation", "bed", "bed_from_log_survival",
     "blood_counts", "bystander_log_survival", "calibrate_immune", "chain_rbe", "combination_times", "cycles_g",
     "dose_for_ntcp", "dose_from_bed", "dose_spread", "dose_volume_histogram", "effective_time_h", "eqd2",
-    "equivalent_uniform_bed", "equivalent_uniform_dose", "g_exponentials", "generalised_eud", "hits_alpha_per_Gy",
-    "immune_course", "label_offsets", "lea_catcheside", "log_kill_for_control", "log_mean_course", "log_survival",
-    "log_survival_mixed", "ntcp", "nucleus_per_Gy", "oer_form", "organ_bed", "organ_bed_course", "organ_g",
-    "organ_harm", "oxygen_enhancement_ratio", "pair_g", "protraction_form", "rbe2", "rbe_by_energy", "rbe_by_let",
-    "region_effect", "regrowth", "repopulation_loss_Gy", "scale_for_log_kill", "sensitivity_factor",
+    "equivalent_uniform_bed", "equivalent_uniform_dose", "fewest_left", "g_exponentials", "generalised_eud",
+    "hits_alpha_per_Gy", "immune_course", "label_offsets", "lea_catcheside", "log_kill_for_control", "log_mean_course",
+    "log_survival", "log_survival_mixed", "ntcp", "nucleus_per_Gy", "oer_form", "organ_bed", "organ_bed_course",
+    "organ_g", "organ_harm", "oxygen_enhancement_ratio", "pair_g", "protraction_form", "rbe2", "rbe_by_energy",
+    "rbe_by_let", "region_effect", "repopulation_loss_Gy", "scale_for_log_kill", "sensitivity_factor",
     "survival_histogram", "survival_terms", "tcp", "tcp_birth_death", "tcp_population", "time_to_size",
     "toxicity_grade", "track_oer_max",
 ]

@@ -1,4 +1,4 @@
-"""Clonogens that divide during therapy: what a decaying dose rate still gains against growth.
+"""Clonogens that divide during therapy: when fewest are left, and what a decaying dose rate still gains on them.
 
 While alpha x dose rate exceeds the growth rate ln2/T_pot clonogens fall; from T* on they rise, and dose after T* is
 wasted.
@@ -7,7 +7,6 @@ wasted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 
-__all__ = ["Repopulation", "effective_time_h", "regrowth", "repopulation_loss_Gy"]
+__all__ = ["Repopulation", "effective_time_h", "fewest_left", "repopulation_loss_Gy"]
 
 _LN2 = math.log(2.0)
 
@@ -36,6 +35,15 @@ class Repopulation:
     @property
     def rate_per_h(self) -> float:
         return _LN2 / self.doubling_time_h
+
+    @property
+    def log10_per_h(self) -> float:
+        """Decades of growth in an hour."""
+        return math.log10(2.0) / self.doubling_time_h
+
+    def log_growth(self, since_first_h: ArrayLike) -> Array:
+        """Natural log of the growth by a time after the first administration, h."""
+        return self.rate_per_h * np.maximum(np.asarray(since_first_h, dtype=float) - self.starts_h, 0.0)
 
 
 def effective_time_h(initial_kill_per_h: ArrayLike, decay_per_h: float, growth: Repopulation) -> Array:
@@ -64,18 +72,22 @@ def repopulation_loss_Gy(
     return np.asarray(growth.rate_per_h * over / alpha_per_Gy)
 
 
-def regrowth(log_survival_of_cycles: Sequence[Array], interval_h: float, growth: Repopulation) -> Array:
-    """Natural log of clonogens over those at the start, at its lowest, with growth in the intervals of a course.
+def fewest_left(
+    log_left: ArrayLike, since_first_h: ArrayLike, growth: Repopulation
+) -> tuple[int, float]:
+    """After which administration fewest clonogens are left, and the growth until then.
 
-    Each cycle multiplies by its survival; between cycles clonogens double every ``doubling_time_h`` after ``starts_h``,
-    never beyond their number before therapy. The lowest point is taken: what a course achieves where growth wins is
-    what its first cycle did.
+    ``log_left`` (n,): natural log of the clonogens of a whole region that each administration and those before it
+    leave, over those at the start, without growth; ``since_first_h`` (n,), in order. All clonogens divide alike, so
+    growth multiplies their number, and is given as its natural log. Where what grows in an interval is more than the
+    next administration kills, a course has done what it did before that.
+
+    >>> fewest_left([-1.0, -2.0, -3.0], [0.0, 100.0, 200.0], Repopulation(50.0))
+    (0, 0.0)
     """
-    if not log_survival_of_cycles or not interval_h > 0.0:
-        raise BadInput(f"Give at least one cycle, and an interval above 0 h (interval_h = {interval_h:g}).")
-    now = lowest = np.asarray(log_survival_of_cycles[0], dtype=float)
-    for n, cycle in enumerate(log_survival_of_cycles[1:], start=1):
-        grown = max(n * interval_h - growth.starts_h, 0.0) - max((n - 1) * interval_h - growth.starts_h, 0.0)
-        now = np.minimum(now + growth.rate_per_h * grown, 0.0) + np.asarray(cycle, dtype=float)
-        lowest = np.minimum(lowest, now)
-    return np.asarray(lowest)
+    left = np.asarray(log_left, dtype=float)
+    grown = growth.log_growth(since_first_h)
+    if left.ndim != 1 or not left.size or left.shape != grown.shape:
+        raise BadInput(f"Give one number of clonogens for each administration: {left.shape} for times {grown.shape}.")
+    last = int(np.argmin(left + grown))
+    return last, float(grown[last])

@@ -17,6 +17,7 @@ from nichedose.study.administration import shifts_kinetics
 from nichedose.study.central import CentralCandidate
 from nichedose.study.evaluate import Metrics, tcp_from_log_kill
 from nichedose.study.grid_error import grid_error_in_words
+from nichedose.study.growth import outgrown
 from nichedose.study.maps import section_results
 from nichedose.study.off_tumour import off_tumour
 from nichedose.study.samples import QUANTITIES, Samples, correct_draws, quantiles
@@ -273,6 +274,10 @@ def _run_flags(setup: Setup, central: Sequence[CentralCandidate]) -> list[Flag]:
             text = (f"{entry.occupancy_at_end:.0%} of targets are still taken when the label has decayed; cycles were "
                     "solved as if each started with free targets")
             flags.append(Flag("caution", name, text))
+        if entry.counted_cycles < entry.candidate.cycles:
+            flags.append(Flag("caution", name, "later cycles kill less than grows back: "
+                              f"{outgrown(entry.counted_cycles, entry.candidate.cycles)}, and numbers are those then "
+                              "(at the medians)"))
         if entry.released:
             flags.append(Flag("note", name, entry.released))
         if shifts_kinetics(entry.candidate.administration):

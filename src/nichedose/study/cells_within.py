@@ -32,6 +32,7 @@ from nichedose.fields.grid import Array
 from nichedose.library import Library
 from nichedose.library.schema import Radiobiology
 from nichedose.nuclide import Lines
+from nichedose.study.growth import growth_of
 from nichedose.tissue import TissueMap
 from nichedose.tissue.krogh import OxygenParameters
 from nichedose.tissue.oxygen_spread import oxygen_classes
@@ -106,15 +107,13 @@ class CellsWithin:
 
 def survival_options(options: EffectOptions, library: Library, draw: Draw) -> SurvivalOptions:
     """The case's options with what they draw from the library."""
-    growth = None
-    if options.clonogen_doubling_time is not None:
-        growth = Repopulation(options.clonogen_doubling_time, options.regrowth_starts)
     bystander = None
     if options.bystander:
         bystander = Bystander(draw("effects.bystander_most_killed", library.effects.bystander_most_killed),
                               draw("effects.bystander_scale_Gy", library.effects.bystander_scale_Gy))
     return SurvivalOptions(
-        options.oxygen_within_voxels, options.reoxygenation, dose_spread(options.alpha_dose_spread), growth, bystander,
+        options.oxygen_within_voxels, options.reoxygenation, dose_spread(options.alpha_dose_spread), growth_of(options),
+        bystander,
         {trait: draw(f"effects.{trait}_log_change_per_sd", getattr(library.effects, f"{trait}_log_change_per_sd"))
          for trait in ("dna_repair", "proliferation") if getattr(options, trait)})
 

@@ -12,7 +12,7 @@ from nichedose.decide import Tolerance
 from nichedose.dose import Quality
 from nichedose.fields.grid import Array
 from nichedose.study.evaluate import CandidateDose, Metrics
-from nichedose.study.phases import course_average, course_log_survival
+from nichedose.study.phases import course_average, course_survival
 from nichedose.study.place import TargetPlace, target_place
 from nichedose.study.released_doses import lesion_MBq_h_per_MBq, released_note
 from nichedose.study.setup import ResolvedCandidate
@@ -51,6 +51,7 @@ class CentralCandidate:
     administration_factor: float
     mode: Mode
     place: TargetPlace
+    counted_cycles: int
 
 
 def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCandidate:
@@ -66,10 +67,9 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
     phases = world.course(candidate, activity, mass_factor=factor)
     dose = course_average(phases)
     course = activity * candidate.cycles
-    survival = [
-        _mean_log10_survival(course_log_survival(phases, i, activity, candidate.interval_h), s.clonogens)
-        for i, s in enumerate(dose.sections)
-    ]
+    found = course_survival(phases, activity, candidate.interval_h)
+    survival = [_mean_log10_survival(logs, s.clonogens, found.log_growth)
+                for logs, s in zip(found.by_section, dose.sections, strict=True)]
     other = [s for s in ALTERNATIVES if s != setup.case.lesion.surroundings]
     runs = world.runs(candidate, factor)
     return CentralCandidate(
@@ -96,6 +96,7 @@ def central_candidate(world: World, candidate: ResolvedCandidate) -> CentralCand
         administration_factor=runs[0].administration_factor,
         mode=mode,
         place=target_place(dose, candidate.form.target, survival),
+        counted_cycles=found.cycles,
     )
 
 
@@ -105,15 +106,16 @@ def _released(dose: CandidateDose, case: Case) -> str:
     return released_note(dose.washed_out_per_decay, lesion, f"adult_{case.patient.sex or 'male'}")
 
 
-def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, Array]) -> Array:
-    """log10 of the clonogen-weighted survival in each voxel; zero where there are no tumour cells."""
+def _mean_log10_survival(by_class: Mapping[str, Array], clonogens: Mapping[str, Array], log_growth: float) -> Array:
+    """log10 of the clonogen-weighted survival in each voxel, above zero where clonogens grew to more than there were;
+    zero where there are no tumour cells."""
     weights = np.stack([clonogens[name] for name in by_class])
     logs = np.stack(list(by_class.values()))
     total = weights.sum(axis=0)
     top = np.where(weights > 0.0, logs, -np.inf).max(axis=0)
     top = np.where(np.isfinite(top), top, 0.0)
     mean = (weights * np.exp(np.minimum(logs - top, 0.0))).sum(axis=0) / np.where(total > 0.0, total, 1.0)
-    return np.where(total > 0.0, (top + np.log(np.where(mean > 0.0, mean, 1.0))) / np.log(10.0), 0.0)
+    return np.where(total > 0.0, (top + np.log(np.where(mean > 0.0, mean, 1.0)) + log_growth) / np.log(10.0), 0.0)
 
 
 def _dose_after(dose: CandidateDose, candidate: ResolvedCandidate) -> float:

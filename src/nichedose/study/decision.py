@@ -10,6 +10,7 @@ import xarray as xr
 from nichedose.case import Mode
 from nichedose.decide import CandidateCourse, DecisionTable, Objective, course_in_mode, course_outcome
 from nichedose.decide.outcome import OBJECTIVES
+from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed, near_miss
 from nichedose.fields.grid import Array
 from nichedose.study.evaluate import tcp_from_log_kill
@@ -20,7 +21,7 @@ __all__ = ["table_from_draws", "table_from_responses"]
 
 
 def table_from_responses(
-    responses: Responses, mode: Mode, *, doubling_time_h: float | None = None
+    responses: Responses, mode: Mode, *, growth: Repopulation | None = None
 ) -> DecisionTable:
     """Every candidate and combination in every draw, in ``mode``."""
     setup = responses.setup
@@ -31,7 +32,7 @@ def table_from_responses(
     refused |= {c.name: "one of its agents cannot be evaluated here" for c in setup.case.combinations
                 if c.name not in known}
     for course in responses.courses:
-        table, given, reason = _one(responses, course, mode, doubling_time_h)
+        table, given, reason = _one(responses, course, mode, growth)
         if reason:
             refused[course.name] = reason
         else:
@@ -42,7 +43,7 @@ def table_from_responses(
 
 
 def _one(
-    responses: Responses, course: CandidateCourse, mode: Mode, doubling_time_h: float | None
+    responses: Responses, course: CandidateCourse, mode: Mode, growth: Repopulation | None
 ) -> tuple[dict[Objective, Array], Array, str]:
     """Values by objective, activity per cycle by agent, and why not where no draw could be evaluated."""
     comparison = responses.setup.case.comparison
@@ -56,7 +57,7 @@ def _one(
         except NotComputed as error:
             reason = str(error)
             continue
-        outcome = course_outcome(lesion, plan, doubling_time_h=doubling_time_h)
+        outcome = course_outcome(lesion, plan, growth)
         given[:, i] = [a.activity_MBq for a in plan[:len(course.split)]]  # every cycle is alike
         for objective in OBJECTIVES:
             found[objective][i] = outcome.value(objective)
@@ -79,7 +80,7 @@ def table_from_draws(draws: xr.Dataset, mode: str, clonogens: float | None = Non
     for name in (str(c) for c in here["candidate"].values):
         one = here.sel(candidate=name)
         kill = np.asarray(one["log_kill"].values, dtype=float)
-        worst = np.clip(np.asarray(one["worst_decile_survival"].values, dtype=float), 1e-300, 1.0)
+        worst = np.maximum(np.asarray(one["worst_decile_survival"].values, dtype=float), 1e-300)  # above 1 by growth
         nothing = np.full(kill.shape, np.nan)
         values[name] = {
             "log_kill": kill,

@@ -32,6 +32,7 @@ from nichedose.study.design_optimum import (
     optimum_part,
     optimum_sentence,
 )
+from nichedose.study.growth import growth_of
 from nichedose.study.kinetics import FormRun, plasma_curve
 from nichedose.study.plan import draw_spacing_um
 from nichedose.study.pool import run_tasks
@@ -127,12 +128,14 @@ def design_case(
 
     With "plasma" ``held``, each design is given until plasma has held as much activity, integrated over time, as at the
     agent's prescribed activity: what marrow gets stays the same, roughly. With "activity" it is given that activity.
-    With a doubling time, growth from the first administration until fewest cells are left is taken off; without one
-    nothing is lost by slow decay, and long half-lives win.
+    With a doubling time (the case's where none is given), growth from the first administration until fewest cells are
+    left is taken off; without any nothing is lost by slow decay, and long half-lives win.
     Raises `BadInput` for an agent that is no candidate or cannot be evaluated, `OutOfValidity` for a design space
     outside the size law.
     """
     chosen = space or DesignSpace()
+    growth = growth_of(case.effect, doubling_time_h)
+    doubling_time_h = None if growth is None else growth.doubling_time_h
     found = [c for c in case.candidates if agent in (c.label, c.agent)]
     if not found:
         raise BadInput(f"'{agent}' is not a candidate of the case."
@@ -278,7 +281,8 @@ def _findings(
             f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, from the first administration "
             "to the time when fewest cells are left"
             + (f", over cycles {candidate.interval_h / 168.0:.3g} weeks apart. Where cells grow more in that time than "
-               "a cycle kills, that is in the first, and later ones gain nothing." if candidate.cycles > 1 else "."),
+               "a cycle kills, that is in the first, and later ones gain nothing." if candidate.cycles > 1 else ".")
+            + (" The case's regrowth_starts is passed over." if setup.case.effect.regrowth_starts else ""),
             "The association rate is the agent's; affinity acts through the dissociation rate.",
             "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
             "(assumed): cells turn their targets over.",

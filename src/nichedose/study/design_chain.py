@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import logsumexp
 
 from nichedose.body import PlasmaCurve
-from nichedose.decide import growth_per_h
 from nichedose.dose import Quality
 from nichedose.dose.section_adjoint import (
     LinearDose,
@@ -21,7 +20,7 @@ from nichedose.dose.section_adjoint import (
     voxel_doses,
     voxel_owed,
 )
-from nichedose.effect import label_offsets, protraction_form, survival_terms
+from nichedose.effect import Repopulation, label_offsets, protraction_form, survival_terms
 from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array
 from nichedose.library.schema import LabelledForm
@@ -287,7 +286,7 @@ def _kill(
         by_share = label.activity_MBq * (left @ linear + 2.0 * label.activity_MBq * shares * (left @ square))
         since_h, waited_h = stop.ages_h - stop.ages_h[-1], float(stop.ages_h[-1])
         slope = -(float(by_share @ ((1.0 - shares) * since_h)) / mean.time_h**2
-                  + growth_per_h(chain.doubling_time_h) * waited_h / mean.time_h)
+                  + Repopulation(chain.doubling_time_h).log10_per_h * waited_h / mean.time_h)
         by_mean = [slope * owed for owed in mean.by_integral]
     owed, at = [], 0
     for i, (place, part) in enumerate(zip(chain.places, parts, strict=True)):

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid
 from scipy.optimize import minimize_scalar
 
-from nichedose.decide import Administration, LesionResponse, course_effect, growth_per_h
+from nichedose.decide import Administration, LesionResponse, course_effect
+from nichedose.effect import Repopulation
 from nichedose.fields.grid import Array
 
 __all__ = ["Lowest", "lowest", "net_kill"]
@@ -37,7 +38,7 @@ def lowest(
     time since an administration, and ``time_of`` its inverse; ``tolerance`` is that of the share. Each cycle has its
     own best time. One whose whole kill, at the growth of its start, is below what another reaches is not searched.
     """
-    per_h = growth_per_h(doubling_time_h)
+    per_h = Repopulation(doubling_time_h).log10_per_h
 
     def ages(given: int, share: float) -> Array:
         return time_of(share) + interval_h * np.arange(given - 1, -1, -1.0)

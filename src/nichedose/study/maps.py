@@ -87,9 +87,10 @@ def _histograms(
     low = float(survival[:, mask].min())
     edges = np.linspace(min(low, -1.0), 0.0, BINS + 1)
     volume = np.array([dose_volume_histogram(d[mask], dose_bins) for d in dose])
+    ends = np.minimum(survival, 0.0) * np.log(10.0)  # where growth won, in the last bin
     shares = np.array([
-        survival_histogram({"tumour": s[mask] * np.log(10.0)}, {"tumour": _total(c.clonogens[section])[mask]}, edges)
-        for s, c in zip(survival, central, strict=True)
+        survival_histogram({"tumour": s[mask]}, {"tumour": _total(c.clonogens[section])[mask]}, edges)
+        for s, c in zip(ends, central, strict=True)
     ])
     data = {
         "dose_volume": (("candidate", "dose_bin"), volume,

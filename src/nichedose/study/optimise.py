@@ -14,11 +14,12 @@ from nichedose.decide import (
     OptimisedCourse,
     course_burdens,
     course_effect,
-    growth_log10,
     optimise_course,
 )
+from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
+from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
 from nichedose.study.words import activity_text
@@ -48,17 +49,17 @@ def course_case(
     responses = respond(prepare(wanted, case_path, progress=progress), draws=draws, progress=progress)
     names = _names(responses, agents, fixed)
     met = {n: of for c in responses.courses for n, of in c.in_cycle.items() if len(set(of)) > 1}
-    doubling_time_h = doubling_time_h or case.effect.clonogen_doubling_time
+    growth = growth_of(case.effect, doubling_time_h)
     lesions = responses.draws or (responses.central,)
     found: dict[int, OptimisedCourse] = {}
     for n in range(cycles[0], cycles[1] + 1):
         space = CourseSpace(names, n, interval_h, longest_offset_h, {a: of[:n] for a, of in met.items()})
-        found[n] = optimise_course(lesions, space, limits=responses.central, doubling_time_h=doubling_time_h)
+        found[n] = optimise_course(lesions, space, limits=responses.central, growth=growth)
     best = max(found, key=lambda n: found[n].value)
     alone = {name: optimise_course(
         lesions, CourseSpace((name,), best, interval_h, in_cycle={a: of[:best] for a, of in met.items() if a == name}),
-        limits=responses.central, doubling_time_h=doubling_time_h) for name in names} if len(names) > 1 else {}
-    return _findings(responses, found, best, alone, lesions, doubling_time_h)
+        limits=responses.central, growth=growth) for name in names} if len(names) > 1 else {}
+    return _findings(responses, found, best, alone, lesions, growth)
 
 
 def _candidate(case: Case, name: str) -> Candidate:
@@ -95,11 +96,10 @@ def _names(responses: Responses, agents: Sequence[str], fixed: bool) -> tuple[st
 
 def _findings(
     responses: Responses, found: dict[int, OptimisedCourse], best: int, alone: dict[str, OptimisedCourse],
-    lesions: Sequence[LesionResponse], doubling_time_h: float | None,
+    lesions: Sequence[LesionResponse], growth: Repopulation | None,
 ) -> Findings:
     course = found[best]
-    growth = growth_log10(course.course, doubling_time_h)
-    kills = np.array([course_effect(lesion, course.course).log_kill for lesion in lesions]) - growth
+    kills = np.array([course_effect(lesion, course.course, growth).log_kill for lesion in lesions])
     passed = _passed(lesions, course)
     given = ", ".join(f"{name} {activity_text(a)}" for name, a in course.activities_MBq.items() if a > 0.0)
     answer = (f"Best course: {best} {'cycle' if best == 1 else 'cycles'} of {given}"
@@ -112,7 +112,7 @@ def _findings(
         answer += (f" That is {gain:.2g} more than {name} alone at its limit." if gain > 0.005 * abs(single.value) else
                    f" {name} alone at its limit does as well: a mixture gains nothing here.")
     answer += _fewest(found, best) + _caution(passed)
-    if doubling_time_h is None:
+    if growth is None:
         answer += " Without a doubling time nothing is lost by waiting, so intervals matter only through shared damage."
     rows: list[tuple[Cell, ...]] = [
         (str(n), c.value, *c.activities_MBq.values(), c.interval_h / 168.0, _limiting(c), c.evaluations)
@@ -131,8 +131,10 @@ def _findings(
     organs = FindingTable(("organ", "share of its limit, %", "exceeded in draws, %"),
                           tuple((o, 100.0 * s, 100.0 * passed.get(o, float("nan"))) for o, s in course.shares.items()),
                           note="Limits hold at the medians; a draw exceeds one where the organ gets more per activity.")
-    cautions = (*left_out(responses.setup), *(cycles_that_meet(responses.central, {"the best course": (
-        [n for n, a in course.activities_MBq.items() if a > 0.0], course.interval_h)}) if best > 1 else ()))
+    agents = [n for n, a in course.activities_MBq.items() if a > 0.0]
+    last = course_effect(responses.central, course.course, growth).last // len(course.activities_MBq) + 1
+    meeting = cycles_that_meet(responses.central, {"the best course": (agents, course.interval_h)}) if best > 1 else ()
+    cautions = (*growth_text(growth, {"the best course": (last, best)}), *left_out(responses.setup), *meeting)
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
         parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,))),

@@ -7,8 +7,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
-from nichedose.effect import EffectParameters, bed_from_log_survival, log_survival, region_effect, regrowth
+from nichedose.effect import EffectParameters, bed_from_log_survival, fewest_left, log_survival, region_effect
 from nichedose.fields.grid import Array
 from nichedose.study.evaluate import (
     FULL_OXYGEN_MMHG,
@@ -22,8 +23,8 @@ from nichedose.study.evaluate import (
 from nichedose.tissue import TissueMap
 
 __all__ = [
-    "Phase", "TissueState", "course_average", "course_log_survival", "course_metrics",
-    "evaluate_at", "surviving_fraction",
+    "CourseSurvival", "Phase", "TissueState", "course_average", "course_metrics", "course_survival", "evaluate_at",
+    "surviving_fraction",
 ]
 
 
@@ -52,22 +53,45 @@ def evaluate_at(
     return course_metrics((Phase(dose, effect, cycles),), activity_MBq, 1.0, clonogens_in_lesion)
 
 
-def course_log_survival(
-    phases: Sequence[Phase], section: int, activity_MBq: float, interval_h: float
-) -> dict[str, Array]:
-    """Natural log of survival of each class of tumour cell in one section after the whole course, (ny, nx)."""
-    within = phases[0].dose.sections[section].within
-    growth = None if within is None else within.options.growth
-    by_phase = [log_survival_by_class(p.dose.sections[section], p.effect, activity_MBq, p.cycles) for p in phases]
-    out: dict[str, Array] = {}
-    for name in by_phase[0]:
-        if growth is None:
-            out[name] = np.asarray(sum(found[name] for found in by_phase))
-        else:
-            cycles = [found[name] / p.cycles for found, p in zip(by_phase, phases, strict=True)
-                      for _ in range(p.cycles)]
-            out[name] = regrowth(cycles, interval_h, growth)
-    return out
+@dataclass(frozen=True)
+class CourseSurvival:
+    """Natural log of survival of each class of tumour cell in each section, (ny, nx), after ``cycles``: all of them,
+    or with growth those that leave fewest clonogens (`fewest_left`). ``log_growth`` (natural) until then is not in
+    the maps: it multiplies every clonogen alike."""
+
+    by_section: tuple[dict[str, Array], ...]
+    cycles: int
+    log_growth: float
+
+
+def course_survival(phases: Sequence[Phase], activity_MBq: float, interval_h: float) -> CourseSurvival:
+    """Survival at ``activity_MBq`` per administration."""
+    sections, cycles = phases[0].dose.sections, sum(p.cycles for p in phases)
+    growth = next((s.within.options.growth for s in sections if s.within is not None), None)
+    if growth is None:
+        return CourseSurvival(_after(phases, activity_MBq, cycles), cycles, 0.0)
+    after = [_after(phases, activity_MBq, n) for n in range(1, cycles + 1)]
+    clonogens = np.concatenate([s.clonogens[name][s.tissue.mask] * s.tissue.grid.voxel_area_mm2
+                                for s, of in zip(sections, after[0], strict=True) for name in of])
+    log_left = [float(logsumexp(np.concatenate([
+        values[s.tissue.mask] for s, of in zip(sections, found, strict=True) for values in of.values()]), b=clonogens))
+        for found in after]
+    last, grown = fewest_left(log_left, interval_h * np.arange(cycles), growth)
+    return CourseSurvival(after[last], last + 1, grown)
+
+
+def _after(phases: Sequence[Phase], activity_MBq: float, cycles: int) -> tuple[dict[str, Array], ...]:
+    """Natural log of survival after the first ``cycles``, without growth."""
+    given = []
+    for phase in phases:
+        given.append((phase, min(phase.cycles, cycles)))
+        cycles -= given[-1][1]
+    return tuple(_summed([log_survival_by_class(p.dose.sections[i], p.effect, activity_MBq, n) for p, n in given if n])
+                 for i in range(len(phases[0].dose.sections)))
+
+
+def _summed(by_phase: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.asarray(sum(found[name] for found in by_phase)) for name in by_phase[0]}
 
 
 def surviving_fraction(phase: Phase, section: int, activity_MBq: float) -> Array:
@@ -111,9 +135,10 @@ def course_metrics(
     survival: dict[str, list[Array]] = {POSITIVE: [], NEGATIVE: []}
     clonogens: dict[str, list[Array]] = {POSITIVE: [], NEGATIVE: []}
     bed_sum = weight = 0.0
+    found = course_survival(phases, activity_MBq, interval_h)
     for position, section in enumerate(phases[0].dose.sections):
         mask, area = section.tissue.mask, section.tissue.grid.voxel_area_mm2
-        for name, values in course_log_survival(phases, position, activity_MBq, interval_h).items():
+        for name, values in found.by_section[position].items():
             survival[name].append(values[mask])
             clonogens[name].append(section.clonogens[name][mask] * area)
         bed_sum += sum(_oxic_bed(p, position, activity_MBq) for p in phases) * area
@@ -122,15 +147,17 @@ def course_metrics(
         {name: np.concatenate(v) for name, v in survival.items()},
         {name: np.concatenate(v) for name, v in clonogens.items()},
     )
+    grown = found.log_growth / np.log(10.0)
+    log_kill = region.log_kill - grown
     return Metrics(
         activity_MBq=activity_MBq,
         mean_dose_Gy=sum(p.dose.mean_dose_Gy_per_MBq * p.cycles for p in phases) * activity_MBq,
-        log_kill=region.log_kill,
-        log_kill_positive=region.log_kill_by_class.get(POSITIVE, float("nan")),
-        log_kill_negative=region.log_kill_by_class.get(NEGATIVE, float("nan")),
-        worst_decile_survival=region.worst_decile_survival,
+        log_kill=log_kill,
+        log_kill_positive=region.log_kill_by_class.get(POSITIVE, float("nan")) - grown,
+        log_kill_negative=region.log_kill_by_class.get(NEGATIVE, float("nan")) - grown,
+        worst_decile_survival=region.worst_decile_survival * float(np.exp(found.log_growth)),
         bed_Gy=bed_sum / weight,
-        tcp=float("nan") if clonogens_in_lesion is None else tcp_from_log_kill(region.log_kill, clonogens_in_lesion),
+        tcp=float("nan") if clonogens_in_lesion is None else tcp_from_log_kill(log_kill, clonogens_in_lesion),
     )
 
 

@@ -13,19 +13,22 @@ import numpy as np
 
 from nichedose.case import Case, Mode, parse_case
 from nichedose.decide import (
+    Administration,
+    CandidateCourse,
     Condition,
     Decision,
     DecisionTable,
+    LesionResponse,
     Objective,
     OwnLimit,
     check_conditions,
     course_effect,
     course_in_mode,
-    growth_log10,
     make_decision,
 )
 from nichedose.decide.decision import LARGEST_LOG_KILL, check_objective
 from nichedose.decide.outcome import BURDENS
+from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed
 from nichedose.fields.grid import Array
 from nichedose.findings import Cell, Findings, FindingTable, Part
@@ -33,6 +36,7 @@ from nichedose.io.results_folder import Results
 from nichedose.library import load_library
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
+from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import partner_part, rests_on_partner, with_partners
 from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
@@ -76,17 +80,18 @@ def rank_case(
     limits = limits_with(load_library(), question.limits) if question.limits else None
     case = with_partners(case, question.partners)
     responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
-    doubling = question.doubling_time_h or case.effect.clonogen_doubling_time
-    tables = {m: table_from_responses(responses, m, doubling_time_h=doubling)
+    growth = growth_of(case.effect, question.doubling_time_h)
+    tables = {m: table_from_responses(responses, m, growth=growth)
               for m in dict.fromkeys((mode, *case.comparison.modes))}
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(case.title, tables[mode], decision, tables)
     beside = partner_part(responses.setup, tables[mode])
-    cautions = (*left_out(responses.setup), *cycles_that_meet(responses.central, {
-        c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))
+    cautions = (*growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
+                *cycles_that_meet(responses.central, {
+                    c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))
     first = dataclasses.replace(found.parts[0], text=(*found.parts[0].text, *cautions))
     parts = (first, *((beside,) if beside else ()), *found.parts[1:],
-             _assumption_part(responses, decision, doubling))
+             _assumption_part(responses, decision, growth))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
         found, answer=found.answer + rests_on_partner(responses.setup, decision.ranking.order), parts=parts,
@@ -101,6 +106,28 @@ def rank_case(
             "organ limits leave is a bound from conventions; it has not been tried.",
         ),
         numbers={**found.numbers, "cautions": list(cautions)})
+
+
+def _counted(responses: Responses, mode: Mode, growth: Repopulation | None) -> dict[str, tuple[int, int]]:
+    """After which cycle fewest clonogens are left, of how many, at the medians."""
+    counted: dict[str, tuple[int, int]] = {}
+    for course in responses.courses if growth else ():
+        plan = _central_plan(responses, course, mode)
+        if plan:
+            counted[course.name] = (course_effect(responses.central, plan, growth).last // len(course.split) + 1,
+                                    course.cycles)
+    return counted
+
+
+def _central_plan(responses: Responses, course: CandidateCourse, mode: Mode, lesion: LesionResponse | None = None
+                  ) -> tuple[Administration, ...]:
+    """The course in a mode at the medians; empty where it cannot be evaluated in it."""
+    comparison = responses.setup.case.comparison
+    try:
+        return course_in_mode(lesion or responses.central, course, mode, equal_activity_MBq=comparison.equal_activity,
+                              equal_mean_dose_Gy=comparison.equal_mean_dose)
+    except NotComputed:
+        return ()
 
 
 def rank_results(results: Results, case_text: str, question: RankQuestion) -> Findings:
@@ -259,20 +286,15 @@ def _disagreement_part(d: Decision, tables: Mapping[Any, DecisionTable]) -> Part
         ("mode", "first by log kill", "first in the worst tenth", "first by mean dose"), tuple(rows)),))
 
 
-def _assumption_part(responses: Responses, d: Decision, doubling_time_h: float | None) -> Part:
+def _assumption_part(responses: Responses, d: Decision, growth: Repopulation | None) -> Part:
     """The central run with one part of the effect model taken away at a time: which of them makes the order."""
-    comparison = responses.setup.case.comparison
     orders: dict[str, list[str]] = {}
     kills: dict[str, dict[str, float]] = {}
     for label, lesion in {"as modelled": responses.central, **variants_of(responses)}.items():
         kills[label] = {}
         for course in (c for c in responses.courses if c.name in d.ranking.order):
-            try:
-                plan = course_in_mode(lesion, course, d.mode, equal_activity_MBq=comparison.equal_activity,
-                                      equal_mean_dose_Gy=comparison.equal_mean_dose)
-            except NotComputed:
-                continue
-            kills[label][course.name] = course_effect(lesion, plan).log_kill - growth_log10(plan, doubling_time_h)
+            if plan := _central_plan(responses, course, d.mode, lesion):
+                kills[label][course.name] = course_effect(lesion, plan, growth).log_kill
         orders[label] = sorted(kills[label], key=lambda n: -kills[label][n])
     own = orders["as modelled"]
     rows = tuple((label if label == "as modelled" else f"without {label}", order[0], kills[label][order[0]],

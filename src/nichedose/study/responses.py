@@ -107,8 +107,6 @@ def left_out(setup: Setup) -> tuple[str, ...]:
     if setup.case.effect.answer or setup.case.effect.reoxygenation:
         found.append("The tissue changes from cycle to cycle in this case; every cycle here is as the first. "
                      "`nichedose plan` follows the change.")
-    if setup.case.effect.clonogen_doubling_time is not None:
-        found.append("Growth at the case's doubling time is taken off between the first and the last administration.")
     return tuple(found)
 
 

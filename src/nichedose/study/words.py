@@ -9,6 +9,7 @@ from nichedose.decide import CandidateFacts, sentence
 from nichedose.library.bodies import load_bodies
 from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
+from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.setup import ResolvedCandidate, ResolvedPartner, Setup
 from nichedose.study.standing import UNTRIED_ABOVE
 
@@ -220,10 +221,10 @@ def _survival_text(options: EffectOptions) -> str:
         (options.clonogen_doubling_time is None, "repopulation"), (not options.bystander, "bystander"),
         (True, "immune"),
     ) if off]
-    grown = "" if options.clonogen_doubling_time is None else (
-        f" Clonogens double every {options.clonogen_doubling_time / 24.0:g} d between cycles.")
+    upper = ", so log kill over long courses is an upper estimate" if options.clonogen_doubling_time is None else ""
+    grown = "".join(f" {text}" for text in growth_text(growth_of(options), {}))
     return (f"Survival: linear-quadratic with dose-rate protraction and oxygen{''.join(f'; {t}' for t in chosen)}; no "
-            f"{', '.join(left_out)} effect, so log kill over long courses is an upper estimate.{grown}")
+            f"{', '.join(left_out)} effect{upper}.{grown}")
 
 
 def _body_text(setup: Setup) -> tuple[str, ...]:
