@@ -1,8 +1,11 @@
 """Cost of a treatment course per cell and step, iterations, memory told and memory taken.
 
     python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--batches 1 2 4]
+    python benchmarks/transport_course_bench.py --gradients 64 128
 
-One process for each size, so that peaks do not mix. A section of odd size with holes is among them.
+One process for each size, so that peaks do not mix. A section of odd size with holes is among them. ``--gradients``:
+processor time of value and all derivatives over one forward run of the same engine, one, two and four batches, with
+turnover; the two take turns, the least of three counts.
 """
 
 from __future__ import annotations
@@ -11,15 +14,17 @@ import argparse
 import multiprocessing
 import resource
 import time
+from dataclasses import replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from nichedose.body import PlasmaCurve
 from nichedose.fields import Mesh, voxel_mesh
-from nichedose.transport import Batch, Binding, Given, Ligand, Site, simulate_course
+from nichedose.transport import Batch, Binding, Given, Ligand, Site, differentiate_course, simulate_course
 from nichedose.transport._lattice_march import fits
 from nichedose.transport.cost import course_memory
+from nichedose.transport.course_gradient import CourseIntegrals
 from nichedose.transport.network import build_network
 
 LU = {"177Lu": float(np.log(2.0)) / 159.5}
@@ -60,12 +65,40 @@ def one(task: tuple[str, tuple[int, ...], bool, int]) -> str:
             f"{run.v_cycles / run.steps:7.1f} {closure:9.1e} {told / 2**20:7.0f} {taken / 2**10:7.0f}")
 
 
+def mean_of_all(maps: CourseIntegrals) -> tuple[float, CourseIntegrals]:
+    value = sum(float(m.mean()) for states in maps.values() for m in states.values())
+    return value, {key: {s: np.full(m.shape, 1.0 / m.size) for s, m in own.items()} for key, own in maps.items()}
+
+
+def gradients(sizes: list[int]) -> None:
+    print(f"{'case':14s} {'n':>3s} {'forward s':>10s} {'both s':>8s} {'ratio':>6s}")
+    for size, count in [(16, 1), *((n, k) for n in sizes for k in (1, 2, 4))]:  # the first one compiles
+        mesh, ligand, site = patchy(np.ones((size, size), bool))
+        site = replace(site, degradation_per_h=0.02)
+        batches = [Batch(f"b{i}", "peptide", Given(PLASMA, 24.0 * i), LU) for i in range(count)]
+        forward, both = [], []
+        for _ in range(3):
+            start = time.process_time()
+            simulate_course(mesh, [site], [ligand], batches, end_h=480.0)  # turnover: listed cells, as the adjoint run
+            forward.append(time.process_time() - start)
+            start = time.process_time()
+            differentiate_course(mesh, [site], [ligand], batches, mean_of_all, end_h=480.0)
+            both.append(time.process_time() - start)
+        if size != 16:
+            print(f"{size:10d}^2   {count:3d} {min(forward):10.2f} {min(both):8.2f} {min(both) / min(forward):6.2f}",
+                  flush=True)  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128], help="voxels per side of a section")
     parser.add_argument("--stacks", type=int, nargs="*", default=[16, 32], help="voxels per side of a stack")
     parser.add_argument("--batches", type=int, nargs="*", default=[2, 4], help="numbers of batches, on 64 x 64")
+    parser.add_argument("--gradients", type=int, nargs="*", help="voxels per side of sections; nothing else is run")
     given = parser.parse_args()
+    if given.gradients is not None:
+        gradients(given.gradients)
+        return
     tasks = [(f"{n}^2", (n, n), False, 1) for n in given.sizes] + [("63 x 91, holes", (63, 91), True, 1)]
     tasks += [(f"{n}^3", (n, n, n), False, 1) for n in given.stacks]
     tasks += [("64^2", (64, 64), False, k) for k in given.batches]

@@ -12,8 +12,8 @@ __all__ = ["ROOMS", "collect"]
 # One module of this package for each; a test fails when one with `rows()` is missing here.
 ROOMS: tuple[str, ...] = (
     "nuclide", "nuclide_sources", "fields", "tissue", "tissue_input", "tissue_profile", "transport", "transport_flow",
-    "transport_course", "transport_closure", "transport_gradient", "dose", "dose_kernels", "dose_photons",
-    "dose_cells", "dose_volume", "organs", "body", "mouse", "culture", "body_population", "effect",
+    "transport_course", "transport_course_gradient", "transport_closure", "transport_gradient", "dose", "dose_kernels",
+    "dose_photons", "dose_cells", "dose_volume", "organs", "body", "mouse", "culture", "body_population", "effect",
     "effect_forms", "decide", "decide_courses", "decide_questions",
 )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nichedose.fields.grid import Array
 from nichedose.fields.mesh import IntArray, Mesh
 
-__all__ = ["MeshLadder", "build_ladder", "fitted", "species_coefficients"]
+__all__ = ["MeshLadder", "build_ladder", "fitted", "fitted_slope", "species_coefficients"]
 
 Int32 = NDArray[np.int32]
 COARSEST = 12  # cells at which coarsening stops
@@ -109,6 +109,21 @@ def fitted(conductance: Array, stream: Array) -> tuple[Array, Array]:
     behind = np.where(small, 1.0 - 0.5 * x + x * x / 12.0, safe / np.expm1(safe))
     back = np.where(open_faces, conductance * behind, np.maximum(-stream, 0.0))
     return back + stream, back
+
+
+def fitted_slope(conductance: Array, stream: Array) -> Array:
+    """Derivative of both coefficients of `fitted` by the conductance: b(x) - x b'(x), with b(x) = x/(e^x - 1).
+
+    >>> up, down = fitted(np.array([1.001]), np.array([2.0])), fitted(np.array([0.999]), np.array([2.0]))
+    >>> bool(np.allclose(fitted_slope(np.array([1.0]), np.array([2.0])), (up[0] - down[0]) / 0.002, rtol=1e-6))
+    True
+    """
+    open_faces = conductance > 0.0
+    x = np.divide(stream, conductance, out=np.zeros_like(stream), where=open_faces)
+    x = np.clip(np.abs(x), 0.0, 500.0)  # even in x
+    small = x < PECLET_SERIES
+    half = np.where(small, 1.0, 0.5 * x)
+    return np.asarray(np.where(open_faces, np.where(small, 1.0 - x * x / 12.0, (half / np.sinh(half)) ** 2), 0.0))
 
 
 def _slots(n: int, a: IntArray, b: IntArray) -> tuple[IntArray, IntArray]:

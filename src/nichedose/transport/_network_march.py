@@ -31,7 +31,7 @@ from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, 
 from nichedose.transport.network import Network
 from nichedose.transport.supply import Supply
 
-__all__ = ["Course", "Label", "Marching", "NetworkRun", "Problem", "march_network"]
+__all__ = ["Course", "Label", "Marching", "NetworkRun", "Problem", "ends_at_kink", "march_network", "strengths"]
 
 # tighter than where one ligand is alone: stiff sinks at an open edge leave a stage no room
 NEWTON_PER_TOLERANCE, CG_REDUCTION = 0.1, 0.05
@@ -391,7 +391,7 @@ def _stage_levels(supplies: Sequence[Supply], time: float, step: float, whole: A
     at = time + step * C
     for j, supply in enumerate(supplies):
         values, area = supply.level(at), supply.area(time, time + step)
-        if any(0.999999 < (kink - time) / step < 1.05 for kink in supply.kinks_h):
+        if ends_at_kink(supply, time, step):
             values[4:] = BEFORE_KINK @ values[:4]  # what lies past a jump does not belong to this step
         rough = step * float(B @ values)
         close = rough > 0.0 and 0.5 < area / rough < 2.0
@@ -400,11 +400,19 @@ def _stage_levels(supplies: Sequence[Supply], time: float, step: float, whole: A
     return out, miss
 
 
+def ends_at_kink(supply: Supply, time: float, step: float) -> bool:
+    """Whether the stages at and beyond the step's end would see past a jump."""
+    return any(0.999999 < (kink - time) / step < 1.05 for kink in supply.kinks_h)
+
+
 def march_network(
     problem: Problem, run: Marching, labels: Sequence[Label], end_h: float, keep_h: Sequence[float], tolerance: float,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[float], None] | None = None, record: Callable[[float, float, Array], None] | None = None,
 ) -> Course:  # fmt: skip
-    """Integrate from tissue that holds its sites and no ligand at time 0 to ``end_h``."""
+    """Integrate from tissue that holds its sites and no ligand at time 0 to ``end_h``.
+
+    ``record`` sees the start, size and plasma levels (6, batches) of each accepted step before the run moves on.
+    """
     supplies = [batch.supply for batch in problem.network.batches]
     out = Course()
     whole = np.array([max(s.area(0.0, end_h), 1e-300) for s in supplies])
@@ -424,7 +432,7 @@ def march_network(
             step = target - time if last else proposed
             levels, miss = _stage_levels(supplies, time, step, whole)
             weights = np.array([label_weights(label.decay_per_h * step) for label in labels]).reshape(-1, STAGES)
-            strength = _strength(labels, time)
+            strength = strengths(labels, time)
             error, cause = math.inf, STAGE
             if run.take(step, levels, NEWTON_PER_TOLERANCE * tolerance, last and target == end_h, out):
                 state_error, low = run.errors(step)
@@ -444,6 +452,8 @@ def march_network(
             proposed = max(step * factor, proposed if last else 0.0)
             strength[strength < 1e-30] = 0.0
             run.integrate(step, labels, step * strength[:, None] * weights)
+            if record is not None:
+                record(time, step, levels)
             run.accept()
             time = target if last else time + step
             out.times_h.append(time)
@@ -455,7 +465,7 @@ def march_network(
     return out
 
 
-def _strength(labels: Sequence[Label], time: float) -> Array:
+def strengths(labels: Sequence[Label], time: float) -> Array:
     """What is left of each label at a time by its own clock; 0 before its batch starts."""
     since = np.array([time - label.start_h for label in labels])
     decay = np.array([label.decay_per_h for label in labels])

@@ -13,7 +13,8 @@ import numpy as np
 
 from nichedose.fields.grid import Array
 
-__all__ = ["BEFORE", "B_EMBEDDED", "GAMMA", "PREDICTOR", "STAGES", "A", "B", "C", "label_weights"]
+__all__ = ["BEFORE", "B_EMBEDDED", "GAMMA", "PREDICTOR", "STAGES", "A", "B", "C", "label_weights",
+           "label_weights_slope"]  # fmt: skip
 
 _S = math.sqrt(2.0)
 STAGES = 6
@@ -82,6 +83,22 @@ def label_weights(z: float) -> Array:
     True
     """
     return np.asarray(B + _INVERSE @ (_moments(z) - _SERIES[:, 0]))
+
+
+def label_weights_slope(z: float) -> Array:
+    """Derivative of `label_weights` by ``z``.
+
+    >>> h = 1e-4
+    >>> bool(np.allclose(label_weights_slope(2.0), (label_weights(2.0 + h) - label_weights(2.0 - h)) / (2 * h)))
+    True
+    """
+    moments = _moments(z)
+    if z < _SERIES_LIMIT:
+        terms = [(-z) ** k / (math.factorial(k) * (k + 5)) for k in range(_TERMS)]
+        fourth = sum(terms)
+    else:
+        fourth = (4 * moments[3] - math.exp(-z)) / z
+    return np.asarray(-_INVERSE @ np.array([*moments[1:], fourth]))
 
 
 def _predictor() -> Array:

@@ -23,6 +23,9 @@ STAGE_FIELDS = 10  # slopes of six stages, state, new state, right-hand side, an
 SOLVER_FIELDS = 24  # stage values, Krylov vectors, weights, coefficients
 FIELDS_OF_LATTICE = 27  # free ligand and slopes of six stages, state, right-hand sides, coefficients, solver
 CELL_FIELDS = 3  # what is gathered from the inputs, cell by cell
+BACKWARD_MOBILE_FIELDS = 27  # of the adjoint run: slopes, values and solutions of six stages, coefficients
+BACKWARD_IMMOBILE_FIELDS = 16  # slopes and right-hand sides of six stages
+BACKWARD_FIELDS_PER_LABEL = 4  # maps handed to the objective, what it asks for, and copies
 MESH_FIELDS = 30  # places, faces and their coarse copies while the run is set up
 
 
@@ -54,10 +57,13 @@ def refuse_if_too_large(grid: Grid, n_labels: int, available_bytes: int | None =
         )
 
 
-def course_memory(mesh: Mesh, network: Network, lattice: bool = False, n_snapshots: int = 2) -> int:
+def course_memory(
+    mesh: Mesh, network: Network, lattice: bool = False, n_snapshots: int = 2, backward: bool = False
+) -> int:
     """Bytes that a course of `simulate_course` will take, told before it starts: within a factor 1.5 (measured).
 
-    ``lattice``: one ligand on one kind of site in square or cubic voxels, which have a leaner path. The mesh is not in.
+    ``lattice``: one ligand on one kind of site in square or cubic voxels, which have a leaner path. ``backward``: with
+    the adjoint run, but without what is kept of the forward one. The mesh is not in.
     """
     if lattice:
         count = sum(1 + len(batch.decay_per_h) for batch in network.batches)
@@ -71,15 +77,24 @@ def course_memory(mesh: Mesh, network: Network, lattice: bool = False, n_snapsho
         STAGE_FIELDS * (m + k) + m * (SOLVER_FIELDS + m) + labels * (m + k) + n_snapshots * (m + k)
         + coarse * (m * (neighbours + 3) + 0.5 * neighbours + 3) + len(network.reactions) + MESH_FIELDS
     )  # fmt: skip
+    if backward:
+        per_cell += (
+            BACKWARD_MOBILE_FIELDS * m + BACKWARD_IMMOBILE_FIELDS * k + BACKWARD_FIELDS_PER_LABEL * labels * (m + k)
+            + coarse * m * neighbours
+        )  # fmt: skip
     return int(8 * mesh.n * per_cell)
 
 
 def refuse_course_if_too_large(
-    mesh: Mesh, network: Network, lattice: bool = False, available_bytes: int | None = None
-) -> None:
-    """Raise `BadInput`, with a spacing that would fit, where a course needs more than half of the memory."""
+    mesh: Mesh, network: Network, lattice: bool = False, available_bytes: int | None = None, kept_bytes: int = 0,
+) -> None:  # fmt: skip
+    """Raise `BadInput`, with a spacing that would fit, where a course needs more than half of the memory.
+
+    ``kept_bytes`` of the forward run, where it shall be run backwards.
+    """
     have = _physical_memory() if available_bytes is None else available_bytes
-    need, allowed = course_memory(mesh, network, lattice), LARGEST_SHARE_OF_MEMORY * have
+    need = course_memory(mesh, network, lattice, backward=kept_bytes > 0) + kept_bytes
+    allowed = LARGEST_SHARE_OF_MEMORY * have
     if 0 < allowed < need:
         factor = (need / allowed) ** (1.0 / mesh.places.shape[0])
         raise BadInput(

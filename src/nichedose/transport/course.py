@@ -18,7 +18,8 @@ from nichedose.transport.cost import refuse_course_if_too_large
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
 
-__all__ = ["BatchLedger", "CourseSolution", "simulate_course"]
+__all__ = ["BatchLedger", "CourseSolution", "check_course", "course_labels", "course_problem", "label_species",
+           "simulate_course", "time_integrals"]  # fmt: skip
 
 SECONDS_PER_HOUR = 3600.0
 TOLERANCES = (1e-9, 0.1)
@@ -116,19 +117,24 @@ def simulate_course(
     >>> max(ledger.closure for ledger in run.ledgers.values()) < 1e-8
     True
     """
-    _check(mesh, sites, ligands, batches, end_h, times_h, flow, outside, tolerance)
+    check_course(mesh, sites, ligands, batches, end_h, times_h, flow, outside, tolerance)
     network = build_network(mesh, ligands, sites, batches)
     lattice = flow is None and fits(mesh, network, {site.name: site for site in sites})
     refuse_course_if_too_large(mesh, network, lattice)
-    problem = _problem(mesh, network, build_ladder(mesh) if not lattice else None, flow, outside)
+    problem = course_problem(mesh, network, build_ladder(mesh) if not lattice else None, flow, outside)
+    labels, names = course_labels(batches)
+    course = march_network(problem, _run(mesh, problem), labels, end_h, [*times_h, end_h], tolerance, progress)
+    return _gather(mesh, problem, course, labels, names, end_h)
+
+
+def course_labels(batches: Sequence[Batch]) -> tuple[list[Label], list[tuple[str, str]]]:
+    """Labels of all batches, molecules first, and their names: batch and label."""
     labels = [
         Label(number, decay, batch.supply.start_h)
         for number, batch in enumerate(batches)
         for decay in (0.0, *batch.decay_per_h.values())
     ]
-    names = [(batch.name, name) for batch in batches for name in ("", *batch.decay_per_h)]
-    course = march_network(problem, _run(mesh, problem), labels, end_h, [*times_h, end_h], tolerance, progress)
-    return _gather(mesh, problem, course, labels, names, end_h)
+    return labels, [(batch.name, name) for batch in batches for name in ("", *batch.decay_per_h)]
 
 
 def _run(mesh: Mesh, problem: Problem) -> Marching:
@@ -138,7 +144,7 @@ def _run(mesh: Mesh, problem: Problem) -> Marching:
     return LatticeRun(problem, equations)
 
 
-def _problem(
+def course_problem(
     mesh: Mesh, network: Network, ladder: MeshLadder | None, flow: InterstitialFlow | None, outside: float | None
 ) -> Problem:
     scale = float(mesh.volume.mean())
@@ -200,34 +206,50 @@ def _gather(
     mesh: Mesh, problem: Problem, run: Course, labels: Sequence[Label], names: Sequence[tuple[str, str]], end_h: float
 ) -> CourseSolution:
     network = problem.network
-    mobile_names = [
-        network.batches[b].name if form == network.batches[b].ligand else f"{network.batches[b].name} as {form}"
-        for b, form in network.mobile
-    ]
     kept = {
-        name: np.stack([free[m] for free, _ in run.kept]) for m, name in enumerate(mobile_names)
+        _mobile_name(network, m): np.stack([free[m] for free, _ in run.kept]) for m in range(len(network.mobile))
     } | {name: np.stack([fixed[k] for _, fixed in run.kept]) for k, name in enumerate(network.immobile)}
     carried = network.carried("bound", "wall", "internalised")
-    integrals, ledgers = {}, {}
+    ledgers = {}
     for n, (label, name) in enumerate(zip(labels, names, strict=True)):
         own = [m for m, (b, _) in enumerate(network.mobile) if b == label.batch]
-        states = {mobile_names[m]: run.free_integrals[n, m] for m in own}
-        states |= {
-            network.immobile[k]: run.immobile_integrals[n, k]
-            for k in range(len(network.immobile))
-            if carried[k, own].any()
-        }
-        integrals[name] = {s: np.maximum(mesh.scatter(v), 0.0) for s, v in states.items()}
         ledgers[name] = _ledger(problem, run, n, label, own, carried, end_h)
     return CourseSolution(
         mesh=mesh,
         times_h=np.array(run.kept_h),
         snapshots={name: np.maximum(mesh.scatter(values), 0.0) for name, values in kept.items()},
-        time_integrals=integrals,
+        time_integrals=time_integrals(mesh, network, run, labels, names),
         ledgers=ledgers,
         steps=len(run.times_h) - 1,
         v_cycles=run.cycles,
     )
+
+
+def _mobile_name(network: Network, m: int) -> str:
+    number, form = network.mobile[m]
+    batch = network.batches[number]
+    return batch.name if form == batch.ligand else f"{batch.name} as {form}"
+
+
+def label_species(network: Network, batch: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Mobile and immobile species that hold a batch's labels, by name, with their numbers."""
+    own = [m for m, (b, _) in enumerate(network.mobile) if b == batch]
+    holds = network.carried("bound", "wall", "internalised")[:, own].any(axis=1)
+    return ({_mobile_name(network, m): m for m in own},
+            {network.immobile[k]: int(k) for k in np.flatnonzero(holds)})  # fmt: skip
+
+
+def time_integrals(
+    mesh: Mesh, network: Network, run: Course, labels: Sequence[Label], names: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, Array]]:
+    """Label integrals by batch and label, and species; arrays of the mesh's shape."""
+    out = {}
+    for n, (label, name) in enumerate(zip(labels, names, strict=True)):
+        mobile, immobile = label_species(network, label.batch)
+        rows = {s: run.free_integrals[n, m] for s, m in mobile.items()}
+        rows |= {s: run.immobile_integrals[n, k] for s, k in immobile.items()}
+        out[name] = {s: np.maximum(mesh.scatter(values), 0.0) for s, values in rows.items()}
+    return out
 
 
 def _ledger(
@@ -265,7 +287,7 @@ def _ledger(
     )
 
 
-def _check(
+def check_course(
     mesh: Mesh, sites: Sequence[Site], ligands: Sequence[Ligand], batches: Sequence[Batch], end_h: float,
     times_h: Sequence[float], flow: InterstitialFlow | None, outside: float | None, tolerance: float,
 ) -> None:  # fmt: skip

@@ -90,7 +90,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Reaction:
-    """``rate_per_h`` x field x reactants changes immobile species, and what mobile ones hold in all (``net``)."""
+    """``rate_per_h`` x field x reactants changes immobile species, and what mobile ones hold in all (``net``).
+
+    ``of`` names the input that the rate is: what, whose, on or into which.
+    """
 
     kind: Kind
     rate_per_h: float
@@ -98,12 +101,16 @@ class Reaction:
     changes: Mapping[int, float]
     net: Mapping[int, float]
     field: Array | None = None
+    of: tuple[str, ...] = ()
 
 
 @dataclass
 class Network:
     """Species of a run: ``mobile[m]`` = (batch, ligand); names, states, carried mobile species and initial values
-    (n,) of the immobile ones. Free sites have no state and carry nothing."""
+    (n,) of the immobile ones. Free sites have no state and carry nothing.
+
+    Reactions at rate 0 are left out unless ``keep_zero``: a derivative may be asked at 0.
+    """
 
     ligands: Mapping[str, Ligand]
     batches: Sequence[Batch]
@@ -113,6 +120,7 @@ class Network:
     carriers: list[tuple[int, ...]] = field(default_factory=list)
     initial: list[Array] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
+    keep_zero: bool = False
 
     def carried(self, *states: State) -> Array:
         """(immobile, mobile): 1 where an immobile species in one of ``states`` holds a molecule of the mobile one."""
@@ -131,18 +139,18 @@ class Network:
 
     def react(
         self, kind: Kind, rate: float, reactants: tuple[int, int], changes: Mapping[int, float],
-        net: Mapping[int, float] | None = None, where: Array | None = None,
+        net: Mapping[int, float] | None = None, where: Array | None = None, of: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        if rate > 0.0:
-            self.reactions.append(Reaction(kind, rate, reactants, changes, net or {}, where))
+        if rate > 0.0 or self.keep_zero:
+            self.reactions.append(Reaction(kind, rate, reactants, changes, net or {}, where, of))
 
 
 def build_network(
-    mesh: Mesh, ligands: Sequence[Ligand], sites: Sequence[Site], batches: Sequence[Batch]
+    mesh: Mesh, ligands: Sequence[Ligand], sites: Sequence[Site], batches: Sequence[Batch], keep_zero: bool = False
 ) -> Network:
     """Species and reactions of all batches: each is followed apart, competing for the sites that they share."""
     by_name = {ligand.name: ligand for ligand in ligands}
-    network = Network(by_name, batches)
+    network = Network(by_name, batches, keep_zero=keep_zero)
     for number, batch in enumerate(batches):
         network.mobile += [(number, form) for form in _forms(batch, by_name)]
     zero, places = np.zeros(mesh.n), {site.name: site for site in sites}
@@ -167,10 +175,9 @@ def build_network(
     for (h, number), complex_number in stacked.items():
         _stack(network, h, number, complex_number, bound, places, free_sites, inside)
     for site in sites:
-        if site.degradation_per_h > 0.0:
-            k = free_sites[site.name]
-            network.react("constant", site.degradation_per_h, (-1, -1), {k: 1.0}, where=network.initial[k])
-            network.react("immobile", site.degradation_per_h, (-1, k), {k: -1.0})
+        k, of = free_sites[site.name], ("degradation", site.name)
+        network.react("constant", site.degradation_per_h, (-1, -1), {k: 1.0}, where=network.initial[k], of=of)
+        network.react("immobile", site.degradation_per_h, (-1, k), {k: -1.0}, of=of)
     for m in range(len(network.mobile)):
         _move_on(network, mesh, m, inside.get(m))
     return network
@@ -221,11 +228,14 @@ def _bind(network: Network, m: int, bound: int, site: Site, free_site: int, insi
     on, off, taken = binding.association_L_per_nmol_per_h, binding.dissociation_per_h, binding.internalisation_per_h
     gone = {bound: -1.0, free_site: site.recycled} | ({inside: 1.0} if inside is not None else {})
     if site.place == "vessel wall":
-        network.react("from plasma", on, (number, free_site), {free_site: -1.0, bound: 1.0})
+        network.react("from plasma", on, (number, free_site), {free_site: -1.0, bound: 1.0},
+                      of=("association", name, site.name))
     else:
-        network.react("binding", on, (m, free_site), {free_site: -1.0, bound: 1.0})
-    network.react("immobile", off, (-1, bound), {bound: -1.0, free_site: 1.0})
-    network.react("immobile", taken, (-1, bound), gone, {} if site.place == "vessel wall" else {m: -1.0})
+        network.react("binding", on, (m, free_site), {free_site: -1.0, bound: 1.0}, of=("association", name, site.name))
+    network.react("immobile", off, (-1, bound), {bound: -1.0, free_site: 1.0}, of=("dissociation", name, site.name))
+    if taken > 0.0 or inside is not None:
+        network.react("immobile", taken, (-1, bound), gone, {} if site.place == "vessel wall" else {m: -1.0},
+                      of=("internalisation", name, site.name))
 
 
 def _stack(
@@ -239,23 +249,28 @@ def _stack(
     under = next(b for b in lower.bindings if b.to == where)
     if places[where].place == "vessel wall":
         raise BadInput(f"Ligand '{name}' cannot bind to '{lower.name}' on the vessel wall: give it a site of its own.")
-    network.react("binding", binding.association_L_per_nmol_per_h, (h, below), {below: -1.0, both: 1.0})
-    network.react("immobile", binding.dissociation_per_h, (-1, both), {both: -1.0, below: 1.0})
+    network.react("binding", binding.association_L_per_nmol_per_h, (h, below), {below: -1.0, both: 1.0},
+                  of=("association", name, lower.name))
+    network.react("immobile", binding.dissociation_per_h, (-1, both), {both: -1.0, below: 1.0},
+                  of=("dissociation", name, lower.name))
     both_leave = {h: -1.0, other: -1.0}
     gone = {both: -1.0, free_sites[where]: places[where].recycled} | {inside[m]: 1.0 for m in (h, other) if m in inside}
-    network.react("immobile", under.internalisation_per_h, (-1, both), gone, both_leave)
-    network.react("immobile", under.dissociation_per_h, (-1, both), {both: -1.0, free_sites[where]: 1.0}, both_leave)
+    network.react("immobile", under.internalisation_per_h, (-1, both), gone, both_leave,
+                  of=("internalisation", lower.name, where))
+    network.react("immobile", under.dissociation_per_h, (-1, both), {both: -1.0, free_sites[where]: 1.0}, both_leave,
+                  of=("dissociation", lower.name, where))
 
 
 def _move_on(network: Network, mesh: Mesh, m: int, inside: int | None) -> None:
     number, name = network.mobile[m]
     ligand = network.ligands[name]
-    for change in ligand.changes:
+    for which, change in enumerate(ligand.changes):
         rate = mesh.gather(f"change of '{name}' into '{change.into}'", change.rate_per_h)
         if bool((rate < 0.0).any()):
             raise BadInput(f"Ligand '{name}': its change into '{change.into}' must not be negative anywhere.")
         after = network.mobile.index((number, change.into))
-        network.react("mobile", 1.0, (m, -1), {}, {m: -1.0, after: 1.0}, rate)
+        network.react("mobile", 1.0, (m, -1), {}, {m: -1.0, after: 1.0}, rate,
+                      of=("change", name, str(which)))
     if inside is not None:
         net = {} if ligand.released_as is None else {network.mobile.index((number, ligand.released_as)): 1.0}
-        network.react("immobile", ligand.release_per_h, (-1, inside), {inside: -1.0}, net)
+        network.react("immobile", ligand.release_per_h, (-1, inside), {inside: -1.0}, net, of=("release", name))
