@@ -246,6 +246,9 @@ def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:
         assert one["median"] == pytest.approx(stored[one["name"]].log_kill.typical)
         assert one["rank"] == stored[one["name"]].rank
     assert "report of that plan" in found.assumptions[0]
+    first = found.numbers["candidates"][0]["name"]
+    status = next(c.status for c in plan.result.candidates if c.name == first)
+    assert any(f"The plan flags {first}" in text for text in found.parts[0].text) is (status == "flagged")
     for question, words in ((RankQuestion(mode="equal"), "no mode"), (RankQuestion(doubling_time_h=1.0), "doubling"),
                             (RankQuestion(limits=(parse_limit("kidney bed 20 Gy: x"),)), "Limits of your own")):
         with pytest.raises(BadInput, match=words):
@@ -254,6 +257,20 @@ def test_a_finished_plan_is_decided_again(tmp_path: Path) -> None:
                      RankQuestion(conditions=(parse_condition("organ_burden <= 1"),))):
         with pytest.raises(NotComputed, match=r"organ_burden.*on the case file"):
             rank_results(results, text, question)
+
+
+def test_a_first_choice_that_the_section_hardly_shows_says_so(tmp_path: Path) -> None:
+    """As the plan's answer does: the demo counts PD-L1 9 times, and nobody has given its agent."""
+    case, path = demo_case(tmp_path, draws=2, workers=1, grid_spacing=160.0)
+    only = case.model_copy(update={"candidates": (Candidate(agent="177Lu-atezolizumab"),)})
+    found = rank_case(only, path, RankQuestion(mode="as_prescribed"))
+    assert "But the section hardly shows PD-L1" in found.answer and "tried" not in found.answer
+    assert any("only 9 counts" in text for text in found.parts[0].text)
+    assert any("nobody has given it" in text for text in found.numbers["cautions"])
+    course = course_case(only, path, ["177Lu-atezolizumab"], cycles=(1, 1), interval_h=(1008.0, 1008.0), draws=0)
+    assert "But the section hardly shows PD-L1" in course.answer
+    strong = case.model_copy(update={"candidates": (Candidate(agent="177Lu-FAPI-46"),)})
+    assert "times the prescribed activity, which has not been tried" in rank_case(strong, path, RankQuestion()).answer
 
 
 def test_candidates_past_an_organ_limit_are_named(tmp_path: Path) -> None:

@@ -47,8 +47,12 @@ def test_organ_doses_maps_and_histograms_say_their_activity() -> None:
     assert rows[0].course == "7.40 GBq per administration, whole course of 4"
     layers = section_maps(RESULT, [])[0].layers
     at = {x.candidate: x.note for x in layers if x.key == "dose"}
-    assert at["177Lu-PSMA-617"].endswith("At 7.40 GBq per administration, whole course of 4.")
-    assert at["225Ac-PSMA-617"].endswith("At 7.20 MBq per administration, whole course of 4.")
+    assert at["177Lu-PSMA-617"].endswith(
+        "At 7.40 GBq per administration, whole course of 4. The central run has a mean dose of 48.0 Gy; over the draws "
+        "it is 48.0 Gy (25.3 to 91.2).")
+    assert "At 7.20 MBq per administration, whole course of 4." in at["225Ac-PSMA-617"]
+    kill = next(x.note for x in layers if x.key == "survival" and x.candidate == "177Lu-PSMA-617")
+    assert "The central run has a log kill of" in kill and "over the draws it is" in kill
     assert not any("per administration" in x.note for x in layers if not x.candidate)
     page = render_report(RESULT)
     assert "Both hold for the activities of the central run" in page
@@ -59,6 +63,14 @@ def test_dose_and_survival_ranks_are_contrasted_only_where_it_matters(shift: int
     doses = np.roll(np.arange(6.0, 0.0, -1.0), shift) if shift != 1 else np.array([5.0, 6.0, 3.0, 4.0, 1.0, 2.0])
     note = panel(edited(RESULT, mean_dose_Gy=lambda i: Quantiles(doses[i])), "as_prescribed").dose_note
     assert note.count("by log kill") == named and bool(note) == bool(named)
+
+
+def test_the_central_run_is_a_ring_where_it_lies_on_the_axis() -> None:
+    shown = panel(edited(RESULT, log_kill=lambda i: Quantiles((4.0, 50.0)[i % 2], 1.0, 2.0, 5.0)), "as_prescribed")
+    on, beyond = (row.track for row in shown.rows[:2])
+    assert on is not None and on.central == pytest.approx(100.0 * 4.0 / shown.axis.high)
+    assert beyond is not None and beyond.central is None
+    assert "A ring marks the central run" in render_report(RESULT)
 
 
 def test_log_kill_axis_ends_at_ten() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from nichedose.report.format import activity
+from nichedose.report.format import Shown, activity, log_kill, quantiles
 from nichedose.results import CandidateSummary, Quantiles
 
-__all__ = ["course_at", "course_in_short", "courses_of_maps"]
+__all__ = ["central_beside_draws", "course_at", "course_in_short", "courses_of_maps"]
 
 
 def course_at(activity_MBq: float, cycles: int) -> str:
@@ -41,3 +41,27 @@ def courses_of_maps(
     cycles = {c.name: c.cycles for c in candidates}
     pairs = zip(maps["candidate"].values, np.atleast_1d(maps["activity"].values), strict=True)
     return {str(n): write(float(a), cycles[str(n)]) for n, a in pairs if str(n) in cycles and np.isfinite(a)}
+
+
+def central_beside_draws(candidate: CandidateSummary, mode: str) -> Mapping[str, str]:
+    """What the maps of dose and of survival come to in the central run, beside the draws; empty without draws.
+
+    ``mode`` is that which decides; where it was not computed for the candidate the maps are as prescribed.
+    """
+    outcome = candidate.modes.get(mode)
+    if outcome is None or not outcome.evaluable:
+        outcome = candidate.modes.get("as_prescribed")
+    found = {}
+    for kind, word, value, write in (
+        ("survival", "log kill", None if outcome is None else outcome.log_kill, log_kill),
+        ("dose", "mean dose", None if outcome is None else outcome.mean_dose_Gy, lambda q: quantiles(q, "Gy")),
+    ):
+        if value is None or value.q50 is None or not np.isfinite(value.central):
+            continue
+        one, many = write(Quantiles(value.central)), write(value)
+        found[kind] = f"The central run has a {word} of {one.text}; over the draws it is {_with_interval(many)}."
+    return found
+
+
+def _with_interval(shown: Shown) -> str:
+    return f"{shown.text} ({shown.interval})" if shown.interval else shown.text

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from nichedose.fields.grid import Array, BoolArray
-from nichedose.report.courses import courses_of_maps
+from nichedose.report.courses import central_beside_draws, courses_of_maps
 from nichedose.report.encode import CodedMap, code_map
 from nichedose.report.format import LARGEST_LOG_KILL, cell_words, number, unit_sign
-from nichedose.results import CandidateSummary, PlanResult, SectionResult
+from nichedose.results import PlanResult, SectionResult
 
 __all__ = ["MAP_BUDGET", "MapLayer", "SectionMaps", "section_maps"]
 
@@ -105,7 +105,7 @@ def section_maps(result: PlanResult, order: Sequence[str], budget: int = MAP_BUD
 
     Kinds of map give way to coarser blocks, one after another, until all fit ``budget`` characters.
     """
-    sections = [_layers(section, order, result.candidates) for section in result.sections]
+    sections = [_layers(section, order, result) for section in result.sections]
     block = dict.fromkeys(_GIVES_WAY, 1)
     for coarser in _BLOCKS[1:]:
         for kind in _GIVES_WAY:
@@ -124,14 +124,16 @@ def _coarser(section: SectionMaps, kind: str, block: int) -> SectionMaps:
     return replace(section, layers=layers)
 
 
-def _layers(section: SectionResult, order: Sequence[str], candidates: Sequence[CandidateSummary]) -> SectionMaps:
+def _layers(section: SectionResult, order: Sequence[str], result: PlanResult) -> SectionMaps:
     tissue = section.tissue
     x, y = np.asarray(tissue["x"], dtype=float), np.asarray(tissue["y"], dtype=float)
     spacing = float(np.diff(x if x.size > 1 else y).mean()) if max(x.size, y.size) > 1 else 1.0
     mask = np.asarray(tissue["mask"], dtype=bool) if "mask" in tissue else np.ones((y.size, x.size), dtype=bool)
-    courses = courses_of_maps(section.candidates, candidates)
+    courses = courses_of_maps(section.candidates, result.candidates)
+    beside = {c.name: central_beside_draws(c, result.decide_by) for c in result.candidates}
     of_candidates = (
-        replace(layer, note=f"{layer.note} At {courses[layer.candidate]}.".strip())
+        replace(layer, note=f"{layer.note} At {courses[layer.candidate]}. "
+                            f"{beside[layer.candidate].get(layer.kind, '')}".strip())
         if layer.candidate in courses
         else layer
         for layer in _candidate_layers(section.candidates, order, mask, _tumour(tissue, mask))

@@ -41,12 +41,14 @@ _TCP_WHY = "needs a clonogen density and a lesion volume in the case"
 
 @dataclass(frozen=True)
 class Track:
-    """Dot and interval in per cent of the axis; ``width`` None without draws, ``cut`` where the interval goes on."""
+    """Dot, interval and ring of the central run in per cent of the axis; ``width`` and ``central`` None without draws,
+    ``central`` also beyond the axis; ``cut`` where the interval goes on."""
 
     dot: float
     left: float | None
     width: float | None
     cut: bool
+    central: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _reaches_beyond(outcome: ModeResult) -> bool:
 def _row(candidate: CandidateSummary, outcome: ModeResult, axis: Axis, dose_rank: int | None, draws: int) -> RankRow:
     why = outcome.reason or "no reason was recorded"
     more = (
-        ("Log kill, central run (as in the maps)", log_kill(_central(outcome.log_kill), why=why)),
+        ("Log kill, central run (as in maps and histograms)", log_kill(_central(outcome.log_kill), why=why)),
         (
             "Log kill, target-positive cells",
             log_kill(outcome.log_kill_positive, why="no target-positive tumour cells were told apart"),
@@ -188,7 +190,8 @@ def _track(value: Quantiles | None, axis: Axis) -> Track | None:
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return Track(axis.place(value.typical), None, None, False)
     left = axis.place(low)
-    return Track(axis.place(value.typical), left, round(axis.place(high) - left, 3), high > axis.high)
+    central = axis.place(value.central) if axis.low <= value.central <= axis.high else None
+    return Track(axis.place(value.typical), left, round(axis.place(high) - left, 3), high > axis.high, central)
 
 
 def _dose_ranks(ranked: Sequence[tuple[CandidateSummary, ModeResult]]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from nichedose.decide import (
 from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
+from nichedose.study.doubts import doubts_of, doubts_of_first
 from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
@@ -112,6 +113,7 @@ def _findings(
         answer += (f" That is {gain:.2g} more than {name} alone at its limit." if gain > 0.005 * abs(single.value) else
                    f" {name} alone at its limit does as well: a mixture gains nothing here.")
     answer += _fewest(found, best) + _caution(passed)
+    answer += doubts_of_first(responses, {n: a for n, a in course.activities_MBq.items() if a > 0.0})
     if growth is None:
         answer += " Without a doubling time nothing is lost by waiting, so intervals matter only through shared damage."
     rows: list[tuple[Cell, ...]] = [
@@ -134,7 +136,8 @@ def _findings(
     agents = [n for n, a in course.activities_MBq.items() if a > 0.0]
     last = course_effect(responses.central, course.course, growth).last // len(course.activities_MBq) + 1
     meeting = cycles_that_meet(responses.central, {"the best course": (agents, course.interval_h)}) if best > 1 else ()
-    cautions = (*growth_text(growth, {"the best course": (last, best)}), *left_out(responses.setup), *meeting)
+    cautions = (*doubts_of(responses, course.activities_MBq), *growth_text(growth, {"the best course": (last, best)}),
+                *left_out(responses.setup), *meeting)
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
         parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,))),

@@ -36,6 +36,7 @@ from nichedose.io.results_folder import Results
 from nichedose.library import load_library
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
+from nichedose.study.doubts import doubts_of, doubts_of_first
 from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import partner_part, rests_on_partner, with_partners
@@ -86,7 +87,12 @@ def rank_case(
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(case.title, tables[mode], decision, tables)
     beside = partner_part(responses.setup, tables[mode])
-    cautions = (*growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
+    order = decision.ranking.order
+    agents = {c.name: tuple(c.split) for c in responses.courses if c.name in order}
+    given = zip(agents[order[0]], tables[mode].activities[order[0]], strict=True)
+    answer = found.answer + doubts_of_first(responses, {agent: float(np.nanmedian(of)) for agent, of in given})
+    cautions = (*doubts_of(responses, {a for of in agents.values() for a in of}),
+                *growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
                 *cycles_that_meet(responses.central, {
                     c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))
     first = dataclasses.replace(found.parts[0], text=(*found.parts[0].text, *cautions))
@@ -94,7 +100,7 @@ def rank_case(
              _assumption_part(responses, decision, growth))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
-        found, answer=found.answer + rests_on_partner(responses.setup, decision.ranking.order), parts=parts,
+        found, answer=answer + rests_on_partner(responses.setup, order), parts=parts,
         values_used=used, sources=sources_of(responses.setup),
         assumptions=(
             f"Every number comes from {len(responses.draws)} joint draws on a {responses.spacing_um:g}-um grid.",
@@ -150,9 +156,19 @@ def rank_results(results: Results, case_text: str, question: RankQuestion) -> Fi
     tables = {m: table_from_draws(results.draws, m, clonogens) for m in dict.fromkeys((mode, *stored))}
     decision = make_decision(tables[mode], question.objective, question.conditions, confidence=question.confidence)
     found = _findings(str(results.attributes.get("title", "plan")), tables[mode], decision, tables)
-    return dataclasses.replace(found, assumptions=(
+    flagged = _flagged(results, decision.ranking.order[0])
+    first = dataclasses.replace(found.parts[0], text=(*found.parts[0].text, *flagged))
+    return dataclasses.replace(found, parts=(first, *found.parts[1:]), assumptions=(
         "This decides again on the draws of a finished plan: its values, their sources and its assumptions stand in "
         "the report of that plan.",))
+
+
+def _flagged(results: Results, first: str) -> tuple[str, ...]:
+    """What the plan says of the first candidate, where it flagged it."""
+    rows = results.ranking[results.ranking["candidate"] == first]
+    if rows.empty or str(rows["status"].iloc[0]) != "flagged":
+        return ()
+    return (f"The plan flags {first}: {str(rows['reasons'].iloc[0]).rstrip('.')}.",)
 
 
 def _clonogens(case_text: str) -> float | None:

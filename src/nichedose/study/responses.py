@@ -27,6 +27,7 @@ from nichedose.study.pool import run_tasks
 from nichedose.study.section_maps import tissue_maps
 from nichedose.study.setup import ResolvedCandidate, Setup, resolve
 from nichedose.study.world import World
+from nichedose.tissue import TissueMap
 from nichedose.values import Value
 
 __all__ = ["Change", "Responses", "cycles_that_meet", "left_out", "lesion_response", "prepare", "respond"]
@@ -39,7 +40,8 @@ MEETING = 0.1  # of a cycle's dose after the next begins
 
 @dataclass(frozen=True)
 class Responses:
-    """``draws``: one response per joint draw; ``central``: at all medians; ``used``: the library values behind them."""
+    """``draws``: one response per joint draw; ``central``: at all medians; ``used``: the library values behind them;
+    ``maps``: the sections at the medians, on the fine grid."""
 
     setup: Setup
     courses: tuple[CandidateCourse, ...]
@@ -48,6 +50,7 @@ class Responses:
     inputs: dict[str, Array]
     used: dict[str, Value]
     spacing_um: float
+    maps: tuple[TissueMap, ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def respond(
         progress("draws", done, len(tasks))
     worlds = [setup.draw(i) for i in range(count)]
     inputs = {key: np.array([w(key, value) for w in worlds]) for key, value in used.items() if not value.is_fixed}
-    return Responses(setup, candidate_courses(setup), found[0], tuple(found[1:]), inputs, used, spacing)
+    return Responses(setup, candidate_courses(setup), found[0], tuple(found[1:]), inputs, used, spacing,
+                     tuple(maps))
 
 
 def left_out(setup: Setup) -> tuple[str, ...]:

@@ -9,18 +9,34 @@ from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap
 
-__all__ = ["UNTRIED_ABOVE", "standing", "target_doubts", "target_shown"]
+__all__ = [
+    "HYPOTHETICAL", "UNTRIED_ABOVE", "standing", "target_doubts", "target_shown", "unshown_text", "untried_text",
+]
 
 Status = Literal["evaluable", "flagged", "not evaluable"]
 
 OVERLAP_NOTED = 0.1  # share of a cycle's dose that falls into the next
 LQ_TRUSTED_TO_LOG_KILL = 10.0  # survival curves end well before one cell in 10^10, and few lesions hold more cells
 UNTRIED_ABOVE = 3.0  # times the prescribed activity: organ limits may allow it, but nobody has been there
+HYPOTHETICAL = "a hypothetical agent: nobody has given it"
 
 
 def target_shown(setup: Setup, maps: Sequence[TissueMap], target: str) -> bool:
     """Whether the lesion itself says something of the target: a map in every section, or an anchor."""
     return target in setup.case.anchors or all(tissue.targets[target].detected for tissue in maps)
+
+
+def unshown_text(target: str) -> str:
+    """What an answer must say whose first place rests on the library's density alone."""
+    return (f"the section hardly shows {target}, and no anchor gives its density: measure it, by PET or "
+            "immunohistochemistry, before this place means anything.")
+
+
+def untried_text(activity_MBq: float, prescribed_MBq: float) -> str:
+    """How far an activity that organ limits allow lies above what was given; empty where it does not."""
+    if not activity_MBq > UNTRIED_ABOVE * prescribed_MBq:
+        return ""
+    return f"{activity_MBq / prescribed_MBq:.1f} times the prescribed activity, which has not been tried"
 
 
 def standing(
@@ -85,7 +101,7 @@ def _activity_doubts(
 ) -> list[str]:
     found = []
     if candidate.agent.status == "hypothetical":
-        found.append("a hypothetical agent: nobody has given it")
+        found.append(HYPOTHETICAL)
     if not entry.tolerance.evaluable:
         found.append(entry.tolerance.reason)
     if tolerated_MBq is not None and tolerated_MBq > UNTRIED_ABOVE * candidate.activity_MBq:

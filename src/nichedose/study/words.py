@@ -11,7 +11,7 @@ from nichedose.results import CandidateSummary, ModeResult, Quantiles
 from nichedose.study.central import CentralCandidate
 from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.setup import ResolvedCandidate, ResolvedPartner, Setup
-from nichedose.study.standing import UNTRIED_ABOVE
+from nichedose.study.standing import unshown_text, untried_text
 
 __all__ = ["MODE_TEXT", "activity_text", "answer", "assumptions", "sentences"]
 
@@ -71,8 +71,7 @@ def _unshown(first: CandidateSummary, placed: Sequence[CandidateSummary]) -> str
     """A winner whose target the section hardly shows wins by the library's density, and the answer must say so."""
     if first.target_shown:
         return ""
-    text = (f" But the section hardly shows {first.target}, and no anchor gives its density: measure it, by PET or "
-            "immunohistochemistry, before this place means anything.")
+    text = f" But {unshown_text(first.target)}"
     shown = next((c for c in placed if c.target_shown), None)
     if shown is not None:
         return text + f" Among candidates whose target the section shows, {shown.name} ranks first."
@@ -88,9 +87,8 @@ def _untried(setup: Setup, first: CandidateSummary, mode: Mode) -> str:
     """The organ limits can allow what nobody has given; the answer must not hide that."""
     prescribed = next(c.activity_MBq for c in setup.candidates if c.name == first.name)
     activity = first.modes[mode].activity_MBq
-    if activity is None or activity.typical <= UNTRIED_ABOVE * prescribed:
-        return ""
-    return f" That takes {activity.typical / prescribed:.1f} times the prescribed activity, which has not been tried."
+    text = "" if activity is None else untried_text(activity.typical, prescribed)
+    return f" That takes {text}." if text else ""
 
 
 def _as_prescribed(candidates: Sequence[CandidateSummary], first: CandidateSummary, mode: Mode) -> str:
