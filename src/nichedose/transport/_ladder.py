@@ -102,13 +102,13 @@ def species_coefficients(ladder: MeshLadder, conductance: Array, stream: Array) 
 def fitted(conductance: Array, stream: Array) -> tuple[Array, Array]:
     """Coefficients of the value before and behind each face: G x/(e^x - 1) at x = -stream/G and stream/G."""
     open_faces = conductance > 0.0
-    x = np.divide(stream, conductance, out=np.zeros_like(stream), where=open_faces)
-    x = np.clip(x, -500.0, 500.0)
-    small = np.abs(x) < PECLET_SERIES
+    x = np.divide(np.abs(stream), conductance, out=np.zeros_like(stream), where=open_faces)
+    x = np.minimum(x, 500.0)  # beyond, nothing diffuses against the stream
+    small = x < PECLET_SERIES
     safe = np.where(small, 1.0, x)
-    behind = np.where(small, 1.0 - 0.5 * x + x * x / 12.0, safe / np.expm1(safe))
-    back = np.where(open_faces, conductance * behind, np.maximum(-stream, 0.0))
-    return back + stream, back
+    against = np.where(small, 1.0 - 0.5 * x + x * x / 12.0, safe / np.expm1(safe))
+    upstream = np.where(open_faces, conductance * against, 0.0)
+    return upstream + np.maximum(stream, 0.0), upstream + np.maximum(-stream, 0.0)
 
 
 def fitted_slope(conductance: Array, stream: Array) -> Array:
