@@ -583,3 +583,14 @@ def test_memory_of_a_stack_is_told_below_forty_fields() -> None:
     network = build_network(mesh, [LIGAND], [TARGET], [Batch("b", "peptide", Given(PLASMA), LU)])
     assert course_memory(mesh, network, lattice=True) / 8 / mesh.n < 40.0
     assert course_memory(mesh, network) > 2 * course_memory(mesh, network, lattice=True)
+
+
+def test_starts_that_differ_by_rounding_coincide() -> None:
+    """An infusion's end at 0.1 + 0.2 h and a bolus at 0.3 h: one step's end, not a step of 1e-17 h between them."""
+    def steps(start: float) -> CourseSolution:
+        batches = [Batch("a", "peptide", Given(PLASMA, 0.1, 0.2)), Batch("b", "peptide", Given(PLASMA, start))]
+        return simulate_course(ONE, [TARGET], [LIGAND], batches, end_h=24.0)
+
+    apart, same = steps(0.3), steps(0.1 + 0.2)
+    assert apart.steps == same.steps
+    assert apart.time_integral("b", "").item() == pytest.approx(same.time_integral("b", "").item(), rel=1e-12)

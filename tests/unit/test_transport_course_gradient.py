@@ -356,10 +356,10 @@ def rerun(case: Case) -> float:
                                      tolerance=1e-7).time_integrals)[0]  # fmt: skip
 
 
-@pytest.mark.parametrize("times", [(10.0, 10.3, 0.0), (10.0, 10.0, 0.0), (0.0, 0.0, 0.0), (10.0, 8.0, 2.0)])
+@pytest.mark.parametrize("times", [(10.0, 10.3, 0.0), (10.0, 10.0, 0.0), (0.0, 0.0, 0.0), (0.3, 0.1, 0.2)])
 def test_starts_and_amounts_are_those_of_runs_at_a_tight_tolerance(times: tuple[float, float, float]) -> None:
-    """Apart and at once; second differences jump where starts coincide, so that the reference takes short steps there.
-    A start at 0 can only be moved later."""
+    """Apart and at once, up to rounding; second differences jump where starts coincide, so that the reference takes
+    short steps there. A start at 0 can only be moved later."""
     case = coinciding(*times)
     found, now, h = gradient(case, 1e-5), rerun(case), 4e-3
     for batch in case.batches:

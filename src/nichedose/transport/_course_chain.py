@@ -12,7 +12,7 @@ from nichedose.fields.grid import Array
 from nichedose.fields.mesh import Mesh
 from nichedose.transport._ladder import fitted_slope
 from nichedose.transport._network_adjoint import Sweep
-from nichedose.transport._network_march import Problem
+from nichedose.transport._network_march import SAME, Problem, kinks_within
 from nichedose.transport._network_tape import NetworkTape
 from nichedose.transport._supply_slopes import LevelSlopes, level_slopes, opens_with
 from nichedose.transport.flow import InterstitialFlow
@@ -199,8 +199,8 @@ def shared_steps(tape: NetworkTape, network: Network) -> list[int]:
     """Steps that start where several supplies have a kink and one of them jumps: moving one of them parts them."""
     out = []
     for n, step in enumerate(tape.steps):
-        here = [b.supply for b in network.batches if step.start_h in b.supply.kinks_h]
-        if len(here) > 1 and any(opens_with(s, step.start_h) for s in here):
+        here = [(b.supply, k) for b in network.batches for k in b.supply.kinks_h if abs(k - step.start_h) < SAME]
+        if len(here) > 1 and any(opens_with(*pair) for pair in here):
             out.append(n)
     return out
 
@@ -222,7 +222,7 @@ def batch_gradients(problem: Problem, sweep: Sweep, end_h: float) -> list[BatchG
             amplitudes = _total(by_level, j, [s.amplitudes for s in own if s is not None])
             rates = _total(by_level, j, [s.rates for s in own if s is not None])
         if closed:
-            moved = [_moved(sweep, batches, j, kink, knots) for kink in batch.supply.kinks_h if kink < end_h]
+            moved = [_moved(sweep, batches, j, kink, knots) for kink in batch.supply.kinks_h if kink < end_h - SAME]
             clock = sum(bar for bar, label in zip(sweep.label_start_bar, sweep.labels, strict=True) if label.batch == j)
             start = float(_total(by_level, j, [s.start for s in own if s is not None])) + sum(moved) + float(clock)
             if given is not None and given.over_h > 0.0:
@@ -250,7 +250,7 @@ def _knots(
             time[n] += float(found.time @ bar[:, j])
     by_end = np.concatenate([time - size, [0.0]]) + np.concatenate([[0.0], size])
     at = np.array([*(s.start_h for s in steps), end_h])
-    places = sorted({0.0, end_h, *(k for b in batches for k in b.supply.kinks_h if 0.0 < k < end_h)})
+    places = [0.0, *kinks_within([b.supply for b in batches], end_h), end_h]
     hats = [np.interp(at, places, row) for row in np.eye(len(places))]
     return {place: float(hat @ by_end) for place, hat in zip(places, hats, strict=True)}
 
@@ -258,10 +258,11 @@ def _knots(
 def _moved(sweep: Sweep, batches: Sequence[Batch], own: int, kink: float, knots: Mapping[float, float]) -> float:
     """What moving a kink of one batch owes. Another supply that jumps there stays behind: with the steps, it would have
     been moved along, and what it gives in between is put back."""
-    total = knots[kink]
+    total = next(bar for place, bar in knots.items() if abs(place - kink) < SAME)
     for j, batch in enumerate(batches):
-        jump = opens_with(batch.supply, kink) if j != own and kink in batch.supply.kinks_h else None
-        if jump:
-            n = next(n for n, s in enumerate(sweep.tape.steps) if s.start_h == kink)
-            total += jump * float(sweep.impulses[n][j])
+        for other in batch.supply.kinks_h if j != own else ():
+            jump = opens_with(batch.supply, other) if abs(other - kink) < SAME else None
+            if jump:
+                n = next(n for n, s in enumerate(sweep.tape.steps) if abs(s.start_h - kink) < SAME)
+                total += jump * float(sweep.impulses[n][j])
     return total

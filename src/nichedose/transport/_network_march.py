@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,10 @@ from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, 
 from nichedose.transport.network import Network
 from nichedose.transport.supply import Supply
 
-__all__ = ["Course", "Label", "Marching", "NetworkRun", "Problem", "ends_at_kink", "march_network", "strengths"]
+__all__ = [
+    "SAME", "Course", "Label", "Marching", "NetworkRun", "Problem", "ends_at_kink", "kinks_within", "march_network",
+    "strengths",
+]  # fmt: skip
 
 # tighter than where one ligand is alone: stiff sinks at an open edge leave a stage no room
 NEWTON_PER_TOLERANCE, CG_REDUCTION = 0.1, 0.05
@@ -40,6 +44,7 @@ KINDS = {"constant": 0, "mobile": 1, "immobile": 2, "binding": 3, "from plasma":
 BEFORE_KINK = np.array(
     [[math.prod((C[i] - C[k]) / (C[j] - C[k]) for k in range(4) if k != j) for j in range(4)] for i in (4, 5)]
 )
+SAME = 1e-11  # h: kinks that lie no further apart coincide
 SEEN = 1e-6  # of a species' largest mean content so far: residuals are judged against no less
 
 
@@ -405,6 +410,13 @@ def ends_at_kink(supply: Supply, time: float, step: float) -> bool:
     return any(0.999999 < (kink - time) / step < 1.05 for kink in supply.kinks_h)
 
 
+def kinks_within(supplies: Sequence[Supply], end_h: float) -> list[float]:
+    """Times of kinks at which steps end, rising: of those that differ by rounding alone the last one, when all have
+    passed."""
+    kinks = sorted({k for s in supplies for k in s.kinks_h if 0.0 < k < end_h - SAME})
+    return [k for k, after in itertools.pairwise([*kinks, math.inf]) if after - k > SAME]
+
+
 def march_network(
     problem: Problem, run: Marching, labels: Sequence[Label], end_h: float, keep_h: Sequence[float], tolerance: float,
     progress: Callable[[float], None] | None = None, record: Callable[[float, float, Array], None] | None = None,
@@ -417,14 +429,13 @@ def march_network(
     out = Course()
     whole = np.array([max(s.area(0.0, end_h), 1e-300) for s in supplies])
     label_supply = run.label_supplies(labels, end_h)
-    kinks = sorted({k for s in supplies for k in s.kinks_h if 0.0 < k < end_h})
-    targets = sorted({*kinks, *(t for t in keep_h if 0.0 < t < end_h), end_h})
+    targets = sorted({*kinks_within(supplies, end_h), *(t for t in keep_h if 0.0 < t < end_h), end_h})
     run.begin(len(labels))
     time, proposed = 0.0, end_h
     if 0.0 in keep_h:
         _keep(out, run, 0.0)
     for target in targets:
-        opening = [s.quickest_per_h for s in supplies if any(abs(k - time) < 1e-12 for k in s.kinks_h)]
+        opening = [s.quickest_per_h for s in supplies if any(abs(k - time) < SAME for k in s.kinks_h)]
         if opening:
             proposed = min(proposed, FIRST_STEP / max(opening))
         while time < target:
