@@ -134,6 +134,9 @@ class LatticeRun:
     def accept(self) -> None:
         self.stages.accept()
 
+    def settle(self) -> None:
+        self.stages.settle()
+
     def keep(self, last: bool) -> tuple[Array, Array]:
         s = self.stages
         if last:

@@ -13,7 +13,7 @@ from nichedose.fields.grid import Array
 from nichedose.transport import _kernels as kernel
 from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
-from nichedose.transport._stuck import STAGE, place, stuck, worst
+from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, C, label_weights
 
 __all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
@@ -179,6 +179,17 @@ class Stages:
         self.sums_before = self.sums_after
         self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
 
+    def settle(self) -> None:
+        """Where most is bound, and more than free ligand leaves of all, bound ligand becomes what it leaves.
+
+        Unfinished stages leave the two apart by their residual; where free ligand is less than that, a stage that is
+        solved further would need free ligand below 0, in steps of any size.
+        """
+        free = self.capacity * np.maximum(self.free[0], 0.0)
+        left = np.maximum(self.state[0] - free, 0.0)
+        np.copyto(self.state[1], left, where=(left < self.state[1]) & (free < self.state[1]))
+        self.sums_before = np.array([float(f.sum()) for f in self.state])
+
     def where(self) -> str:
         """The voxel whose free ligand has the largest residual, of the stage solved last."""
         weighted = np.abs(self.work[0, : self.q.size] * self.weight.ravel())
@@ -256,6 +267,8 @@ class _Controller:
             found = (*self.run.state_errors(step, levels), miss, labels)
             error, cause = worst(found, [a * self.tolerance for a in allowed])
             error = error if math.isfinite(error) else math.inf
+        if error > 1.0 and cause == BELOW_ZERO:
+            self.run.settle()
         factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
         self.next_h = step * (factor if error <= 1.0 else min(factor, 0.9))
         return Step(self.end_h if last else time + step, step, levels, weights, error, cause)

@@ -27,7 +27,7 @@ from nichedose.transport._march import (
     SOURCE_PER_TOLERANCE,
     STATE_PER_TOLERANCE,
 )
-from nichedose.transport._stuck import STAGE, place, stuck, worst
+from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
 from nichedose.transport.network import Network
 from nichedose.transport.supply import Supply
@@ -104,6 +104,9 @@ class Marching(Protocol):
 
     def accept(self) -> None:
         """The new state becomes the old one."""
+
+    def settle(self) -> None:
+        """No more bound than free ligand leaves of all, where most is bound: see `Stages.settle`."""
 
     def keep(self, last: bool) -> tuple[Array, Array]:
         """Free ligand per tissue (mobiles, n) and immobile species (immobiles, n) now; no step follows the ``last``."""
@@ -377,6 +380,15 @@ class NetworkRun:
         name = f"free ligand '{form}' of batch '{self.p.network.batches[batch].name}'"
         return place(name, [int(i) for i in mesh.places[:, cell]], mesh.lines_um)
 
+    def settle(self) -> None:
+        mobile, immobile = self.state
+        for m in range(self.mobiles):
+            rows = np.flatnonzero(self.held[:, m])
+            free, bound = self.p.capacity[m] * np.maximum(self.free[0][m, :-1], 0.0), immobile[rows].sum(axis=0)
+            left = np.maximum(mobile[m] - free, 0.0)
+            more = (left < bound) & (free < bound)
+            immobile[rows] *= np.divide(left, bound, out=np.ones_like(bound), where=more)
+
     def _summed(self, rows: Array) -> Array:
         out = np.empty(rows.shape[0])
         kernel.sums(rows, self.p.volume, out)
@@ -454,6 +466,8 @@ def march_network(
             factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
             if not error <= 1.0:
                 out.rejected += 1
+                if cause == BELOW_ZERO:
+                    run.settle()
                 proposed = step * min(factor, 0.9)
                 if proposed < 1e-12 * max(time, 1e-3):
                     binding = (r.rate_per_h for r in problem.network.reactions if r.kind == "binding")

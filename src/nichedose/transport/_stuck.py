@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from nichedose.errors import DidNotConverge
 from nichedose.fields.grid import Array
 
-__all__ = ["CAUSES", "STAGE", "place", "stuck", "worst"]
+__all__ = ["BELOW_ZERO", "CAUSES", "STAGE", "place", "stuck", "worst"]
 
 STAGE = "a stage"  # the cause where no error could be taken, because a stage did not converge
-CAUSES = ("the state", "amounts below 0", "the area under the plasma curve", "the balance of a label")
+BELOW_ZERO = "amounts below 0"
+CAUSES = ("the state", BELOW_ZERO, "the area under the plasma curve", "the balance of a label")
 
 
 def worst(found: Sequence[float], allowed: Sequence[float]) -> tuple[float, str]:
