@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -433,15 +434,32 @@ def parse_case(text: str, *, origin: str = "case") -> Case:
 
 
 def _explain(error: Any, raw: dict[str, Any]) -> str:
-    place = ".".join(str(p) for p in error["loc"])
+    place = _place(error["loc"], raw)
     if error["type"] == "extra_forbidden":
-        return f"'{place}' is not a field of the case.{near_miss(str(error['loc'][-1]), _siblings(error['loc']))}"
+        return f"{place} is not a field of the case.{near_miss(str(error['loc'][-1]), _siblings(error['loc']))}"
     if error["type"] == "missing":
-        return f"'{place}' is missing."
+        return f"{place} is missing."
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] in BOUNDS:
         message = f"{message}; got {error['input']:g}.{_unit_hint(str(error['loc'][-1]), float(error['input']))}"
-    return f"'{place}': {message}" if place else message
+    return f"{place}: {message}" if place else message
+
+
+def _place(location: tuple[Any, ...], raw: Any) -> str:
+    """Where in the case, in words: ``'candidates.activity' of 90Y-FAPI-46 (number 2)``; empty for the whole case."""
+    which = ""
+    for part in location:
+        many = isinstance(raw, list) and len(raw) > 1
+        try:
+            raw = raw[part]
+        except (LookupError, TypeError):
+            raw = None
+        if isinstance(part, int):
+            named = next((f" of {raw[k]}" for k in ("label", "name", "agent", "path", "organ", "form") if k in raw), ""
+                         ) if isinstance(raw, Mapping) else ""
+            which += named + (f" (number {part + 1})" if many else "")
+    path = ".".join(str(p) for p in location if not isinstance(p, int))
+    return f"'{path}'{which}" if path else ""
 
 
 def _unit_hint(name: str, value: float) -> str:

@@ -119,7 +119,7 @@ def test_the_values_of_the_competitor_are_told_with_their_source(tmp_path: Path)
      "girentuximab-DOTA has no whole-body set, so only 'ligand' can be followed.*Sets: "),
     ("177Lu-PSMA-617", '[candidates.administration.competitor]\nname = "2-PMPA"\namount = "1 umol"\nlead = "1 h"\n'
      'delay = "1 h"', "before the labelled ligand .lead. or after it .delay., not both"),
-    ("177Lu-PSMA-617", '[candidates.administration.competitor]\nname = "2-PMPA"', "competitor.amount' is missing"),
+    ("177Lu-PSMA-617", '[candidates.administration.competitor]\nname = "2-PMPA"', "amount' of 177Lu-PSMA-617 is"),
     ("177Lu-PSMA-617", '[candidates.administration.competitor]\nname = "2-PMPA"\namount = 5', "5 has no unit"),
     ("177Lu-PSMA-617", '[candidates.administration]\nligand = "-5 nmol"', "'-5 nmol' is below the smallest allowed"),
     ("177Lu-PSMA-617", '[candidates.administration]\nligand = "5 MBq"', "ligand.*amount"),

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from nichedose.case import Administration, MeasuredUptake, parse_case
 from nichedose.case import Patient as CasePatient
 from nichedose.cli import app
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, OutOfValidity
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
 from nichedose.study.administration import regimen_of
@@ -47,6 +47,23 @@ def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
     assert organs["kidney"]["origin"].startswith("published")
     assert organs["spleen"]["origin"] == "model"
     assert (tmp_path / "c.csv").read_text("utf-8").startswith("candidate,place,time_h,activity_MBq")
+
+
+def test_weighted_doses_are_told_from_physical_ones_and_untried_activities_named() -> None:
+    """Only alpha emitters have both; what limits alone would allow may lie far above what was given."""
+    found = body_report(body_case("", "177Lu-FAPI-46", "225Ac-FAP-2286")).findings
+    beta, alpha = found.parts[0].tables[0], found.parts[1].tables[0]
+    assert "Quantity" not in beta.head and not beta.note
+    quantity = {row[0]: row[-1] for row in alpha.rows}
+    assert alpha.head[-1] == "Quantity" and "weighted by 5" in alpha.note
+    assert (quantity["kidney"], quantity["liver"]) == ("weighted rbe5", "absorbed dose")
+    assert "times the prescribed activity, which has not been tried" in found.answer
+    assert "at the medians" in found.answer
+
+
+def test_cycles_too_close_for_a_falling_target_name_the_field() -> None:
+    with pytest.raises(OutOfValidity, match=r"177Lu-PSMA-617: .*'candidates.interval' longer"):
+        body_report(body_case("", "177Lu-PSMA-617", candidate='interval = "1 h"'))
 
 
 def test_every_candidate_s_body_is_written_for_other_simulators(tmp_path: Path) -> None:

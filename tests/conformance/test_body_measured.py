@@ -297,12 +297,12 @@ def test_bad_heads(tmp_path: Path, head: str, message: str) -> None:
     ('form = "PSMA-617"', 'form = "PSMA-671"', "no labelled form 'PSMA-671'.*'PSMA-617'"),
     ('form = "PSMA-617"', 'form = "omburtamab-iodo"', "whole-body set|no labelled form"),
     ('radionuclide = "177Lu"', 'radionuclide = "177Lo"', "'177Lo' is not a radionuclide"),
-    ('injected = "7.4 GBq"', "", "injected' is missing"),
+    ('injected = "7.4 GBq"', "", "injected' of scans.csv is missing"),
     ('injected = "7.4 GBq"', 'injected = "0 GBq"', "must be above zero"),
     ('injected = "7.4 GBq"', 'injected = "7.4 GBq"\nligand = "1 nmol"',
      "1 nmol of ligand cannot carry 7400 MBq of 177Lu"),
     ('path = "{path}"', 'path = "none.csv"', "none.csv: no such table"),
-    ('injected = "7.4 GBq"', 'injected = "7.4 GBq"\nunits = "MBq"', "'measured_activity.0.units' is not a field"),
+    ('injected = "7.4 GBq"', 'injected = "7.4 GBq"\nunits = "MBq"', "activity.units' of scans.csv is not a field"),
 ])
 def test_bad_entries(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(BadInput, match=message):

@@ -77,7 +77,7 @@ def test_a_reference_without_space(folder: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "text"), [
     (("section.h5ad", "--region-key", "regoin", "--nest-labels", "nest"), "Did you mean 'region'"),
-    (("section.h5ad", "--nest-labels", "nest"), "region_key"),
+    (("section.h5ad", "--nest-labels", "nest"), "region-key"),
     (("section.h5ad", "--rows", "cell"), "rows = 'cell'"),
     (("section.h5ad", "--normal-tissue", "x.csv"), "belong to --discover"),
     (("section.h5ad", "--discover", "--normal-tissue", "x.csv"), "no such file"),

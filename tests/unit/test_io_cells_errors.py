@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from io_cells_fake import (
 )
 from nichedose.errors import BadInput
 from nichedose.io import read_tissue
+from nichedose.io.tables import read_table
 
 CELLS = fake_cells()
 
@@ -212,3 +214,18 @@ def test_a_file_or_an_empty_folder_of_a_stated_kind_is_refused(tmp_path: Path, k
     for place in (tmp_path / "empty", file):
         with pytest.raises(BadInput, match=str(place.name)):
             read_tissue(place, kind)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_last_row_that_is_cut_is_noticed(tmp_path: Path, suffix: str) -> None:
+    """Readers of text fill a short row with missing values, and a cell more or less would go unnoticed."""
+    def written(name: str, text: str) -> Path:
+        path = tmp_path / f"{name}{suffix}"
+        path.write_bytes(gzip.compress(text.encode()) if suffix.endswith(".gz") else text.encode())
+        return path
+
+    text = plain_frame(CELLS).to_csv(index=False)
+    kept = text.rstrip("\n").rpartition(",")[0]
+    refused(written("short", kept), r"last row has \d+ cells and the line before it \d+")
+    assert len(read_table(written("whole", text), separator=",")) == CELLS.n
+    assert len(read_table(written("empty", kept + ","), separator=",")) == CELLS.n  # an empty cell is told

@@ -266,8 +266,8 @@ def test_options_that_do_not_fit_the_section(section: SpatialAssay, change: dict
 
 
 @pytest.mark.parametrize(("change", "text"), [
-    ({"region_key": "region"}, "needs nest_labels"),
-    ({"nest_labels": ("nest",)}, "need region_key"),
+    ({"region_key": "region"}, "needs nest labels"),
+    ({"nest_labels": ("nest",)}, "need the column"),
     ({"voxel_um": -1.0}, "voxel_um must be a length"),
     ({"tile_um": float("nan")}, "tile_um must be a length"),
     ({"margins_um": ()}, "margins_um"),

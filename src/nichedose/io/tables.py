@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import warnings
 import zlib
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from nichedose.errors import BadInput
 
-__all__ = ["first_line", "read_table", "separator_of"]
+__all__ = ["first_line", "read_table", "refuse_short_last_row", "separator_of"]
 
 
 def separator_of(path: Path) -> str:
@@ -30,7 +32,7 @@ def read_table(
     path: Path, *, separator: str, header: int | None = 0, index: int | None = None, text_columns: bool = False,
     decimal: str = ".", missing: tuple[str, ...] = (), blank_rows: bool = False,
 ) -> Any:
-    """A pandas DataFrame; raises `BadInput` for an empty, damaged or ragged file.
+    """A pandas DataFrame; raises `BadInput` for an empty, damaged or ragged file, or one whose last row is cut off.
 
     ``decimal`` is the mark inside numbers, ``missing`` are words that stand for no value beside the usual ones. With
     ``blank_rows`` blank lines are rows too, so that row n stands in line n + 2, and a row of more cells than the head
@@ -55,7 +57,22 @@ def read_table(
                        "out, or name the columns.")
     if frame.shape[0] == 0:
         raise BadInput(f"{path}: the table has no rows.")
+    end: Any = frame.iloc[-1, -1] if frame.shape[1] else "full"
+    if pd.isna(end) or end == "":
+        refuse_short_last_row(path, separator)
     return frame
+
+
+def refuse_short_last_row(path: Path, separator: str) -> None:
+    """Raises `BadInput` where the last line has fewer cells than the one before: readers fill such a row in silence."""
+    with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as f:
+        lines = deque((line for line in f if line.strip()), maxlen=2)
+    if len(lines) < 2 or any(line.count('"') % 2 for line in lines):  # a cell over several lines
+        return
+    before, last = (len(next(csv.reader([line], delimiter=separator))) for line in lines)
+    if last < before:
+        raise BadInput(f"{path}: the last row has {last} cells and the line before it {before}; is the file cut off? "
+                       "If nothing is missing, end the row with its empty cells.")
 
 
 def first_line(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from nichedose.body import BodySolution, MeasuredActivity, body_sbml
 from nichedose.case import Case
 from nichedose.decide import max_tolerated_activity
-from nichedose.errors import BadInput
+from nichedose.errors import BadInput, OutOfValidity
 from nichedose.findings import Findings, FindingTable, Part
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
@@ -39,6 +39,9 @@ from nichedose.study.words import activity_text
 from nichedose.values import Draw, ValueUse
 
 __all__ = ["BodyReport", "body_report"]
+
+_HOW_TO_READ = ("Activities are at the medians of all inputs; a plan shows the median over its draws, which is another "
+                "number. Organ limits are conventions: a dose at a limit is not a safe dose.")
 
 Progress = Callable[[str, int, int], None]
 
@@ -114,7 +117,7 @@ def body_report(
         parts.insert(0, measured_part(fit))
     findings = Findings(
         title=f"{case.title}: whole body",
-        answer=" ".join(answers),
+        answer=" ".join((*answers, _HOW_TO_READ)),
         parts=tuple(parts),
         values_used=tuple(ValueUse(key, used[key]) for key in sorted(used)),
         sources={**library.sources, **load_bodies().sources},
@@ -191,4 +194,12 @@ def _run(case: Case, candidate: ResolvedCandidate, draw: Draw) -> BodySolution:
     regimen = regimen_of(candidate.form, how, activity_MBq=candidate.activity_MBq, ligand_nmol=candidate.ligand_nmol,
                          number=candidate.cycles, interval_h=candidate.interval_h)
     patient = case_patient(candidate.form, case.patient, draw)
-    return simulate_form(candidate.form, patient, case.patient, regimen, (candidate.radionuclide,), draw, how)
+    try:
+        return simulate_form(candidate.form, patient, case.patient, regimen, (candidate.radionuclide,), draw, how)
+    except OutOfValidity as error:
+        if not regimen.target_changes:
+            raise
+        raise OutOfValidity(
+            f"{candidate.name}: {error} Tumours' targets fall from cycle to cycle, here every "
+            f"{candidate.interval_h:g} h: make 'candidates.interval' longer, or state "
+            "'candidates.administration.target_by_cycle', all 1 where targets stay.") from error

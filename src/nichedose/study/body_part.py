@@ -13,6 +13,7 @@ from nichedose.findings import Cell, FindingChart, FindingTable, Part
 from nichedose.study.body_rows import OrganRow
 from nichedose.study.off_tumour import OffTumour
 from nichedose.study.setup import ResolvedCandidate
+from nichedose.study.standing import untried_text
 from nichedose.study.whole_body import ALL_LESIONS
 from nichedose.study.words import activity_text
 
@@ -26,9 +27,10 @@ def candidate_answer(candidate: ResolvedCandidate, tolerance: Tolerance) -> str:
     """The tolerated activity, in one sentence."""
     if tolerance.activity_MBq is None:
         return f"{candidate.name}: no tolerated activity can be given ({tolerance.reason})."
+    untried = untried_text(tolerance.activity_MBq, candidate.activity_MBq)
     return (f"{candidate.name}: up to {activity_text(tolerance.activity_MBq)} in each of {candidate.cycles} "
             f"administrations, limited by {tolerance.limiting_organ} "
-            f"(prescribed {activity_text(candidate.activity_MBq)}).")
+            f"(prescribed {activity_text(candidate.activity_MBq)}{f': {untried}' if untried else ''}).")
 
 
 def candidate_part(
@@ -37,16 +39,19 @@ def candidate_part(
 ) -> Part:
     """Table of organs, curves of the first administration, what limits, and the target outside the tumour."""
     fitted = any(r.low_Gy_per_GBq is not None for r in rows)
+    weighted = any(r.quantity != "absorbed_dose" for r in rows)
     table = FindingTable(
         head=("Organ", "Volume, mL", "Residence, h", "Model, Gy/GBq", "Published, Gy/GBq", "This patient / reference",
-              "Used, Gy/GBq", *(("Low", "High") if fitted else ()), "Course, Gy"),
+              "Used, Gy/GBq", *(("Low", "High") if fitted else ()), "Course, Gy", *(("Quantity",) if weighted else ())),
         rows=tuple((
             r.organ, r.volume_mL, r.residence_h, r.model_Gy_per_GBq,
             "none" if r.published_Gy_per_GBq is None else r.published_Gy_per_GBq, r.ratio, r.Gy_per_GBq,
             *((_or_dash(r.low_Gy_per_GBq), _or_dash(r.high_Gy_per_GBq)) if fitted else ()), r.course_Gy,
+            *((r.quantity.replace("_", " "),) if weighted else ()),
         ) for r in rows),
         title="Organs",
-        note="Published doses of alpha emitters are weighted by 5; the model's are physical.",
+        note=("Published doses of this alpha emitter, and what is used where there is one, are weighted by 5 "
+              "(weighted rbe5); the model's are physical." if weighted else ""),
     )
     bounds = FindingTable(
         head=("Organ", "Quantity", "Dose of the course, Gy", "Earlier dose, Gy", "Limit, Gy"),

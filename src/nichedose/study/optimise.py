@@ -104,9 +104,10 @@ def _findings(
     passed = _passed(lesions, course)
     given = ", ".join(f"{name} {activity_text(a)}" for name, a in course.activities_MBq.items() if a > 0.0)
     answer = (f"Best course: {best} {'cycle' if best == 1 else 'cycles'} of {given}"
-              + (f", {course.interval_h / 168.0:.3g} weeks apart" if best > 1 else "")
-              + f"; mean log kill {course.value:.3g} over {len(lesions)} draws (5 to 95 %: "
-              f"{np.quantile(kills, 0.05):.3g} to {np.quantile(kills, 0.95):.3g}).")
+              + (f", {_apart(course.interval_h)} apart" if best > 1 else "")
+              + (f"; mean log kill {course.value:.3g} over {len(lesions)} draws (5 to 95 %: "
+                 f"{np.quantile(kills, 0.05):.3g} to {np.quantile(kills, 0.95):.3g})." if len(lesions) > 1 else
+                 f"; log kill {course.value:.3g}, of one {'draw' if responses.draws else 'run at the medians'}."))
     if alone:
         name, single = max(alone.items(), key=lambda item: item[1].value)
         gain = course.value - single.value
@@ -157,6 +158,11 @@ def _findings(
                  "cautions": list(cautions),
                  "alone": {n: c.value for n, c in alone.items()},
                  "by_cycles": {str(n): c.value for n, c in found.items()}})
+
+
+def _apart(hours: float) -> str:
+    """Weeks, and hours below two days."""
+    return f"{hours / 168.0:.3g} weeks" if hours >= 48.0 else f"{hours:.3g} h"
 
 
 def _fewest(found: Mapping[int, OptimisedCourse], best: int) -> str:

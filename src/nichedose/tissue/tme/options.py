@@ -60,9 +60,11 @@ class ProfileOptions:
         if not 20 <= self.bootstraps <= 100_000:
             raise BadInput(f"bootstraps must be 20 to 100,000; got {self.bootstraps}.")
         if self.region_key is not None and not self.nest_labels:
-            raise BadInput("region_key needs nest_labels: which of its labels are tumour nests?")
+            raise BadInput(f"The column '{self.region_key}' (--region-key) needs nest labels too (--nest-labels "
+                           "'Invasive Tumor,DCIS'): which of its labels are tumour nests?")
         if self.region_key is None and (self.nest_labels or self.outside_labels):
-            raise BadInput("nest_labels and outside_labels need region_key: which annotation holds them?")
+            raise BadInput("Nest and outside labels (--nest-labels, --outside-labels) need the column that holds them "
+                           "(--region-key).")
 
     def as_dict(self) -> dict[str, object]:
         """Plain objects, for JSON."""
