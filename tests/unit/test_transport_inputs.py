@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from nichedose.body import PlasmaCurve
 from nichedose.errors import BadInput, DidNotConverge, NotComputed
 from nichedose.fields import radial_mesh, voxel_mesh
 from nichedose.fields.grid import Grid
-from nichedose.transport import Batch, Binding, Given, Ligand, Site, estimate_cost, simulate_course
+from nichedose.transport import (
+    Batch,
+    Binding,
+    Given,
+    Ligand,
+    Sampled,
+    Site,
+    estimate_cost,
+    ligand_from_size,
+    simulate_course,
+)
 from nichedose.transport.cost import refuse_if_too_large
 from transport_cases import PEPTIDE, SMALL, run, section
 
@@ -94,15 +107,92 @@ def test_what_is_no_number_or_no_array_is_refused_by_name() -> None:
             run(replace(tissue, target_nmol_per_L=wrong))
     with pytest.raises(BadInput, match="mask must be boolean"):
         run(replace(tissue, mask=tissue.mask.tolist()))
-    for rate in ("0.6", None, np.ones(3)):
+    for wrong, words in (({"ligand": None}, "LigandKinetics"), ({"tissue": None}, "TissueTransport")):
+        with pytest.raises(BadInput, match=words):
+            run(**({"tissue": tissue, "ligand": PEPTIDE} | wrong))
+    for rate in ("0.6", None, True, np.ones(3)):
         with pytest.raises(BadInput, match="dissociation_per_h must be finite"):
             run(tissue, replace(PEPTIDE, dissociation_per_h=rate))
     for options, words in (
         ({"end_h": "480"}, "end_h"), ({"tolerance": "1e-3"}, "tolerance"), ({"decay_per_h": ["177Lu"]}, "decay_per_h"),
         ({"decay_per_h": {"177Lu": "0.004"}}, "177Lu"), ({"plasma": (1.0, 2.0)}, "PlasmaCurve"),
+        ({"decay_per_h": {"": 0.004}}, "needs a name"), ({"decay_per_h": {177: 0.004}}, "needs a name"),
+        ({"end_h": True}, "end_h"),
     ):  # fmt: skip
         with pytest.raises(BadInput, match=words):
             run(tissue, PEPTIDE, **options)
+
+
+def test_numbers_in_another_unit_are_refused() -> None:
+    tissue = section(5)
+    for name in ("target_nmol_per_L", "exchange_per_h"):
+        with pytest.raises(BadInput, match=rf"{name} reaches .*Check its unit"):
+            run(replace(tissue, **{name: 1e12 * getattr(tissue, name)}))
+    with pytest.raises(BadInput, match=r"diffusivity_um2_per_s reaches .*Check its unit"):
+        run(tissue, replace(PEPTIDE, diffusivity_um2_per_s=1e8))
+    with pytest.raises(BadInput, match=r"Site 't': density_nmol_per_L reaches .*Check its unit"):
+        simulate_course(MESH, [Site("t", 1e12)], [LIGAND], [Batch("1", "p", Given(SMALL))], end_h=24.0)
+
+
+def test_the_memory_is_told_before_the_fields_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nichedose.transport.cost._physical_memory", lambda: 10_000)
+    with pytest.raises(BadInput, match=r"5 x 5 voxels needs.*GiB.*Use a grid spacing of"):
+        run(replace(section(5), target_nmol_per_L=np.full((5, 5), np.nan)))
+
+
+MESH = voxel_mesh(np.ones((2, 3), bool), 20.0)
+BINDING = Binding("t", 0.6, 0.6, 0.06)
+LIGAND = Ligand("p", 100.0, 0.4, 2.0, 2.0, (BINDING,))
+BATCH = Batch("1", "p", Given(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"batches": [replace(BATCH, name="")]}, "A batch needs a name"),
+        ({"batches": [replace(BATCH, name="t")]}, "A site and a batch share the name 't'"),
+        ({"batches": [BATCH, replace(BATCH, name="1 on t")]}, "would be called '1 on t'"),
+        ({"batches": [replace(BATCH, supply=SMALL)]}, r"give Given\(curve, start_h\)"),
+        ({"batches": [replace(BATCH, supply=None)]}, "a Given or Sampled curve; got NoneType"),
+        ({"batches": [replace(BATCH, decay_per_h={"": 0.1})]}, "label in decay_per_h needs a name"),
+        ({"batches": [replace(BATCH, decay_per_h=["177Lu"])]}, "maps the name"),
+        ({"batches": BATCH}, "batches is a list of Batch"),
+        ({"ligands": [replace(LIGAND, bindings=BINDING)]}, "bindings is a tuple of Binding"),
+        ({"ligands": [replace(LIGAND, bindings=(BINDING, BINDING))]}, "binds to 't' twice"),
+        ({"ligands": [replace(LIGAND, bindings=(replace(BINDING, to="p"),))]}, "no site. Known: t"),
+        ({"ligands": [replace(LIGAND, diffusivity_um2_per_s="100")]}, "real numbers; got '100'"),
+        ({"ligands": [replace(LIGAND, release_per_h=None)]}, "release_per_h must be finite"),
+        ({"mesh": np.ones((2, 3), bool)}, "as voxel_mesh makes one"),
+        ({"flow": 3.0}, "what interstitial_flow gives"),
+        ({"times_h": 6.0}, "times_h lists them; got 6.0"),
+        ({"end_h": "24"}, "end after 0 h"),
+        ({"end_h": True}, "end after 0 h"),
+        ({"tolerance": None}, "tolerance"),
+        ({"outside": "1"}, "concentration outside"),
+    ],
+)
+def test_what_a_course_cannot_take_is_refused_by_name(changed: dict[str, Any], words: str) -> None:
+    given = {"mesh": MESH, "sites": [Site("t", 50.0)], "ligands": [LIGAND], "batches": [BATCH], "end_h": 24.0}
+    with pytest.raises(BadInput, match=words):
+        simulate_course(**(given | changed))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Grid(("4", 5), 20.0), "whole sizes"),  # type: ignore[arg-type]
+        (lambda: Grid((4.5, 5), 20.0), "whole sizes"),  # type: ignore[arg-type]
+        (lambda: Grid((4, 5), "20"), "grid spacing"),  # type: ignore[arg-type]
+        (lambda: voxel_mesh([[True]], 20.0), "boolean array"),  # type: ignore[arg-type]
+        (lambda: PlasmaCurve(("1",), (1.0,)), "amplitudes must be finite"),  # type: ignore[arg-type]
+        (lambda: Given(None), "follows a PlasmaCurve"),  # type: ignore[arg-type]
+        (lambda: Sampled((0.0, 1.0), ("a", 1.0)), "finite values"),  # type: ignore[arg-type]
+        (lambda: ligand_from_size("150"), "molar mass"),  # type: ignore[arg-type]
+    ],
+)
+def test_text_is_no_number(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        make()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -133,8 +223,11 @@ def test_cost_grows_with_the_grid_and_is_refused_with_a_way_out() -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("exchange_per_h", 1e160), ("target_nmol_per_L", 1e160)])
-def test_a_stage_that_does_not_converge_says_where_and_why(field: str, value: float) -> None:
+def test_a_stage_that_does_not_converge_says_where_and_why(
+    field: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Numbers beyond single precision in one voxel, of tissue that starts away from the grid's corner."""
+    monkeypatch.setattr("nichedose.transport._inputs.MOST", np.inf)
     mask = np.ones((7, 7), bool)
     mask[0], mask[:, :2] = False, False
     tissue = section(7, mask=mask)
@@ -144,8 +237,9 @@ def test_a_stage_that_does_not_converge_says_where_and_why(field: str, value: fl
         run(tissue)
 
 
-def test_a_course_that_does_not_converge_names_the_species_and_the_cell() -> None:
+def test_a_course_that_does_not_converge_names_the_species_and_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turnover takes the general path; a stack takes the lattice."""
+    monkeypatch.setattr("nichedose.transport._inputs.MOST", np.inf)
     shells, stack = radial_mesh(np.linspace(0.0, 100.0, 11)), voxel_mesh(np.ones((4, 4, 4), bool), 20.0)
     enter, density = np.full(10, 2.0), np.full((4, 4, 4), 50.0)
     enter[5], density[1, 2, 3] = 1e300, 1e160

@@ -8,6 +8,7 @@ import numpy as np
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
+from nichedose.fields.number import is_number
 
 __all__ = ["PlasmaCurve"]
 
@@ -30,9 +31,9 @@ class PlasmaCurve:
     def __post_init__(self) -> None:
         if len(self.amplitudes_nmol_per_L) != len(self.rates_per_h) or not self.rates_per_h:
             raise BadInput("A plasma curve needs as many rates as amplitudes, at least one.")
-        if not all(np.isfinite(r) and r > 0 for r in self.rates_per_h):
+        if not all(is_number(r) and r > 0 for r in self.rates_per_h):
             raise BadInput(f"Plasma rates must be above 0 per h; got {self.rates_per_h}.")
-        if not all(np.isfinite(a) for a in self.amplitudes_nmol_per_L) or sum(self.amplitudes_nmol_per_L) < 0:
+        if not all(is_number(a) for a in self.amplitudes_nmol_per_L) or sum(self.amplitudes_nmol_per_L) < 0:
             raise BadInput(f"Plasma amplitudes must be finite and sum to 0 or more; got {self.amplitudes_nmol_per_L}.")
         self._refuse_negative()
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nichedose.errors import BadInput
+from nichedose.fields.number import is_number
 
 __all__ = ["Array", "BoolArray", "Grid"]
 
@@ -27,9 +28,9 @@ class Grid:
     origin_um: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or min(self.shape) < 1:
-            raise BadInput(f"A grid needs two positive sizes (ny, nx); got {self.shape}.")
-        if not (np.isfinite(self.spacing_um) and self.spacing_um > 0.0):
+        if len(self.shape) != 2 or not all(isinstance(n, int | np.integer) and n >= 1 for n in self.shape):
+            raise BadInput(f"A grid needs two whole sizes above 0, (ny, nx); got {self.shape}.")
+        if not (is_number(self.spacing_um) and self.spacing_um > 0.0):
             raise BadInput(f"A grid spacing must be above 0 um; got {self.spacing_um}.")
 
     @property

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.fields.number import is_number
 
 __all__ = ["IntArray", "Mesh", "radial_mesh", "voxel_mesh"]
 
@@ -50,7 +51,11 @@ class Mesh:
     def gather(self, name: str, field: Array | float) -> Array:
         """Values of the cells (n,) of a number or an array of the mask's shape; raises `BadInput` for another shape and
         for values that are not finite."""
-        array = np.asarray(field, dtype=float)
+        array = np.asarray(field)
+        if array.dtype.kind not in "fiu":
+            got = array.dtype if array.ndim else repr(field)
+            raise BadInput(f"{name} must be a number or an array of real numbers; got {got}.")
+        array = array.astype(float, copy=False)
         if array.ndim and array.shape != self.mask.shape:
             raise BadInput(
                 f"{name} has shape {array.shape}; give a number or an array of the grid's shape {self.mask.shape}."
@@ -97,11 +102,12 @@ def voxel_mesh(mask: BoolArray, spacing_um: float) -> Mesh:
     >>> voxel_mesh(np.ones((2, 3), bool), 10.0).area.size
     7
     """
-    if mask.dtype != np.bool_ or not 1 <= mask.ndim <= 3:
-        raise BadInput(f"A mask must be boolean with 1 to 3 axes; got {mask.dtype} with {mask.ndim}.")
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or not 1 <= mask.ndim <= 3:
+        got = f"{mask.dtype} with {mask.ndim}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise BadInput(f"A mask must be a boolean array with 1 to 3 axes; got {got}.")
     if not mask.any():
         raise BadInput("The mask is empty; no voxel lies in tissue.")
-    if not (np.isfinite(spacing_um) and spacing_um > 0.0):
+    if not (is_number(spacing_um) and spacing_um > 0.0):
         raise BadInput(f"A grid spacing must be above 0 um; got {spacing_um}.")
     n = int(mask.sum())
     number = np.int32 if n < 2**31 else np.int64

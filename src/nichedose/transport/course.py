@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from nichedose.errors import BadInput, NotComputed, near_miss
+from nichedose.errors import NotComputed, near_miss
 from nichedose.fields.grid import Array
 from nichedose.fields.mesh import Mesh
+from nichedose.transport._course_inputs import check_course
 from nichedose.transport._ladder import MeshLadder, build_ladder, fitted, species_coefficients
 from nichedose.transport._lattice_march import LatticeRun, fits, lattice_coefficients
 from nichedose.transport._network_march import Course, Label, Marching, NetworkRun, Problem, march_network
@@ -18,12 +19,10 @@ from nichedose.transport.cost import refuse_course_if_too_large
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
 
-__all__ = ["BatchLedger", "CourseSolution", "check_course", "course_labels", "course_problem", "label_species",
+__all__ = ["BatchLedger", "CourseSolution", "course_labels", "course_problem", "label_species",
            "simulate_course", "time_integrals"]  # fmt: skip
 
 SECONDS_PER_HOUR = 3600.0
-TOLERANCES = (1e-9, 0.1)
-PLACES = ("interstitium", "vessel wall")
 
 
 @dataclass(frozen=True)
@@ -285,101 +284,3 @@ def _ledger(
         released=float(released),
         left=math.exp(-label.decay_per_h * since) * left,
     )
-
-
-def check_course(
-    mesh: Mesh, sites: Sequence[Site], ligands: Sequence[Ligand], batches: Sequence[Batch], end_h: float,
-    times_h: Sequence[float], flow: InterstitialFlow | None, outside: float | None, tolerance: float,
-) -> None:  # fmt: skip
-    """Raise `BadInput` for anything that the equations do not allow."""
-    if not (math.isfinite(end_h) and end_h > 0.0):
-        raise BadInput(f"A transport run must end after 0 h; got end_h = {end_h}.")
-    if any(not (math.isfinite(t) and 0.0 <= t <= end_h) for t in times_h):
-        raise BadInput(f"Snapshots can be kept from 0 h to end_h = {end_h:g} h; got {tuple(times_h)}.")
-    if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
-        raise BadInput(f"The transport tolerance must lie in {TOLERANCES[0]:g}..{TOLERANCES[1]:g}; got {tolerance}.")
-    if outside is not None and not (math.isfinite(outside) and outside >= 0.0):
-        raise BadInput(f"The concentration outside must be a share of the supply, at or above 0; got {outside}.")
-    if flow is not None and flow.mesh is not mesh:
-        raise BadInput("The interstitial flow was solved on another mesh; solve it on this one.")
-    if not batches:
-        raise BadInput("A course needs at least one batch.")
-    for what, entries in (("site", sites), ("ligand", ligands), ("batch", batches)):
-        found = [entry.name for entry in entries]
-        twice = sorted({name for name in found if found.count(name) > 1})
-        if twice:
-            raise BadInput(f"Each {what} needs a name of its own; '{twice[0]}' is given twice.")
-    both = {s.name for s in sites} & {g.name for g in ligands}
-    if both:
-        raise BadInput(f"A site and a ligand share the name '{min(both)}'.")
-    _check_sites(mesh, sites)
-    for ligand in ligands:
-        _check_ligand(mesh, ligand, sites, ligands)
-    for batch in batches:
-        for name, decay in batch.decay_per_h.items():
-            if not (math.isfinite(decay) and decay >= 0.0) or not name:
-                raise BadInput(f"Batch '{batch.name}': decay constant of '{name}' must be at or above 0; got {decay}.")
-        if batch.supply.start_h >= end_h:
-            raise BadInput(f"Batch '{batch.name}' starts at {batch.supply.start_h:g} h, after end_h = {end_h:g} h.")
-        _refuse_no_entrance(mesh, batch, ligands, sites, outside)
-
-
-def _check_sites(mesh: Mesh, sites: Sequence[Site]) -> None:
-    for site in sites:
-        density = mesh.gather(f"sites '{site.name}'", site.density_nmol_per_L)
-        if bool((density < 0.0).any()):
-            raise BadInput(f"Site '{site.name}': density_nmol_per_L must be at or above 0; got {density.min()}.")
-        gone = site.degradation_per_h
-        if not (math.isfinite(gone) and gone >= 0.0):
-            raise BadInput(f"Site '{site.name}': degradation_per_h must be at or above 0; got {gone}.")
-        if not 0.0 <= site.recycled <= 1.0:
-            raise BadInput(f"Site '{site.name}': recycled is a share from 0 to 1; got {site.recycled}.")
-        if site.place not in PLACES:
-            raise BadInput(f"Site '{site.name}': place must be one of {PLACES}; got '{site.place}'.")
-
-
-def _check_ligand(mesh: Mesh, ligand: Ligand, sites: Sequence[Site], ligands: Sequence[Ligand]) -> None:
-    who = f"Ligand '{ligand.name}'"
-    for name in ("diffusivity_um2_per_s", "void_fraction", "enter_per_h", "leave_per_h"):
-        values = mesh.gather(f"{who}: {name}", getattr(ligand, name))
-        if bool((values < 0.0).any()):
-            raise BadInput(f"{who}: {name} must be at or above 0; the smallest is {float(values.min())}.")
-        if name == "void_fraction" and not bool(((values > 0.0) & (values <= 1.0)).all()):
-            raise BadInput(f"{who}: void_fraction must lie above 0 and at or below 1; got {float(values.min())} to "
-                           f"{float(values.max())}.")  # fmt: skip
-    for name in ("release_per_h", "convected"):
-        value = getattr(ligand, name)
-        if not (math.isfinite(value) and value >= 0.0):
-            raise BadInput(f"{who}: {name} must be finite and at or above 0; got {value}.")
-    known = [s.name for s in sites] + [g.name for g in ligands]
-    for binding in ligand.bindings:
-        if binding.to not in known or binding.to == ligand.name:
-            raise BadInput(f"{who} binds to '{binding.to}', which is no site.{near_miss(binding.to, known)}")
-        for item in fields(binding)[1:]:
-            value = getattr(binding, item.name)
-            if not (math.isfinite(value) and value >= 0.0):
-                raise BadInput(f"{who} on '{binding.to}': {item.name} must be finite and at or above 0; got {value}.")
-    names = [g.name for g in ligands]
-    for into in [c.into for c in ligand.changes] + ([ligand.released_as] if ligand.released_as else []):
-        if into not in names or into == ligand.name:
-            raise BadInput(f"{who} turns into '{into}', which is no other ligand.{near_miss(into, names)}")
-    if ligand.along is not None and (
-        len(ligand.along) != mesh.places.shape[0] or not all(math.isfinite(f) and f >= 0.0 for f in ligand.along)
-    ):
-        raise BadInput(f"{who}: along needs one factor at or above 0 for each of {mesh.places.shape[0]} axes.")
-
-
-def _refuse_no_entrance(
-    mesh: Mesh, batch: Batch, ligands: Sequence[Ligand], sites: Sequence[Site], outside: float | None
-) -> None:
-    ligand = next((g for g in ligands if g.name == batch.ligand), None)
-    if ligand is None or (outside is not None and outside > 0.0):
-        return  # `build_network` names an unknown ligand
-    walls = {s.name for s in sites if s.place == "vessel wall"}
-    if any(b.to in walls for b in ligand.bindings):
-        return
-    if not bool((mesh.gather("enter_per_h", ligand.enter_per_h) > 0.0).any()):
-        raise BadInput(
-            f"Batch '{batch.name}': enter_per_h of '{ligand.name}' is 0 everywhere and nothing lies outside, so it "
-            "cannot enter. Check the vessel map and the permeability, or give a share outside the edge."
-        )

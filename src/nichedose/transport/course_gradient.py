@@ -20,12 +20,13 @@ from nichedose.transport._course_chain import (
     shared_steps,
     site_gradients,
 )
+from nichedose.transport._course_inputs import check_course
 from nichedose.transport._ladder import build_ladder
 from nichedose.transport._network_adjoint import Sweep
 from nichedose.transport._network_tape import NetworkTape, TapedRun
 from nichedose.transport._tableau import STAGES
 from nichedose.transport.cost import refuse_course_if_too_large
-from nichedose.transport.course import check_course, course_labels, course_problem, label_species, time_integrals
+from nichedose.transport.course import course_labels, course_problem, label_species, time_integrals
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
 

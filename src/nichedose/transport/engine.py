@@ -8,11 +8,10 @@ import numpy as np
 
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.fields.grid import Array
-from nichedose.transport._box import Box, bounding_box, crop, expand
+from nichedose.transport._box import Box, bounding_box, expand
 from nichedose.transport._equations import Basis, Coefficients, coefficients
 from nichedose.transport._inputs import check_inputs
 from nichedose.transport._march import March, march
-from nichedose.transport.cost import refuse_if_too_large
 from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
 
 __all__ = ["STATES", "deliver", "simulate"]
@@ -50,7 +49,6 @@ def simulate(
     True
     """
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, basis)
-    refuse_if_too_large(crop(tissue, bounding_box(tissue.mask)).grid, len(decay_per_h))
     equations = coefficients(tissue, ligand, basis)
     decays = np.array([0.0, *decay_per_h.values()])  # 0: the molecules themselves
     run = march(equations, plasma, end_h, decays, tolerance, progress)

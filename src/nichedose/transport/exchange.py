@@ -6,6 +6,7 @@ import numpy as np
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
+from nichedose.fields.number import is_number
 from nichedose.transport._ladder import fitted
 
 __all__ = ["exchange_rate", "exchange_rates"]
@@ -25,7 +26,7 @@ def exchange_rate(vessel_surface_per_cm: Array, permeability_um_per_s: float, pe
     3.6
     """
     surface, flow = np.asarray(vessel_surface_per_cm, dtype=float), np.asarray(perfusion_per_h, dtype=float)
-    if not (np.isfinite(permeability_um_per_s) and permeability_um_per_s >= 0.0):
+    if not (is_number(permeability_um_per_s) and permeability_um_per_s >= 0.0):
         raise BadInput(f"A permeability must be at or above 0 um/s; got {permeability_um_per_s}.")
     if not (np.all(np.isfinite(surface)) and np.all(surface >= 0.0)):
         raise BadInput("Vessel surface per volume must be finite and at or above 0 per cm everywhere.")

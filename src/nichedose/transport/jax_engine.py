@@ -18,7 +18,6 @@ from nichedose.transport._equations import coefficients
 from nichedose.transport._inputs import check_inputs
 from nichedose.transport._march import March
 from nichedose.transport._tableau import label_weights
-from nichedose.transport.cost import refuse_if_too_large
 from nichedose.transport.engine import STATES, deliver
 from nichedose.transport.solution import LigandKinetics, TissueTransport, TransportSolution
 
@@ -171,7 +170,6 @@ def simulate_jax(
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, 1e-3, "void")
     box = bounding_box(tissue.mask)
     cut = crop(tissue, box)
-    refuse_if_too_large(cut.grid, len(decay_per_h))
     times = log_times(end_h, max(plasma.rates_per_h)) if times_h is None else np.asarray(times_h, dtype=float)
     if times.ndim != 1 or times.size < 2 or times[-1] != end_h:
         raise BadInput(f"times_h must rise from 0 to end_h = {end_h}; got {times}.")

@@ -180,6 +180,10 @@ def build_network(
         network.react("immobile", site.degradation_per_h, (-1, k), {k: -1.0}, of=of)
     for m in range(len(network.mobile)):
         _move_on(network, mesh, m, inside.get(m))
+    names = [_label(network, m) for m in range(len(network.mobile))] + network.immobile
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:  # results go by these names
+        raise BadInput(f"Two species of this course would be called '{twice[0]}'. Rename the batch or the site.")
     return network
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.fields.grid import Array
+from nichedose.fields.number import is_number
 
 __all__ = [
     "SizeProperties", "ligand_from_radius", "ligand_from_size", "matrix_hindrance", "mouse_plasma_clearance_per_h",
@@ -57,7 +58,7 @@ def ligand_from_size(molar_mass_kDa: float) -> SizeProperties:
     >>> round(ligand_from_size(150.0).hydrodynamic_radius_nm, 2)
     4.84
     """
-    if not (math.isfinite(molar_mass_kDa) and molar_mass_kDa > 0.0):
+    if not (is_number(molar_mass_kDa) and molar_mass_kDa > 0.0):
         raise BadInput(f"A molar mass must be above 0 kDa; got {molar_mass_kDa}.")
     radius = RADIUS_NM_PER_CUBE_ROOT_KDA * molar_mass_kDa**RADIUS_EXPONENT
     widest = WALL_PORES[-1][0]
@@ -79,7 +80,7 @@ def ligand_from_radius(hydrodynamic_radius_nm: float) -> SizeProperties:
     (0.045, True)
     """
     radius, widest = hydrodynamic_radius_nm, WALL_PORES[-1][0]
-    if not (math.isfinite(radius) and radius > 0.0):
+    if not (is_number(radius) and radius > 0.0):
         raise BadInput(f"A hydrodynamic radius must be above 0 nm; got {radius}.")
     if radius > SERIES_LIMIT * widest:
         raise OutOfValidity(
@@ -107,7 +108,7 @@ def matrix_hindrance(
     if not bool((np.isfinite(share) & (share >= 0.0) & (share < 1.0)).all()):
         raise BadInput("fibre_fraction is a share of volume: at or above 0 and below 1 everywhere.")
     for name, value in (("hydrodynamic_radius_nm", hydrodynamic_radius_nm), ("fibre_radius_nm", fibre_radius_nm)):
-        if not (math.isfinite(value) and value > 0.0):
+        if not (is_number(value) and value > 0.0):
             raise BadInput(f"{name} must be above 0 nm; got {value}.")
     return np.asarray(np.exp(-np.sqrt(share) * (hydrodynamic_radius_nm + fibre_radius_nm) / fibre_radius_nm))
 
@@ -121,7 +122,7 @@ def mouse_plasma_clearance_per_h(hydrodynamic_radius_nm: float) -> float:
     >>> [round(mouse_plasma_clearance_per_h(r), 2) for r in (0.9, 2.2, 4.8)]
     [4.89, 3.35, 0.19]
     """
-    if not (math.isfinite(hydrodynamic_radius_nm) and hydrodynamic_radius_nm > 0.0):
+    if not (is_number(hydrodynamic_radius_nm) and hydrodynamic_radius_nm > 0.0):
         raise BadInput(f"A hydrodynamic radius must be above 0 nm; got {hydrodynamic_radius_nm}.")
     return math.exp(-3.3 + 4.9 / (1.0 + math.exp((math.log(hydrodynamic_radius_nm) - 1.4) / 0.25)))
 

@@ -10,6 +10,7 @@ import numpy as np
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
+from nichedose.fields.number import is_number
 
 __all__ = ["Given", "Sampled", "Supply"]
 
@@ -51,7 +52,9 @@ class Given:
     over_h: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.start_h) and self.start_h >= 0.0 and np.isfinite(self.over_h) and self.over_h >= 0.0):
+        if not isinstance(self.curve, PlasmaCurve):
+            raise BadInput(f"What is given follows a PlasmaCurve; got {type(self.curve).__name__}.")
+        if not all(is_number(time) and time >= 0.0 for time in (self.start_h, self.over_h)):
             raise BadInput(f"A batch starts at or after 0 h and lasts 0 h or more; got {self.start_h}, {self.over_h}.")
 
     @property
@@ -101,8 +104,10 @@ class Sampled:
     nmol_per_L: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        if not all(is_number(value) for value in (*self.times_h, *self.nmol_per_L)):
+            raise BadInput("A sampled curve needs as many finite values as times, at least two.")
         t, c = np.array(self.times_h), np.array(self.nmol_per_L)
-        if t.size != c.size or t.size < 2 or not (np.isfinite(t).all() and np.isfinite(c).all()):
+        if t.size != c.size or t.size < 2:
             raise BadInput("A sampled curve needs as many finite values as times, at least two.")
         if t[0] < 0.0 or bool((np.diff(t) <= 0.0).any()) or bool((c < 0.0).any()):
             raise BadInput("A sampled curve needs rising times from 0 h on and no negative concentration.")
