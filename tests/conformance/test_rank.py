@@ -32,6 +32,7 @@ from nichedose.study.phases import Phase, course_metrics, course_survival, evalu
 from nichedose.study.rank import RankQuestion, rank_case, rank_results
 from nichedose.study.responses import lesion_response, prepare, respond
 from nichedose.study.section_maps import tissue_maps
+from nichedose.study.threshold import threshold_case
 from nichedose.study.world import World
 from nichedose.values import Draw
 
@@ -269,6 +270,8 @@ def test_a_first_choice_that_the_section_hardly_shows_says_so(tmp_path: Path) ->
     assert any("nobody has given it" in text for text in found.numbers["cautions"])
     course = course_case(only, path, ["177Lu-atezolizumab"], cycles=(1, 1), interval_h=(1008.0, 1008.0), draws=0)
     assert "But the section hardly shows PD-L1" in course.answer
+    barrier = threshold_case(only, path, "perfusion", down_to=0.5, mode="as_prescribed", draws=0)
+    assert any("only 9 counts" in text for text in barrier.numbers["cautions"])
     strong = case.model_copy(update={"candidates": (Candidate(agent="177Lu-FAPI-46"),)})
     assert "times the prescribed activity, which has not been tried" in rank_case(strong, path, RankQuestion()).answer
 

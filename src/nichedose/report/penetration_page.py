@@ -44,6 +44,7 @@ def penetration_findings(found: Penetration) -> Findings:
     )
     numbers = {
         "agent": name, "section": found.tissue.sample, "radionuclide": nuclide, "injected_nmol": found.injected_nmol,
+        "doubts": list(found.doubts),
         "mean_integral_nmol_h_per_L": means, "rank_correlation": follows, "best_fed_tenth_share": gini,
         "pressure_mmHg": {"median": float(np.median(found.flow.mmHg[mask])), "max": float(found.flow.mmHg[mask].max())},
         "speed_um_per_s": {"median": float(np.median(found.flow.speed_um_per_s[mask]))},
@@ -97,7 +98,7 @@ def _uptake(found: Penetration, integral: Array, mask: BoolArray) -> Part:
         _picture(f"Time integral of {found.candidate.radionuclide}", "decay included, nmol·h per L of tissue", integral,
                  mask, "viridis", found),
     )
-    return Part("Uptake and target", charts=(chart,), pictures=(*pictures, *hours))
+    return Part("Uptake and target", found.doubts, charts=(chart,), pictures=(*pictures, *hours))
 
 
 def _around(found: Penetration) -> Part:

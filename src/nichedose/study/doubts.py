@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from nichedose.study.responses import Responses
-from nichedose.study.setup import ResolvedCandidate
+from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.standing import HYPOTHETICAL, target_doubts, target_shown, unshown_text, untried_text
+from nichedose.tissue import TissueMap
 
 __all__ = ["doubts_of", "doubts_of_first"]
 
 
-def doubts_of(responses: Responses, agents: Iterable[str]) -> tuple[str, ...]:
-    """One sentence for each doubt, with the agents that it concerns."""
-    asked = [c for c in responses.setup.candidates if c.name in set(agents)]
+def doubts_of(setup: Setup, maps: Sequence[TissueMap], agents: Iterable[str]) -> tuple[str, ...]:
+    """One sentence for each doubt, with the agents that it concerns; ``maps`` are the sections at the medians."""
+    names = set(agents)
+    asked = [c for c in setup.candidates if c.name in names]
     by_target: dict[str, list[ResolvedCandidate]] = {}
     for c in asked:
         by_target.setdefault(c.form.target, []).append(c)
     found = [f"{', '.join(c.name for c in of)}: {'; '.join(doubts)}." for target, of in by_target.items()
-             if (doubts := target_doubts(responses.setup, responses.maps, target))]
+             if (doubts := target_doubts(setup, maps, target))]
     hypothetical = [c.name for c in asked if c.agent.status == "hypothetical"]
     return (*found, *((f"{', '.join(hypothetical)}: {HYPOTHETICAL}.",) if hypothetical else ()))
 
 
-def doubts_of_first(responses: Responses, activities_MBq: Mapping[str, float]) -> str:
+def doubts_of_first(setup: Setup, maps: Sequence[TissueMap], activities_MBq: Mapping[str, float]) -> str:
     """What an answer says besides of its first choice, given as activity per administration of each agent in it."""
-    known = {c.name: c for c in responses.setup.candidates}
+    known = {c.name: c for c in setup.candidates}
     text = ""
     targets = dict.fromkeys(known[n].form.target for n in activities_MBq)
-    unshown = [t for t in targets if not target_shown(responses.setup, responses.maps, t)]
+    unshown = [t for t in targets if not target_shown(setup, maps, t)]
     if unshown:
         text += f" But {unshown_text(' and '.join(unshown))}"
     untried = [f"{n} at {words}" for n, given in activities_MBq.items()

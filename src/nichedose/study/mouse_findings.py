@@ -68,8 +68,9 @@ def _fit_part(twin: MouseTwin) -> Part:
         rows=tuple((r.organ, r.time_h, r.measured, r.relative_error, r.fitted, r.standardised) for r in twin.residuals),
         title="Residuals",
         note="Decay-corrected. A residual is log(fitted/measured) over the sd of measurement and model together.")
-    text = [f"Root mean square of the residuals: {twin.misfit:.2f}. Well above 1: the model cannot do what the mice "
-            "did, or the errors were stated too small: parameters then mean less than their intervals say."]
+    text = [f"Root mean square of the residuals: {twin.misfit:.2f}. A value well above 1 says that the model cannot do "
+            "what the mice did, or that the errors were stated too small: parameters then mean less than their "
+            "intervals say."]
     if twin.left_out:
         text.append(f"{twin.left_out} point(s) at 0 were left out: below what the table resolves.")
     times = tuple(sorted({r.time_h for r in twin.residuals}))

@@ -114,7 +114,8 @@ def _findings(
         answer += (f" That is {gain:.2g} more than {name} alone at its limit." if gain > 0.005 * abs(single.value) else
                    f" {name} alone at its limit does as well: a mixture gains nothing here.")
     answer += _fewest(found, best) + _caution(passed)
-    answer += doubts_of_first(responses, {n: a for n, a in course.activities_MBq.items() if a > 0.0})
+    answer += doubts_of_first(responses.setup, responses.maps,
+                              {n: a for n, a in course.activities_MBq.items() if a > 0.0})
     if growth is None:
         answer += " Without a doubling time nothing is lost by waiting, so intervals matter only through shared damage."
     rows: list[tuple[Cell, ...]] = [
@@ -137,8 +138,8 @@ def _findings(
     agents = [n for n, a in course.activities_MBq.items() if a > 0.0]
     last = course_effect(responses.central, course.course, growth).last // len(course.activities_MBq) + 1
     meeting = cycles_that_meet(responses.central, {"the best course": (agents, course.interval_h)}) if best > 1 else ()
-    cautions = (*doubts_of(responses, course.activities_MBq), *growth_text(growth, {"the best course": (last, best)}),
-                *left_out(responses.setup), *meeting)
+    cautions = (*doubts_of(responses.setup, responses.maps, course.activities_MBq),
+                *growth_text(growth, {"the best course": (last, best)}), *left_out(responses.setup), *meeting)
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
         parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,))),

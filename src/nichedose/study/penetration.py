@@ -14,6 +14,7 @@ from nichedose.errors import BadInput, near_miss
 from nichedose.fields import Array, Mesh, radial_mesh, voxel_mesh
 from nichedose.library import Library
 from nichedose.nuclide import half_life_h
+from nichedose.study.doubts import doubts_of
 from nichedose.study.hindrance import diffusivity_factor
 from nichedose.study.kinetics import HALF_LIVES_FOLLOWED, gradients_around_vessels, ligand_kinetics, plasma_input
 from nichedose.study.responses import prepare
@@ -65,7 +66,7 @@ class Penetration:
     ``runs`` by way of computing (`WAYS`). ``amounts_nmol_per_L`` (hours, ny, nx) of ligand in all states at
     `SHOWN_HOURS`, computed in the last way.
     ``distance_um`` (shells,) from the wall of a vessel with the section's mean surroundings, ``around_nmol_per_L``
-    (hours, shells). ``target_nmol_per_L`` is what the ligand finds.
+    (hours, shells). ``target_nmol_per_L`` is what the ligand finds. ``doubts`` of it are in words.
     """
 
     candidate: ResolvedCandidate
@@ -79,6 +80,7 @@ class Penetration:
     injected_nmol: float
     values_used: tuple[ValueUse, ...]
     sources: Mapping[str, Source]
+    doubts: tuple[str, ...] = ()
 
 
 def penetration(
@@ -99,7 +101,8 @@ def penetration(
     why = tissue.unknown_targets.get(candidate.form.target)
     if why is not None:
         raise BadInput(f"{candidate.form.target} is unknown in {tissue.sample}: {why}. Choose another agent.")
-    return _Chain(setup, candidate, tissue, draw).run(progress)
+    found = _Chain(setup, candidate, tissue, draw).run(progress)
+    return replace(found, doubts=doubts_of(setup, (tissue,), (candidate.name,)))
 
 
 def _chosen(setup: Setup, agent: str | None) -> ResolvedCandidate:

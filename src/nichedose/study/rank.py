@@ -90,8 +90,9 @@ def rank_case(
     order = decision.ranking.order
     agents = {c.name: tuple(c.split) for c in responses.courses if c.name in order}
     given = zip(agents[order[0]], tables[mode].activities[order[0]], strict=True)
-    answer = found.answer + doubts_of_first(responses, {agent: float(np.nanmedian(of)) for agent, of in given})
-    cautions = (*doubts_of(responses, {a for of in agents.values() for a in of}),
+    answer = found.answer + doubts_of_first(
+        responses.setup, responses.maps, {agent: float(np.nanmedian(of)) for agent, of in given})
+    cautions = (*doubts_of(responses.setup, responses.maps, {a for of in agents.values() for a in of}),
                 *growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
                 *cycles_that_meet(responses.central, {
                     c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))

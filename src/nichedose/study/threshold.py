@@ -16,7 +16,9 @@ from nichedose.decide.decision import LARGEST_LOG_KILL
 from nichedose.errors import BadInput, OutOfValidity, near_miss
 from nichedose.fields.grid import Array
 from nichedose.findings import FindingChart, Findings, FindingTable, Part
+from nichedose.study.doubts import doubts_of
 from nichedose.study.evaluate import CandidateDose
+from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.plan import draw_spacing_um
 from nichedose.study.pool import run_tasks
 from nichedose.study.responses import prepare
@@ -96,7 +98,8 @@ def threshold_case(
         raise OutOfValidity(f"The sweep to {down_to:g} leaves the range in which the tissue model holds: factors from "
                             f"{SMALLEST_FACTOR:g} to below 1 of what the library gives.")
     setup = prepare(case, case_path, progress=progress)
-    spacing = draw_spacing_um(case, tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing))
+    maps = tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing)
+    spacing = draw_spacing_um(case, maps)
     factors = tuple(float(f) for f in np.geomspace(1.0, down_to, LEVELS))
     count = case.sampling.draws if draws is None else draws
     by = mode or case.comparison.decide_by
@@ -106,7 +109,8 @@ def threshold_case(
     for done, sweep in enumerate(run_tasks(_sweep, setup, tasks, workers=case.sampling.workers), start=1):
         sweeps.append(sweep)
         progress("sweeps", done, len(tasks))
-    return _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:])
+    told = (*doubts_of(setup, maps, [c.name for c in setup.evaluable]), *growth_text(growth_of(case.effect), {}))
+    return _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:], told)
 
 
 def _barrier(name: str) -> Barrier:
@@ -210,7 +214,8 @@ def flip(factors: Array, kills: Mapping[str, Array]) -> tuple[float, str]:
 
 
 def _findings(
-    setup: Setup, barrier: Barrier, mode: Mode, factors: Array, central: _Sweep, draws: Sequence[_Sweep]
+    setup: Setup, barrier: Barrier, mode: Mode, factors: Array, central: _Sweep, draws: Sequence[_Sweep],
+    told: tuple[str, ...]
 ) -> Findings:
     every = draws or [central]
     rows, numbers = [], {}
@@ -233,7 +238,7 @@ def _findings(
         + (f", {'most often ' if draws else ''}to {successor}, at a factor of {_range(places)}." if taken else "."))
     parts = (
         Part("What was swept", (f"{barrier.capitalize()}: {_MEANING[barrier]}.",
-                                _oxygen_in_words(central.oxygen_mmHg))),
+                                _oxygen_in_words(central.oxygen_mmHg), *told)),
         Part("Where uptake stops following the target", (
             "Elasticity is the slope of log uptake by log target density over the voxels with tumour cells: 1 where "
             f"twice the target means twice the uptake, 0 where delivery decides. The threshold is where it falls below "
@@ -257,7 +262,7 @@ def _findings(
                      f"Lines show the central run; thresholds and flips are counted over {len(every)} joint draws."),
         numbers={"barrier": barrier, "mode": mode, "factors": factors.tolist(), "candidates": numbers,
                  "flips": places.tolist(), "flips_to": [name for _, name in flips],
-                 "oxygen_mmHg": central.oxygen_mmHg.tolist()})
+                 "oxygen_mmHg": central.oxygen_mmHg.tolist(), "cautions": list(told)})
 
 
 def _oxygen_in_words(levels: Array) -> str:
