@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from nichedose.body import PlasmaCurve
+from nichedose.errors import BadInput
 from nichedose.fields import voxel_mesh
 from nichedose.transport import (
     Batch,
@@ -49,3 +51,38 @@ def test_a_stream_far_faster_than_diffusion_stays_positive_in_both_directions() 
         found.append(course.time_integral("b", "")[:, turn])
     assert np.allclose(found[0], found[1], rtol=1e-6)
     assert found[0].min() > 0.0
+
+
+@pytest.mark.parametrize("filtered", [-2.0, -1e-9, 0.0, 1e-7, 1e-3, 2.0, 7.9])
+@pytest.mark.parametrize(("permeability", "reflection"), [(1e-4, 0.9), (0.05, 0.0), (0.3, 0.3), (5.0, 1.0)])
+def test_plasma_that_filters_is_followed_along_its_vessel(
+    permeability: float, reflection: float, filtered: float
+) -> None:
+    """Plasma of 8 per h along a vessel that loses fluid, against its equation: uptake at two levels of tissue."""
+    flow, outside, into, out = 8.0, 100.0, *exchange_rates(
+        np.array(100.0), permeability, filtered_per_h=filtered, reflection=reflection)  # fmt: skip
+    limited = exchange_rates(np.array(outside), permeability, flow, filtered_per_h=filtered, reflection=reflection)
+    for tissue in (0.0, 1.0, 3.0):
+        def slope(z: float, c: np.ndarray, tissue: float = tissue) -> np.ndarray:
+            here = flow - filtered * z
+            return np.asarray(((filtered - float(into)) * c + float(out) * tissue) / here)
+
+        end = solve_ivp(slope, (0.0, 1.0), [1.0], method="Radau", rtol=1e-10, atol=1e-12).y[0, -1]
+        taken = flow - (flow - filtered) * end
+        assert float(limited[0] - limited[1] * tissue) == pytest.approx(taken, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("perfusion", [4.0, np.inf])
+@pytest.mark.parametrize("series", [0.3, 5.0, np.inf])
+@pytest.mark.parametrize("filtered", [-1.0, 0.0, 0.4, 3.9])
+def test_what_nothing_holds_back_moves_with_the_fluid(filtered: float, series: float, perfusion: float) -> None:
+    """Plasma and tissue at one level: what passes is the fluid's own, whatever stands behind the wall."""
+    into, out = exchange_rates(np.array(100.0), 0.1, perfusion, filtered_per_h=filtered, series_per_h=series)
+    assert float(into - out) == pytest.approx(filtered, rel=1e-9, abs=1e-12)
+    assert min(into, out) >= 0.0
+
+
+def test_more_filtered_than_flows_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"More fluid is filtered than plasma flows in \(up to 1.5 times\)"):
+        exchange_rates(np.full(2, 100.0), 0.1, np.array([2.0, 5.0]), filtered_per_h=3.0)
+    exchange_rates(np.zeros(1), 0.1, np.zeros(1), filtered_per_h=0.0)

@@ -46,9 +46,11 @@ def exchange_rates(
     """What enters from plasma per C_p and leaves per C, 1/h per tissue volume: diffusion and filtration together.
 
     Patlak: J (1 - s) C_p + PS (C_p - C) Pe/(e^Pe - 1) with Pe = J (1 - s)/PS, ``filtered_per_h`` J and the ligand's
-    ``reflection`` s; then both limited by plasma flow as in `exchange_rate`, the case without filtration.
-    ``series_per_h`` is a further conductance behind the wall, `around_vessels`; where it is negative it takes
-    resistance off the wall (`around_resolved_vessels`), never all of it. Raises ``BadInput``.
+    ``reflection`` s; then both limited by plasma flow, which filtration uses up along the vessel: `exchange_rate`
+    without it.
+    ``series_per_h`` is a further conductance behind the wall, `around_vessels`, that the fluid passes too; where it is
+    negative it takes resistance off the wall (`around_resolved_vessels`), never all of it. Raises ``BadInput``, also
+    where more is filtered than flows.
     Source: Patlak, Goldstein & Hoffman, J Theor Biol 1963;5:426-442.
 
     >>> into, out = exchange_rates(np.array(100.0), 0.1, filtered_per_h=np.array(2.0))
@@ -58,22 +60,44 @@ def exchange_rates(
     if not 0.0 <= reflection <= 1.0:
         raise BadInput(f"A reflection coefficient lies from 0 to 1; got {reflection}.")
     wall = exchange_rate(np.asarray(vessel_surface_per_cm), permeability_um_per_s, np.asarray(np.inf))
-    stream = np.asarray(filtered_per_h, dtype=float) * (1.0 - reflection)
+    filtered = np.asarray(filtered_per_h, dtype=float)
+    stream = filtered * (1.0 - reflection)
     flow, series = np.asarray(perfusion_per_h, dtype=float), np.asarray(series_per_h, dtype=float)
     if not (np.isfinite(stream).all() and bool((flow >= 0.0).all()) and bool((np.abs(series) > 0.0).all())):
         raise BadInput("Filtration must be finite, perfusion at or above 0, a series conductance not 0.")
-    wall, stream, flow, series = np.broadcast_arrays(wall, stream, flow, series)
+    wall, stream, flow, series, filtered = np.broadcast_arrays(wall, stream, flow, series, filtered)
     into, out = fitted(wall, stream)
-    # behind the wall the ligand spreads by diffusion: what comes back from there is the series' share of what arrives
-    behind = 1.0 + out / series
-    if not bool((behind > 0.0).all()):
+    # behind the wall the ligand spreads by diffusion, and with the fluid where that resists
+    resists, passed = np.isfinite(series), np.isfinite(series) & (series > 0.0)
+    onward, back = (np.where(passed, c, series) for c in fitted(np.where(passed, series, 1.0), filtered))
+    behind = np.where(resists, onward + out, 1.0)
+    if not bool((behind[resists] * series[resists] > 0.0).all()):
         raise BadInput(
             "A negative series conductance takes more resistance away than the vessel wall has: on this grid the "
             "vessels are too wide for a voxel of their own. Use a larger grid spacing."
         )
-    ahead = 1.0 / behind
-    into, out = into * ahead, out * ahead
-    share = np.where(flow > 0.0, 1.0, 0.0)
-    limited = np.isfinite(flow) & (flow > 0.0) & (into > 0.0)
-    share[limited] = -np.expm1(-into[limited] / flow[limited]) * flow[limited] / into[limited]
-    return np.asarray(into * share), np.asarray(out * share)
+    into, out = (c * np.where(resists, s, 1.0) / behind for c, s in ((into, onward), (out, back)))
+    return _within_flow(into, out, filtered, flow)
+
+
+def _within_flow(into: Array, out: Array, filtered: Array, flow: Array) -> tuple[Array, Array]:
+    """Both rates where plasma flows past at ``flow`` and loses ``filtered`` on its way, spread evenly along it.
+
+    Flow (f - J z) dC/dz = -(into - J) C + out F from z = 0 to 1; what is taken up is f C(0) - (f - J) C(1).
+    """
+    limited = np.isfinite(flow) & (flow > 0.0)
+    if bool((limited & (filtered >= flow)).any()):
+        worst = float((filtered / np.where(limited, flow, np.inf)).max())
+        raise BadInput(f"More fluid is filtered than plasma flows in (up to {worst:.3g} times). Check filtered_per_h "
+                       "and perfusion_per_h: both are per tissue volume and hour.")
+    f = np.where(limited, flow, 1.0)
+    spent = np.where(limited, filtered, 0.0) / f
+    small = np.abs(spent) < 1e-6
+    per_flow = np.where(small, 1.0 + 0.5 * spent, -np.log1p(-np.where(small, 0.5, spent)) / np.where(small, 0.5, spent))
+    x = np.where(limited, into - filtered, 0.0) / f * per_flow
+    left = (1.0 - spent) * np.exp(-x)  # of the ligand that came in, where tissue holds none
+    even = np.abs(x) < 1e-6
+    reached = np.where(even, 1.0 - 0.5 * x, -np.expm1(-x) / np.where(even, 1.0, x)) * per_flow * (1.0 - spent)
+    stands = np.where(flow > 0.0, 1.0, 0.0)
+    return (np.asarray(np.where(limited, f * (1.0 - left), stands * into)),
+            np.asarray(np.where(limited, out * reached, stands * out)))
