@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import nichedose.transport.gradient as gradient_module
 from nichedose.body import PlasmaCurve
 from nichedose.errors import BadInput
-from nichedose.fields.grid import Array
+from nichedose.fields.grid import Array, Grid
 from nichedose.transport import LigandKinetics, TissueTransport, differentiate
 from nichedose.transport._checkerboard import unpack
 from nichedose.transport._equations import coefficients
@@ -109,6 +110,31 @@ def test_what_is_not_kept_is_solved_again_to_the_same_bits() -> None:
     np.testing.assert_array_equal(little.target_nmol_per_L, whole.target_nmol_per_L)
 
 
+def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites that keep what they catch: free ligand becomes less than a stage may leave undone."""
+    one, seen = np.ones((3, 4)), []
+    settle = Stages.settle
+    monkeypatch.setattr(Stages, "settle", lambda self: (seen.append(self), settle(self)))
+    ligand = LigandKinetics(0.01, 0.0, 0.0, 0.008, 100.0, 0.1, 0.05)
+    tissue = TissueTransport(Grid((3, 4), 20.0), one > 0, 20.0 * one, one)
+    plasma, options = PlasmaCurve((6e-5, -6e-5), (0.02, 2.0)), {"end_h": 480.0, "decay_per_h": {"x": 0.693}}
+
+    def bound(maps: Integrals) -> tuple[float, Integrals]:
+        return float(maps["x"]["bound"].sum()), {"x": {"bound": one}}
+
+    whole = differentiate(tissue, ligand, plasma, bound, **options)
+    assert seen
+    little = differentiate(tissue, ligand, plasma, bound, memory_GiB=1e-9, **options)
+    assert little.ligand == whole.ligand
+
+    def value(kon: float) -> float:
+        changed = replace(ligand, association_L_per_nmol_per_h=kon)
+        return bound(run(tissue, changed, plasma, tolerance=1e-6, **options).time_integrals_nmol_h_per_L)[0]
+
+    expected = slope(lambda d: value(0.01 + d), 0.1)
+    assert whole.ligand["association_L_per_nmol_per_h"] == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("most_fields", [24, 60, 150, 400])
 def test_the_tape_keeps_within_its_memory(most_fields: int) -> None:
     stages = Stages(coefficients(section(N, mask=RAGGED), PEPTIDE, "void"))
@@ -168,6 +194,14 @@ def test_more_of_everything_is_the_sum_over_amplitudes() -> None:
 def test_an_objective_that_makes_no_sense_is_refused(wanted: Integrals, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         differentiate(section(N), PEPTIDE, SMALL, lambda _: (0.0, wanted), end_h=24.0,
+                      decay_per_h={"177Lu": LABELS["177Lu"]})
+
+
+@pytest.mark.parametrize("returned", [None, 1.0, (np.nan, {}), ("1", {}), (1.0, None), (1.0, {"177Lu": 3.0}),
+                                      (1.0, {"177Lu": {"bound": "x"}})])
+def test_an_objective_that_gives_no_value_with_derivatives_is_refused(returned: Any) -> None:
+    with pytest.raises(BadInput, match="objective"):
+        differentiate(section(N), PEPTIDE, SMALL, lambda _: returned, end_h=24.0,
                       decay_per_h={"177Lu": LABELS["177Lu"]})
 
 

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 
 from nichedose.errors import BadInput, DidNotConverge
 from nichedose.fields.grid import Array
+from nichedose.fields.number import is_number
 
 __all__ = [
     "OxygenParameters",
@@ -41,7 +42,7 @@ class OxygenParameters:
 
     def __post_init__(self) -> None:
         for name, number in vars(self).items():
-            if not (np.isfinite(number) and number > 0.0):
+            if not (is_number(number) and number > 0.0):
                 raise BadInput(f"Oxygen parameter {name} must be above 0; got {number}.")
 
 

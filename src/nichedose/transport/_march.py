@@ -81,6 +81,7 @@ class Stages:
         self.state = np.zeros((3, *packed))
         self.free, self.slopes = np.zeros((STAGES, *packed)), np.zeros((STAGES, *packed))
         self.residual = 0.0  # of the stage solved last
+        self.settled = False  # whether bound ligand was taken back at the step's start
         self.peak = 0.0  # largest mean content so far
         self.brought = float(equations.source_per_h.sum())
         self.sums_before = np.zeros(3)  # of the state, over the section
@@ -177,6 +178,7 @@ class Stages:
         self.state[0] = self.q
         self.free[0], self.slopes[0] = self.free[-1], self.slopes[-1]
         self.sums_before = self.sums_after
+        self.settled = False
         self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
 
     def settle(self) -> None:
@@ -189,6 +191,7 @@ class Stages:
         left = np.maximum(self.state[0] - free, 0.0)
         np.copyto(self.state[1], left, where=(left < self.state[1]) & (free < self.state[1]))
         self.sums_before = np.array([float(f.sum()) for f in self.state])
+        self.settled = True
 
     def where(self) -> str:
         """The voxel whose free ligand has the largest residual, of the stage solved last."""

@@ -43,6 +43,7 @@ class Tape:
         self.most_fields, self.newton_tolerance = most_fields, newton_tolerance
         self.steps: list[Step] = []
         self.starts_h: list[float] = []
+        self.settled: list[bool] = []
         self.blocks: list[Array] = []  # (ROOM, 2, 5, cells) free and bound ligand of stages 1 to 5 of steps in a row
         self.checkpoints: dict[int, _Checkpoint] = {}
         # with so many steps between checkpoints these and one stretch fit, when all steps no longer do
@@ -54,6 +55,7 @@ class Tape:
         n = len(self.steps)
         self.steps.append(step)
         self.starts_h.append(start_h)
+        self.settled.append(run.settled)
         if n % self.stride == 0:
             self.checkpoints[n] = _Checkpoint(run.state.copy(), run.slopes[0].copy(), run.free[0].copy())
         if self.whole and (n + 1) * FIELDS_OF_STAGES + len(self.checkpoints) * FIELDS_PER_CHECKPOINT > self.most_fields:
@@ -96,6 +98,8 @@ class Tape:
         tally = March()
         for n in range(first, end):
             step = self.steps[n]
+            if self.settled[n]:
+                run.settle()
             last = n == len(self.steps) - 1
             if not run.take(step.size_h, step.plasma, self.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step to {step.end_h:.4g} h converged once, but not when solved again.")

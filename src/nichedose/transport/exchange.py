@@ -25,7 +25,7 @@ def exchange_rate(vessel_surface_per_cm: Array, permeability_um_per_s: float, pe
     >>> float(exchange_rate(np.array(100.0), 0.1, np.array(np.inf)).round(3))
     3.6
     """
-    surface, flow = np.asarray(vessel_surface_per_cm, dtype=float), np.asarray(perfusion_per_h, dtype=float)
+    surface, flow = _alike(vessel_surface_per_cm=vessel_surface_per_cm, perfusion_per_h=perfusion_per_h)
     if not (is_number(permeability_um_per_s) and permeability_um_per_s >= 0.0):
         raise BadInput(f"A permeability must be at or above 0 um/s; got {permeability_um_per_s}.")
     if not (np.all(np.isfinite(surface)) and np.all(surface >= 0.0)):
@@ -33,7 +33,6 @@ def exchange_rate(vessel_surface_per_cm: Array, permeability_um_per_s: float, pe
     if not np.all(flow >= 0.0):
         raise BadInput("Perfusion must be at or above 0 per h everywhere (NaN is not allowed).")
     permeated = PER_H_FROM_UM_PER_S_PER_CM * permeability_um_per_s * surface
-    permeated, flow = np.broadcast_arrays(permeated, flow)
     limited = np.isfinite(flow) & (flow > 0.0)
     safe = np.where(limited, flow, 1.0)
     return np.asarray(np.where(limited, -safe * np.expm1(-permeated / safe), np.where(flow > 0.0, permeated, 0.0)))
@@ -57,15 +56,14 @@ def exchange_rates(
     >>> round(float(into - out), 6)
     2.0
     """
-    if not 0.0 <= reflection <= 1.0:
+    if not (is_number(reflection) and 0.0 <= reflection <= 1.0):
         raise BadInput(f"A reflection coefficient lies from 0 to 1; got {reflection}.")
-    wall = exchange_rate(np.asarray(vessel_surface_per_cm), permeability_um_per_s, np.asarray(np.inf))
-    filtered = np.asarray(filtered_per_h, dtype=float)
-    stream = filtered * (1.0 - reflection)
-    flow, series = np.asarray(perfusion_per_h, dtype=float), np.asarray(series_per_h, dtype=float)
+    surface, flow, filtered, series = _alike(
+        vessel_surface_per_cm=vessel_surface_per_cm, perfusion_per_h=perfusion_per_h, filtered_per_h=filtered_per_h,
+        series_per_h=series_per_h)  # fmt: skip
+    wall, stream = exchange_rate(surface, permeability_um_per_s, np.asarray(np.inf)), filtered * (1.0 - reflection)
     if not (np.isfinite(stream).all() and bool((flow >= 0.0).all()) and bool((np.abs(series) > 0.0).all())):
         raise BadInput("Filtration must be finite, perfusion at or above 0, a series conductance not 0.")
-    wall, stream, flow, series, filtered = np.broadcast_arrays(wall, stream, flow, series, filtered)
     into, out = fitted(wall, stream)
     # behind the wall the ligand spreads by diffusion, and with the fluid where that resists
     resists, passed = np.isfinite(series), np.isfinite(series) & (series > 0.0)
@@ -101,3 +99,16 @@ def _within_flow(into: Array, out: Array, filtered: Array, flow: Array) -> tuple
     stands = np.where(flow > 0.0, 1.0, 0.0)
     return (np.asarray(np.where(limited, f * (1.0 - left), stands * into)),
             np.asarray(np.where(limited, out * reached, stands * out)))
+
+
+def _alike(**given: Array | float) -> tuple[Array, ...]:
+    """Numbers and fields as float arrays of one shape; `BadInput` for what is neither, or of shapes that differ."""
+    arrays = {name: np.asarray(value) for name, value in given.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise BadInput(f"{name} must be a number or an array of real numbers; got {array.dtype}.")
+    shapes = {name: array.shape for name, array in arrays.items() if array.ndim}
+    if len(set(shapes.values())) > 1:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise BadInput(f"Fields of vessel exchange must have one shape; got {found}.")
+    return np.broadcast_arrays(*(array.astype(float, copy=False) for array in arrays.values()))

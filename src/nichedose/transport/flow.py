@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +14,7 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.fields.linear import solve_spd
 from nichedose.fields.mesh import Mesh
+from nichedose.fields.number import is_number
 
 __all__ = ["FlowEdge", "FluidParameters", "InterstitialFlow", "interstitial_flow", "normal_tissue_edge"]
 
@@ -106,6 +108,9 @@ def interstitial_flow(
     >>> round(float(flow.mmHg[0]), 2)
     11.39
     """
+    for what, given, wanted in (("mesh", mesh, Mesh), ("fluid", fluid, FluidParameters), ("edge", edge, FlowEdge)):
+        if not isinstance(given, wanted) and not (given is None and wanted is FlowEdge):
+            raise BadInput(f"Interstitial flow: {what} is a {wanted.__name__}; got {type(given).__name__}.")
     get = {f.name: mesh.gather(f.name, getattr(fluid, f.name)) for f in fields(fluid)}
     surface = mesh.gather("vessel_surface_per_cm", vessel_surface_per_cm)
     _check(get | {"vessel_surface_per_cm": surface}, edge)
@@ -143,7 +148,11 @@ def normal_tissue_edge(vessel_surface_per_cm: float, normal: FluidParameters) ->
     >>> round(normal_tissue_edge(70.0, normal).mmHg, 2)
     1.31
     """
-    numbers = {f.name: float(np.asarray(getattr(normal, f.name))) for f in fields(normal)}
+    numbers = {f.name: getattr(normal, f.name) for f in fields(normal)} | {"vessels": vessel_surface_per_cm}
+    for name, value in numbers.items():
+        if not is_number(value) or (value < 0.0 and not name.endswith("mmHg")):
+            raise BadInput(f"Normal tissue around the map is uniform: {name} is one number, and only a pressure may be "
+                           f"negative; got {value!r:.40}.")  # fmt: skip
     filtration = numbers["wall_conductivity_um_per_mmHg_s"] * vessel_surface_per_cm * CM_PER_UM
     lymph = numbers["lymph_per_mmHg_s"]
     if not filtration + lymph > 0.0:
@@ -174,6 +183,10 @@ def _solve(mesh: Mesh, between: Array, own: Array, right: Array) -> Array:
     return solve_spd(matrix, right, *mesh.places, tolerance=TOLERANCE)
 
 
+def _admits(admittance: Any) -> bool:
+    return bool((is_number(admittance) or admittance == math.inf) and admittance > 0.0)
+
+
 def _check(values: dict[str, Array], edge: FlowEdge | None) -> None:
     above = {"conductivity_um2_per_mmHg_s"}
     signed = {"vessel_mmHg", "tissue_osmotic_mmHg", "plasma_osmotic_mmHg", "lymph_mmHg"}
@@ -184,5 +197,5 @@ def _check(values: dict[str, Array], edge: FlowEdge | None) -> None:
             raise BadInput(f"Interstitial flow: {name} must be {rule} in tissue; the smallest is {float(value.min())}.")
     if bool((values["reflection"] > 1.0).any()):
         raise BadInput(f"Interstitial flow: reflection must not exceed 1; the largest is {values['reflection'].max()}.")
-    if edge is not None and not (math.isfinite(edge.mmHg) and edge.admittance_um_per_mmHg_s > 0.0):
+    if edge is not None and not (is_number(edge.mmHg) and _admits(edge.admittance_um_per_mmHg_s)):
         raise BadInput(f"Interstitial flow: an edge needs a finite pressure and an admittance above 0; got {edge}.")

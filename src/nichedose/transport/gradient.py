@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -96,11 +97,22 @@ def differentiate(
     maps = expand(course.integrals, shape, box)
     names = list(decay_per_h)
     integrals = {name: dict(zip(STATES, maps[n + 1], strict=True)) for n, name in enumerate(names)}
-    value, wanted = objective(integrals)
+    value, wanted = _answer(objective(integrals))
     seeds = _seeds(wanted, names, shape, tissue.mask)[(..., *box)]
     sweep = Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
     sweep.back(tape, max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION))
-    return _gradient(float(value), sweep, tape, ligand, plasma, shape, box)
+    return _gradient(value, sweep, tape, ligand, plasma, shape, box)
+
+
+def _answer(answer: Any) -> tuple[float, Integrals]:
+    """What an objective returned, where it is a finite value and derivatives by label and state."""
+    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
+    value = pair[0].item() if isinstance(pair[0], np.ndarray) and pair[0].ndim == 0 else pair[0]
+    if not is_number(value):
+        raise BadInput(f"An objective returns (value, derivatives) with a finite value; got {answer!r:.80}.")
+    if not isinstance(pair[1], Mapping) or not all(isinstance(states, Mapping) for states in pair[1].values()):
+        raise BadInput("An objective returns its derivatives by label and state: {'177Lu': {'bound': array}}.")
+    return float(value), pair[1]
 
 
 def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: BoolArray) -> Array:
@@ -112,10 +124,10 @@ def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: Bo
         for state, field in states.items():
             if state not in STATES:
                 raise BadInput(f"The objective's derivative names the state '{state}'.{near_miss(state, STATES)}")
-            given = np.asarray(field, dtype=float)
-            if given.shape != shape or not np.isfinite(given[mask]).all():
+            given = np.asarray(field)
+            if given.dtype.kind not in "fiu" or given.shape != shape or not np.isfinite(given[mask]).all():
                 raise BadInput(f"The objective's derivative for {label}, {state} must be finite, of shape {shape}; got "
-                               f"shape {given.shape}.")
+                               f"{given.dtype} of shape {given.shape}.")
             seeds[names.index(label), STATES.index(state)] = np.where(mask, given, 0.0)
     return seeds
 
