@@ -168,6 +168,16 @@ def asset(name: str) -> str:
     return resources.files("nichedose.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
+def prose(text: str) -> Markup:
+    """Text in which `a command` is set as code.
+
+    >>> prose("run `nichedose plan` & see")
+    Markup('run <code>nichedose plan</code> &amp; see')
+    """
+    parts = re.split(r"`([^`]+)`", text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
+
+
 def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nichedose.report", "templates"),
@@ -182,5 +192,6 @@ def environment() -> jinja2.Environment:
     environment.filters["number"] = number
     environment.filters["course"] = course
     environment.filters["breakable"] = lambda text: Markup("<wbr>").join(re.split(r"(?<=[._])", text))
+    environment.filters["prose"] = prose
     environment.filters["data"] = lambda value: json.dumps(value, allow_nan=False, separators=(",", ":"))
     return environment

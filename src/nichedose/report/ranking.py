@@ -228,7 +228,7 @@ def _central(value: Quantiles | None) -> Quantiles | None:
 def _probability(outcome: ModeResult, draws: int) -> Shown:
     p, error = outcome.probability_best, outcome.probability_best_se
     if p is None or not math.isfinite(p):
-        return Shown(NOT_COMPUTED, why="needs draws", computed=False)
+        return Shown(NOT_COMPUTED, why="has no rival here" if draws else "needs draws", computed=False)
     if draws and p in (0.0, 1.0):
         return Shown(chance(p), f"{'none' if p == 0.0 else 'all'} of {draws} draws")
     known = error is not None and math.isfinite(error)

@@ -113,7 +113,7 @@ def _mode_results(
             continue
         found = {q: quantiles(getattr(entry.metrics[mode], q), samples.values[candidate.name, mode, q])
                      for q in QUANTITIES}
-        place = ranking[candidate.name]
+        place, rivals = ranking[candidate.name], len(present) > 1  # best of one says nothing
         results[candidate.name] = ModeResult(
             mode,
             True,
@@ -121,8 +121,8 @@ def _mode_results(
             **found,
             tcp=_tcp(setup, entry.metrics[mode], samples.values[candidate.name, mode, "log_kill"]),
             rank=place.rank,
-            probability_best=place.probability_best,
-            probability_best_se=place.standard_error,
+            probability_best=place.probability_best if rivals else None,
+            probability_best_se=place.standard_error if rivals else None,
             organs=_organs(setup, candidate, entry, mode),
         )
     return results

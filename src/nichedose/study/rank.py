@@ -217,6 +217,7 @@ def _answer(d: Decision) -> str:
 
 def _ranking_part(table: DecisionTable, d: Decision) -> Part:
     rows = []
+    rivals = len(d.ranking.candidates) > 1
     complete = all(c.evaluable_fraction == 1.0 for c in d.ranking.candidates)
     for c in d.ranking.candidates:
         v = table.values[c.name]
@@ -225,7 +226,8 @@ def _ranking_part(table: DecisionTable, d: Decision) -> Part:
         rows.append((
             f"{c.rank}. {c.name}", c.median if d.objective != "organ_burden" else abs(c.median or 0.0),
             " to ".join(_bound(float(q), d.objective) for q in quantiles),
-            f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})", c.expected_regret,
+            f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})" if rivals else None,
+            c.expected_regret if rivals else None,
             None if complete else f"{100 * (c.evaluable_fraction or 0):.0f} %",
             _activities(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
             _median(v["organ_burden"]), None if _median(v["organ_burden"]) is None else
@@ -351,7 +353,7 @@ def _activities(by_agent: Array | None) -> Cell:
 def _bound(value: float, objective: Objective) -> str:
     """Log kill beyond what is told apart is not given in digits."""
     beyond = objective in ("log_kill", "worst_decile") and value > LARGEST_LOG_KILL
-    return f"over {LARGEST_LOG_KILL:g}" if beyond else f"{value:.3g}"
+    return f"over {LARGEST_LOG_KILL:g}" if beyond else f"{value:.3g}".replace("-", "−")
 
 
 def _word(objective: Objective) -> str:
