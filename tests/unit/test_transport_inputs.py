@@ -31,6 +31,11 @@ from nichedose.transport import (
     normal_tissue_edge,
     simulate_course,
 )
+from nichedose.transport._checkerboard import pack
+from nichedose.transport._equations import coefficients
+from nichedose.transport._march import March, Stages
+from nichedose.transport._stuck import BELOW_ZERO
+from nichedose.transport._tableau import STAGES
 from nichedose.transport.cost import refuse_if_too_large
 from transport_cases import PEPTIDE, SMALL, run, section
 
@@ -255,6 +260,55 @@ def test_a_stage_that_does_not_converge_says_where_and_why(
     said = r"stopped at 0 h of 480 h.*stage did not converge: its residual is .*, allowed 0.001, largest for free"
     with pytest.raises(DidNotConverge, match=said + r" ligand of cell \[2, 4\] \(at 40, 80 um\)"):
         run(tissue)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        ("STATE_PER_TOLERANCE", r"the state stayed .*, largest for (free and bound|bound|internalised) ligand of cell"),
+        ("SOURCE_PER_TOLERANCE", r"the area under the plasma curve stayed .*converged\)\. The fastest"),
+    ],
+)
+def test_a_step_that_stays_wrong_says_where_and_why(allowed: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that nothing could satisfy: the place is that of the largest error, of the species that has it."""
+    mask = np.ones((7, 7), bool)
+    mask[0], mask[:, :2] = False, False
+    for module in ("_march", "_network_march"):
+        monkeypatch.setattr(f"nichedose.transport.{module}.{allowed}", 1e-300)
+    tissue = section(7, mask=mask)
+    with pytest.raises(DidNotConverge, match=said):
+        run(tissue)
+    shells = radial_mesh(np.linspace(0.0, 100.0, 11))
+    ligand = Ligand("p", 100.0, 0.4, 2.0, 2.0, (BINDING,))
+    with pytest.raises(DidNotConverge, match=said.replace("(free and bound|bound|internalised) ligand", ".*")):
+        simulate_course(shells, [Site("t", 50.0, 0.1)], [ligand], [BATCH], end_h=24.0)
+    with pytest.raises(DidNotConverge, match=said):  # a stack takes the lattice
+        simulate_course(voxel_mesh(np.ones((3, 3, 3), bool), 20.0), [Site("t", 50.0)], [ligand], [BATCH], end_h=24.0)
+
+
+def test_the_largest_error_of_a_step_is_found_where_it_is() -> None:
+    """One voxel of a tried step made wrong on purpose."""
+    mask = np.ones((7, 7), bool)
+    mask[0], mask[:, :2] = False, False
+    one = np.zeros((6, 5))
+    one[2, 3] = 1.0  # of the tissue's own box
+    at, levels = pack(one) > 0.0, np.full(STAGES, 10.0)
+    where = r" ligand of cell [3, 5] (at 60, 100 um)"
+
+    def tried() -> Stages:
+        stages = Stages(coefficients(section(7, mask=mask), PEPTIDE, "void"))
+        assert stages.take(0.01, levels, 1e-6, False, March())
+        return stages
+
+    below, wrong = tried(), tried()
+    below.free[-1][at] = -1.0
+    assert below.where(BELOW_ZERO, 0.01, levels) == "free" + where
+    wrong.slopes[2][at] += 1e6
+    assert wrong.where("the state", 0.01, levels) == "bound" + where
+    wrong = tried()
+    wrong.free[3][at] += 1e6
+    assert wrong.where("the state", 0.01, levels) == "free and bound" + where
+    assert not wrong.where("the balance of a label", 0.01, levels)
 
 
 def test_a_course_that_does_not_converge_names_the_species_and_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,8 +154,8 @@ class LatticeRun:
         out.free_integrals = np.stack([free[None] for free, _, _ in cells])
         out.immobile_integrals = np.stack([self._immobile(bound, inside, True) for _, bound, inside in cells])
 
-    def where(self) -> str:
-        return self.stages.where()
+    def where(self, cause: str, step_h: float) -> str:
+        return self.stages.where(cause, step_h, self.levels)
 
     def _immobile(self, bound: Array, inside: Array, integral: bool = False) -> Array:
         """Immobile species in the network's order: sites are what bound ligand leaves (0 in an integral)."""

@@ -15,6 +15,7 @@ from nichedose.transport._checkerboard import build_ladder, cells_of, pack, pack
 from nichedose.transport._equations import Coefficients
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, C, label_weights
+from nichedose.transport._worst_place import worst_of_section
 
 __all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
 
@@ -193,8 +194,10 @@ class Stages:
         self.sums_before = np.array([float(f.sum()) for f in self.state])
         self.settled = True
 
-    def where(self) -> str:
-        """The voxel whose free ligand has the largest residual, of the stage solved last."""
+    def where(self, cause: str, step_h: float, plasma: Array) -> str:
+        """Species and voxel with the largest error of a tried step, or residual of the stage solved last."""
+        if cause != STAGE:
+            return worst_of_section(self, cause, step_h, plasma, FLOOR)
         weighted = np.abs(self.work[0, : self.q.size] * self.weight.ravel())
         weighted[~np.isfinite(self.mass[: self.q.size])] = np.inf  # too stiff for a number: no residual means anything
         box = unpack(weighted.reshape(self.q.shape), self.shape)
@@ -298,8 +301,9 @@ def march(
             out.rejected += 1
             if control.next_h < 1e-12 * max(time, 1e-3):
                 fastest = equations.kon_L_per_nmol_per_h * float(equations.target_nmol_per_L.max())
+                where = run.where(step.cause, step.size_h, step.plasma)
                 raise stuck(time, end_h, step.size_h, step.cause, step.error, run.residual,
-                            NEWTON_PER_TOLERANCE * tolerance, run.where(), f"{fastest:.3g} per h")
+                            NEWTON_PER_TOLERANCE * tolerance, where, f"{fastest:.3g} per h")
             continue
         fade = np.exp(-decay_per_h * time)
         fade[fade < 1e-30] = 0.0

@@ -29,6 +29,7 @@ from nichedose.transport._march import (
 )
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
+from nichedose.transport._worst_place import worst_of_network
 from nichedose.transport.network import Network
 from nichedose.transport.supply import Supply
 
@@ -114,8 +115,8 @@ class Marching(Protocol):
     def deliver(self, out: Course) -> None:
         """Hand over the label integrals; the run is over."""
 
-    def where(self) -> str:
-        """Species and cell with the largest residual of the stage solved last."""
+    def where(self, cause: str, step_h: float) -> str:
+        """Species and cell with the largest error of a tried step, or residual of the stage solved last."""
 
 
 @dataclass
@@ -372,7 +373,9 @@ class NetworkRun:
         out.free_integrals, out.immobile_integrals = self.free_integrals, self.immobile_integrals
         out.from_plasma = self.from_plasma
 
-    def where(self) -> str:
+    def where(self, cause: str, step_h: float) -> str:
+        if cause != STAGE:
+            return worst_of_network(self, cause, step_h, FLOOR)
         weighted = np.abs(self.vectors[0][:, :-1] * self.weight)
         m, cell = np.unravel_index(int(np.argmax(weighted)), weighted.shape)  # NaN counts as largest
         batch, form = self.p.network.mobile[m]
@@ -472,7 +475,7 @@ def march_network(
                 if proposed < 1e-12 * max(time, 1e-3):
                     binding = (r.rate_per_h for r in problem.network.reactions if r.kind == "binding")
                     raise stuck(time, end_h, step, cause, error, run.residual, NEWTON_PER_TOLERANCE * tolerance,
-                                run.where(), f"{max(binding, default=0.0):.3g} L/nmol/h")
+                                run.where(cause, step), f"{max(binding, default=0.0):.3g} L/nmol/h")
                 continue
             proposed = max(step * factor, proposed if last else 0.0)
             strength[strength < 1e-30] = 0.0

@@ -31,11 +31,13 @@ def stuck(
     time_h: float, end_h: float, step_h: float, cause: str, error: float, residual: float, allowed: float, where: str,
     fastest: str,
 ) -> DidNotConverge:  # fmt: skip
-    """The error to raise. ``residual`` of the stage solved last, and what it may be; ``where`` it is largest."""
+    """The error to raise. ``residual`` of the stage solved last, and what it may be; ``where`` it, or the error, is
+    largest ('' where the error has no place)."""
     if cause == STAGE:
         why = f"a stage did not converge: its residual is {residual:.2g}, allowed {allowed:.2g}, largest for {where}"
     else:
         why = f"the error in {cause} stayed {error:.3g} times the allowed one (stages converged)"
+        why += f", largest for {where}" if where else ""
     return DidNotConverge(
         f"The transport solver stopped at {time_h:.4g} h of {end_h:g} h, with steps down to {step_h:.2g} h: {why}. The "
         f"fastest binding is {fastest}. Check the rates and fields there, or loosen the tolerance."
