@@ -173,6 +173,44 @@ def test_coarse_grids_keep_the_mean(
     assert means[1:] == pytest.approx([means[0]] * 2, rel=0.05)
 
 
+def places_of(pattern: str, per_mm2: float, side: float) -> np.ndarray:
+    """Vessels at random, or in clumps of eight within 40 um."""
+    rng, n = np.random.default_rng(3), int(per_mm2 * side**2 * 1e-6)
+    if pattern == "random":
+        return np.asarray(rng.uniform(0.0, side, (2, n)))
+    clumps = rng.uniform(0.0, side, (2, n // 8))
+    return np.asarray((clumps[:, rng.integers(n // 8, size=n)] + rng.normal(0.0, 40.0, (2, n))) % side)
+
+
+@pytest.mark.parametrize("pattern", ["random", "clumps"])
+@pytest.mark.parametrize("per_mm2", [50.0, 400.0])
+def test_vessels_out_of_order(pattern: str, per_mm2: float) -> None:
+    """A tight binder, usual walls: 50 um within 1 % of 10 um with a vessel in a voxel, 200 um within 5 % (found 3.6 %).
+
+    With walls 20 times as permeable a grid that knows its vessels keeps the mean on 20 um too: 2 % (found 0.8 %).
+    """
+    wall, side, sites = 4.0, 800.0, 100.0
+    surface = np.zeros((80, 80))
+    where = tuple((places_of(pattern, per_mm2, side) / 10.0).astype(int))
+    np.add.at(surface, where, 2.0 * np.pi * wall / 100.0 * 1e4)
+    spread = TIGHT.void_fraction * TIGHT.diffusivity_um2_per_s
+    loss = trapping_per_h(TIGHT.association_L_per_nmol_per_h, TIGHT.dissociation_per_h, TIGHT.internalisation_per_h,
+                          sites, LU)  # fmt: skip
+
+    def mean(by: int, permeability: float, resolved: bool) -> float:
+        s = blocks(surface, by)
+        series = around_resolved_vessels(s, wall, spread, 10.0 * by) if resolved else around_vessels(
+            s, wall, spread, loss)
+        into, _ = exchange_rates(s, permeability, series_per_h=series)
+        tissue = TissueTransport(Grid(s.shape, 10.0 * by), np.ones(s.shape, bool), sites + 0.0 * s, into)  # type: ignore[arg-type]
+        return float(total(run(tissue, TIGHT, SMALL.scaled(0.01)), "177Lu").mean())
+
+    fine = mean(1, 0.2, True)
+    assert mean(5, 0.2, False) == pytest.approx(fine, rel=0.01)
+    assert mean(20, 0.2, False) == pytest.approx(fine, rel=0.05)
+    assert mean(2, 4.0, True) == pytest.approx(mean(1, 4.0, True), rel=0.02)
+
+
 @pytest.mark.parametrize("time", [0.1, 0.3, 0.6, 0.9])
 def test_binding_site_barrier_is_a_shrinking_core(time: float) -> None:
     """Sphere in lasting medium, sites that hold what they catch: t/tau = 1 - 3 x^2 + 2 x^3, tau = R^2 R_T/(6 eps D C).

@@ -316,6 +316,23 @@ def test_a_spheroid_in_medium_is_thieles_sphere(thiele: float) -> None:
     assert effectiveness == pytest.approx(3.0 / thiele**2 * (thiele / np.tanh(thiele) - 1.0), rel=5e-3)
 
 
+@pytest.mark.parametrize(("dimension", "exact"), [(1, np.tanh(2.0) / 2.0), (3, 0.75 * (2.0 / np.tanh(2.0) - 1.0))])
+def test_thieles_bodies_converge_with_order_two(dimension: int, exact: float) -> None:
+    """Effectiveness of slab and sphere at a modulus of 2; 10, 20 and 40 shells per penetration length."""
+    void, diffusivity, errors = 0.3, 50.0, []
+    rate = void * diffusivity * 3600.0 / 150.0**2 * 4.0
+    ligand = Ligand("x", diffusivity, void, bindings=(Binding("target", rate / 1e7, 0.0),))
+    batch = Batch("b", "x", Given(PlasmaCurve((1e-3,), (1.0,))))
+    for shells in (20, 40, 80):
+        mesh = radial_mesh(np.linspace(0.0, 150.0, shells + 1), dimension)
+        course = simulate_course(mesh, [Site("target", 1e7)], [ligand], [batch], end_h=1000.0, outside=1.0,
+                                 tolerance=1e-6)  # fmt: skip
+        inside = course.time_integrals["b", ""]["b"] / (void * 1e-3)
+        errors.append(abs(float((inside * mesh.volume).sum() / mesh.volume.sum()) / exact - 1.0))
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(2.0, abs=0.1)
+    assert errors[1] < 5e-4
+
+
 def test_a_spheroid_of_voxels_is_the_radial_one() -> None:
     """100 um of radius in 10-um voxels, saturable: mean uptake within 5 %; its surface is stepped, with more area."""
     radius, h = 100.0, 10.0

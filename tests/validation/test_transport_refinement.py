@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from nichedose.values import Draw
 LU = {"177Lu": np.log(2.0) / 159.5}
 
 
-@pytest.fixture(scope="module")
-def section(shared: Path) -> SpotModel:
-    path = shared / "data" / "visium_tnbc_bassiouni" / "396A"
+SECTIONS = {"visium": ("visium_tnbc_bassiouni", "396A"), "legacy": ("st_pdac_moncada", "pdac_a_st1.h5ad")}
+
+
+@cache
+def section(path: Path) -> SpotModel:
     if not path.exists():
         pytest.skip(f"{path} is absent")
     library = load_library()
@@ -44,9 +47,11 @@ def mean_integral(tissue: TissueMap, form_name: str, tolerance: float = 1e-3) ->
     return float(sum(m[tissue.mask].mean() for m in run.time_integral("177Lu").values()))
 
 
-def test_defaults_are_within_one_per_cent(section: SpotModel) -> None:
-    """Mean 177Lu integral of FAP-2286: 20-um voxels against 10 um, tolerance 1e-3 against 1e-5."""
-    coarse = at(section, 20.0)
-    found = mean_integral(coarse, "FAP-2286")
-    assert found == pytest.approx(mean_integral(at(section, 10.0), "FAP-2286"), rel=0.01)
-    assert found == pytest.approx(mean_integral(coarse, "FAP-2286", 1e-5), rel=0.001)
+@pytest.mark.parametrize(("name", "form"), [("visium", "FAP-2286"), ("legacy", "J591-DOTA")])
+def test_defaults_are_within_one_per_cent(shared: Path, name: str, form: str) -> None:
+    """Mean 177Lu integral of a peptide or antibody: 20-um voxels against 10 um, tolerance 1e-3 against 1e-5."""
+    found_in = section(shared.joinpath("data", *SECTIONS[name]))
+    coarse = at(found_in, 20.0)
+    found = mean_integral(coarse, form)
+    assert found == pytest.approx(mean_integral(at(found_in, 10.0), form), rel=0.01)
+    assert found == pytest.approx(mean_integral(coarse, form, 1e-5), rel=0.001)

@@ -6,15 +6,19 @@ import numpy as np
 
 from nichedose.body import PlasmaCurve
 from nichedose.check.row import CheckRow
-from nichedose.fields import radial_mesh, voxel_mesh
+from nichedose.fields import Grid, radial_mesh, voxel_mesh
 from nichedose.transport import (
     Batch,
     Binding,
     Given,
     Ligand,
+    LigandKinetics,
     Site,
+    TissueTransport,
+    around_resolved_vessels,
     around_vessels,
     exchange_rates,
+    simulate,
     simulate_course,
     trapping_per_h,
 )
@@ -26,8 +30,9 @@ VOID, DIFFUSIVITY = 0.24, 15.0
 
 
 def rows() -> list[CheckRow]:
-    """Binding-site barrier, the front against internalisation, and one voxel against its resolved cylinder."""
-    return [*(_core(t) for t in (0.3, 0.6)), *(_front(s) for s in (0.3, 0.8)), *(_cylinder(r) for r in (40.0, 90.0))]
+    """Binding-site barrier, front against internalisation, one voxel against its cylinder, coarse grids."""
+    return [*(_core(t) for t in (0.3, 0.6)), *(_front(s) for s in (0.3, 0.8)), *(_cylinder(r) for r in (40.0, 90.0)),
+            *_coarse()]
 
 
 def _core(time: float) -> CheckRow:
@@ -96,3 +101,35 @@ def _cylinder(outer: float) -> CheckRow:
         tolerance=0.05,
         unit="nmol h/L",
     )
+
+
+def _coarse() -> list[CheckRow]:
+    """A tight binder behind permeable walls, vessels 80 um apart: 10-um voxels with a vessel each, and coarser."""
+    wall, pitch, n, sites, decay = 3.0, 80.0, 80, 100.0, float(np.log(2.0)) / 159.5
+    ligand = LigandKinetics(60.0, 6.0, 0.06, 0.008, 200.0, 1.0, 0.4)
+    spread = ligand.void_fraction * ligand.diffusivity_um2_per_s
+    places = np.stack(np.meshgrid(*[np.arange(0.5, 10.0) * pitch] * 2))
+    places = places + 0.6 * pitch * np.random.default_rng(0).uniform(-0.5, 0.5, places.shape)
+    surface = np.zeros((n, n))
+    np.add.at(surface, tuple((places / 10.0).astype(int)), 2.0 * np.pi * wall / 100.0 * 1e4)
+    loss = trapping_per_h(60.0, 6.0, 0.06, sites, decay)
+    means = []
+    for by in (1, 5, 20):
+        s = surface.reshape(n // by, by, n // by, by).mean(axis=(1, 3))
+        series = around_vessels(s, wall, spread, loss) if by > 1 else around_resolved_vessels(s, wall, spread, 10.0)
+        into, _ = exchange_rates(s, ligand.permeability_um_per_s, series_per_h=series)
+        tissue = TissueTransport(Grid(s.shape, 10.0 * by), np.ones(s.shape, bool), np.full(s.shape, sites), into)
+        run = simulate(tissue, ligand, PlasmaCurve((3.0, 0.4), (3.0, 0.15)), end_h=480.0, decay_per_h={"177Lu": decay})
+        means.append(float(sum(m.mean() for m in run.time_integral("177Lu").values())))
+    return [
+        CheckRow(
+            id=f"transport.closure.coarse_{spacing}um",
+            source="the same vessels on 10-um voxels, each in one of its own",
+            kind="self-test",
+            ours=mean,
+            reference=means[0],
+            tolerance=0.05,
+            unit="nmol h/L",
+        )
+        for spacing, mean in zip((50, 200), means[1:], strict=True)
+    ]

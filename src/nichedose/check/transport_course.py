@@ -28,12 +28,13 @@ __all__ = ["rows"]
 
 PLASMA = PlasmaCurve((30.0, 8.0), (2.0, 0.1))
 LABEL = {"177Lu": float(np.log(2.0)) / 159.5}
+THIELE = "effectiveness 3/phi2 (phi coth phi - 1) of a sphere with first-order loss"
 LIGAND = Ligand("peptide", 200.0, 0.4, 2.0, 2.0, (Binding("target", 0.6, 0.6, 0.06),), release_per_h=0.008)
 
 
 def rows() -> list[CheckRow]:
     """All comparisons of treatment courses."""
-    return [*_redosing(), *(_sphere(phi) for phi in (0.5, 1.0, 2.0, 5.0)), *_stream(), _least_uptake()]
+    return [*_redosing(), *(_sphere(phi) for phi in (0.5, 1.0, 2.0, 5.0)), _order(), *_stream(), _least_uptake()]
 
 
 def _redosing() -> list[CheckRow]:
@@ -67,24 +68,47 @@ def _redosing() -> list[CheckRow]:
 
 
 def _sphere(phi: float) -> CheckRow:
-    """Centre of a sphere in medium with first-order trapping, from the time integral of free ligand."""
-    radius, void, diffusivity = 200.0, 0.3, 50.0
-    rate = void * diffusivity * 3600.0 / radius**2 * phi**2
-    mesh = radial_mesh(np.linspace(0.0, radius, 101))
-    ligand = Ligand("x", diffusivity, void, bindings=(Binding("target", rate / 1e7, 0.0),))
-    batch = Batch("b", "x", Given(PlasmaCurve((1e-3,), (1.0,))))
-    course = simulate_course(mesh, [Site("target", 1e7)], [ligand], [batch], end_h=2000.0, outside=1.0)
-    inside = course.time_integrals["b", ""]["b"] / (void * 1e-3)
-    mean = float((inside * mesh.volume).sum() / mesh.volume.sum())
+    """Effectiveness of a sphere in medium with first-order trapping."""
     return CheckRow(
         id=f"transport.course.thiele_sphere_{phi:g}",
-        source="effectiveness 3/phi2 (phi coth phi - 1) of a sphere with first-order loss",
+        source=THIELE,
         kind="analytic",
-        ours=mean,
-        reference=float(3.0 / phi**2 * (phi / np.tanh(phi) - 1.0)),
+        ours=_effectiveness(phi, 100),
+        reference=_thiele(phi),
         tolerance=5e-3,
         note="100 shells",
     )
+
+
+def _order() -> CheckRow:
+    """From 40 to 80 shells at a modulus of 2: 20 and 40 per penetration length."""
+    errors = [abs(_effectiveness(2.0, shells, 1e-6) - _thiele(2.0)) for shells in (40, 80)]
+    return CheckRow(
+        id="transport.course.thiele_sphere_order",
+        source=f"{THIELE}; finite volumes are of second order",
+        kind="analytic",
+        ours=float(np.log2(errors[0] / errors[1])),
+        reference=2.0,
+        tolerance=0.1,
+        absolute=True,
+    )
+
+
+def _thiele(phi: float) -> float:
+    return float(3.0 / phi**2 * (phi / np.tanh(phi) - 1.0))
+
+
+def _effectiveness(phi: float, shells: int, tolerance: float = 1e-3) -> float:
+    """Mean over surface level, from the time integral of free ligand."""
+    radius, void, diffusivity = 200.0, 0.3, 50.0
+    rate = void * diffusivity * 3600.0 / radius**2 * phi**2
+    mesh = radial_mesh(np.linspace(0.0, radius, shells + 1))
+    ligand = Ligand("x", diffusivity, void, bindings=(Binding("target", rate / 1e7, 0.0),))
+    batch = Batch("b", "x", Given(PlasmaCurve((1e-3,), (1.0,))))
+    course = simulate_course(mesh, [Site("target", 1e7)], [ligand], [batch], end_h=2000.0, outside=1.0,
+                             tolerance=tolerance)  # fmt: skip
+    inside = course.time_integrals["b", ""]["b"] / (void * 1e-3)
+    return float((inside * mesh.volume).sum() / mesh.volume.sum())
 
 
 def _least_uptake() -> CheckRow:
