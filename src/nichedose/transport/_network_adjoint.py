@@ -177,7 +177,7 @@ class Sweep:
 
     def _jump(self, change: Array, fixed: Array, level_bar: Array) -> None:
         adjoint.jump(
-            change, fixed, self.run.p.enter, self.run.batch, *self.run.table.arrays[:-1], self.slopes[0][0],
+            change, fixed, self.run.p.enter, self.run.batch, *self.run.table.arrays[:-2], self.slopes[0][0],
             self.slopes[1][0], self.state[1], self.enter_bar, self.change_bar, level_bar,
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Compiled kernels of one implicit stage of the network engine, run backwards.
 
-Immobile species are eliminated cell by cell with the transposed small systems; what is left is the transposed matrix of
+Immobile species are eliminated in each cell with the transposed small systems; what is left is the transposed matrix of
 the stage. Its species lie in reverse order, so that what turns into another one is again solved before it. Bars are
 derivatives of the objective; see the theory page on derivatives of transport for the algebra.
 """
@@ -10,54 +10,38 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.fields.grid import Array
-from nichedose.transport._network_kernels import (
+from nichedose.transport._elimination import (
     BINDING,
     CONSTANT,
     FROM_PLASMA,
     IMMOBILE,
     MOBILE,
-    _jit,
+    STRIP,
+    coefficients,
     eliminate,
-    krylov,
-    operate,
-    passing,
-    prepare,
-    weighted,
+    jit,
+    room,
+    transposed_again,
 )
+from nichedose.transport._network_kernels import krylov, operate, passing, prepare, weighted
 
 __all__ = ["after_solve", "before_solve", "explicit_slopes", "hand_on", "jump", "solve_transposed", "through_faces"]
 
 PASSES = 12  # of Krylov solves, each of what the last one left
 
 
-@_jit
-def transposed_again(matrix: Array, x: Array) -> None:
-    """Solve with the transposed of what `eliminate` left as factors in ``matrix``, in place."""
-    n = x.size
-    for k in range(n):
-        total = x[k]
-        for j in range(k):
-            if matrix[j, k] != 0.0:
-                total -= matrix[j, k] * x[j]
-        x[k] = total / matrix[k, k]
-    for k in range(n - 1, -1, -1):
-        for j in range(k + 1, n):
-            if matrix[j, k] != 0.0:
-                x[k] -= matrix[j, k] * x[j]
-
-
-@_jit
+@jit
 def coefficient(r: int, i: int, rate: Array, field: Array, fields: Array) -> float:
     """Rate of reaction ``r`` in cell ``i``, its field included."""
     c: float = rate[r]
     return c * fields[field[r], i] if field[r] >= 0 else c
 
 
-@_jit
+@jit
 def before_solve(
     free: Array, rhs: Array, plasma: Array, a: float, capacity: Array, leave: Array, held: Array,
     kind: Array, rate: Array, site: Array, field: Array, fields: Array, first: Array, change_of: Array, change: Array,
-    net: Array, volume: Array, given: Array, lost: Array, neighbour: Array,
+    net: Array, slot: Array, volume: Array, given: Array, lost: Array, neighbour: Array,
     free_bar: Array, mobile_bar: Array, immobile_bar: Array, scaled: Array, jacobian: Array, right: Array,
 ) -> None:  # fmt: skip
     """Transposed local Jacobian (species, species, n) and right-hand side of a stage's adjoint.
@@ -65,58 +49,95 @@ def before_solve(
     ``free_bar`` (mobiles, n) of the stage's free ligand, ``mobile_bar`` and ``immobile_bar`` of its slopes. ``given``
     and ``lost`` are transposed and reversed; so are ``scaled`` (``mobile_bar`` per volume), ``jacobian``, ``right``.
     """
-    mobiles, immobiles = free.shape[0], rhs.shape[0]
-    matrix, x, z = np.empty((immobiles, immobiles)), np.empty(immobiles), np.empty(immobiles)
+    mobiles, immobiles, cells = free.shape[0], rhs.shape[0], volume.size
+    matrix, inverse, c, x = room(slot)
+    z = np.empty((immobiles, STRIP))
     for m in range(mobiles):
-        for i in range(volume.size):
-            scaled[mobiles - 1 - m, i] = mobile_bar[m, i] / volume[i]
-    for i in range(volume.size):
-        eliminate(i, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, matrix, x)
+        to, bar = scaled[mobiles - 1 - m], mobile_bar[m]
+        for i in range(cells):
+            to[i] = bar[i] / volume[i]
+    for lo in range(0, cells, STRIP):
+        w = min(STRIP, cells - lo)
+        eliminate(
+            lo, w, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, slot, matrix,
+            inverse, c, x,
+        )  # fmt: skip
         for k in range(immobiles):
-            z[k] = immobile_bar[k, i] / a
+            zk, bar = z[k], immobile_bar[k]
+            for i in range(w):
+                zk[i] = bar[lo + i] / a
         for m in range(mobiles):
             back = mobiles - 1 - m
-            faces = passing(i, scaled[back], given[back], lost[back], neighbour)
-            right[back, i] = free_bar[m, i] - leave[m, i] * mobile_bar[m, i] + faces
             for m2 in range(mobiles):
-                jacobian[mobiles - 1 - m2, back, i] = 0.0
-            jacobian[back, back, i] = capacity[m, i] + a * leave[m, i]
+                jm = jacobian[m2, back]
+                for i in range(lo, lo + w):
+                    jm[i] = 0.0
+            to, fb, bar, cap, lv = right[back], free_bar[m], mobile_bar[m], capacity[m], leave[m]
+            jm, sm, gm, lm = jacobian[back, back], scaled[back], given[back], lost[back]
+            for i in range(lo, lo + w):
+                jm[i] = cap[i] + a * lv[i]
+                to[i] = fb[i] - lv[i] * bar[i] + passing(i, sm, gm, lm, neighbour)
         for r in range(kind.size):
             if kind[r] == MOBILE or kind[r] == IMMOBILE:
-                c, into = coefficient(r, i, rate, field, fields), 0.0
+                coefficients(lo, w, r, rate[r], field, fields, c)
                 for m in range(mobiles):
-                    into += net[r, m] * mobile_bar[m, i]
-                if kind[r] == IMMOBILE:
-                    z[site[r, 1]] += c * into
-                else:
-                    source = mobiles - 1 - site[r, 0]
-                    right[source, i] += c * into
-                    for m in range(mobiles):
-                        jacobian[source, mobiles - 1 - m, i] -= a * c * net[r, m]
-        transposed_again(matrix, z)
+                    if net[r, m] != 0.0:
+                        bar = mobile_bar[m]
+                        if kind[r] == IMMOBILE:
+                            zk = z[site[r, 1]]
+                            for i in range(w):
+                                zk[i] += net[r, m] * c[i] * bar[lo + i]
+                        else:
+                            source = mobiles - 1 - site[r, 0]
+                            to, jm = right[source], jacobian[source, mobiles - 1 - m]
+                            for i in range(w):
+                                to[lo + i] += net[r, m] * c[i] * bar[lo + i]
+                                jm[lo + i] -= a * net[r, m] * c[i]
+        transposed_again(w, slot, matrix, inverse, z)
         for r in range(kind.size):
             if kind[r] == BINDING:
-                c = a * coefficient(r, i, rate, field, fields) * x[site[r, 1]]
-                for q in range(first[r], first[r + 1]):
-                    right[mobiles - 1 - site[r, 0], i] += c * change[q] * z[change_of[q]]
+                onto(lo, w, a, r, rate, site, field, fields, first, change_of, change, x, z, c,
+                     right[mobiles - 1 - site[r, 0]])  # fmt: skip
         for m in range(mobiles):
+            z[...] = 0.0
             for k in range(immobiles):
-                z[k] = held[k, m]
+                if held[k, m] != 0.0:
+                    z[k] += held[k, m]
             for r in range(kind.size):
                 if kind[r] == IMMOBILE and net[r, m] != 0.0:
-                    z[site[r, 1]] -= a * coefficient(r, i, rate, field, fields) * net[r, m]
-            transposed_again(matrix, z)
+                    coefficients(lo, w, r, a * rate[r] * net[r, m], field, fields, c)
+                    zk = z[site[r, 1]]
+                    for i in range(w):
+                        zk[i] -= c[i]
+            transposed_again(w, slot, matrix, inverse, z)
             for r in range(kind.size):
                 if kind[r] == BINDING:
-                    c = a * coefficient(r, i, rate, field, fields) * x[site[r, 1]]
-                    for q in range(first[r], first[r + 1]):
-                        jacobian[mobiles - 1 - site[r, 0], mobiles - 1 - m, i] += c * change[q] * z[change_of[q]]
+                    onto(lo, w, a, r, rate, site, field, fields, first, change_of, change, x, z, c,
+                         jacobian[mobiles - 1 - site[r, 0], mobiles - 1 - m])  # fmt: skip
         for m in range(mobiles):
             for m2 in range(mobiles):
-                jacobian[m, m2, i] *= volume[i]
+                jm = jacobian[m, m2]
+                for i in range(lo, lo + w):
+                    jm[i] *= volume[i]
 
 
-@_jit
+@jit
+def onto(
+    lo: int, width: int, a: float, r: int, rate: Array, site: Array, field: Array, fields: Array, first: Array,
+    change_of: Array, change: Array, x: Array, z: Array, c: Array, out: Array,
+) -> None:  # fmt: skip
+    """What free ligand owes to a binding, from the adjoint ``z`` of immobile species, is added to ``out``."""
+    coefficients(lo, width, r, a * rate[r], field, fields, c)
+    xk = x[site[r, 1]]
+    for i in range(width):
+        c[i] *= xk[i]
+    for q in range(first[r], first[r + 1]):
+        zk = z[change_of[q]]
+        for i in range(width):
+            out[lo + i] += change[q] * c[i] * zk[i]
+
+
+@jit
 def solve_transposed(
     out: Array, right: Array, weight: Array, jacobian: Array, mass: Array, inverse: Array, given: Array, lost: Array,
     neighbour: Array, block: Array, a: float, start: Array, vectors: Array, dx: Array, x: Array, b: Array,
@@ -151,7 +172,7 @@ def solve_transposed(
             break
         cycles += krylov(
             dx, vectors, weight, jacobian, mass, inverse, given, lost, neighbour, block, a, start, x, b, symmetric,
-            0.5 * reduction * size / norm, 0.0,
+            0.9 * reduction * size / norm, 0.0,
         )  # fmt: skip
         for m in range(mobiles):
             for i in range(n):
@@ -159,13 +180,13 @@ def solve_transposed(
     return norm / size, size, cycles
 
 
-@_jit
+@jit
 def after_solve(
     solved: Array, free: Array, rhs: Array, plasma: Array, a: float, enter: Array, held: Array, batch: Array,
     kind: Array, rate: Array, site: Array, field: Array, fields: Array, first: Array, change_of: Array, change: Array,
-    net: Array, volume: Array, mobile_slope: Array, immobile_slope: Array, mobile_bar: Array, immobile_bar: Array,
-    scaled: Array, mobile_rhs_bar: Array, immobile_rhs_bar: Array, capacity_bar: Array, leave_bar: Array,
-    enter_bar: Array, change_bar: Array, net_bar: Array, field_bar: Array, level_bar: Array,
+    net: Array, slot: Array, volume: Array, mobile_slope: Array, immobile_slope: Array, mobile_bar: Array,
+    immobile_bar: Array, scaled: Array, mobile_rhs_bar: Array, immobile_rhs_bar: Array, capacity_bar: Array,
+    leave_bar: Array, enter_bar: Array, change_bar: Array, net_bar: Array, field_bar: Array, level_bar: Array,
 ) -> float:  # fmt: skip
     """From the adjoint of free ligand ``solved``: that of the right-hand sides; what coefficients owe is added.
 
@@ -173,58 +194,108 @@ def after_solve(
     ``level_bar`` (batches,). ``scaled`` (mobiles, n + 1) is the adjoint of the fluxes per volume. Returns what a
     relative change of the step size owes to the stage.
     """
-    mobiles, immobiles = free.shape[0], rhs.shape[0]
-    matrix, x, z, flux = np.empty((immobiles, immobiles)), np.empty(immobiles), np.empty(immobiles), np.empty(mobiles)
+    mobiles, immobiles, cells = free.shape[0], rhs.shape[0], volume.size
+    matrix, inverse, c, x = room(slot)
+    z, flux, product = np.empty((immobiles, STRIP)), np.empty((mobiles, STRIP)), np.empty(STRIP)
     by_size = 0.0
-    for i in range(volume.size):
-        eliminate(i, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, matrix, x)
+    for lo in range(0, cells, STRIP):
+        w = min(STRIP, cells - lo)
+        eliminate(
+            lo, w, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, slot, matrix,
+            inverse, c, x,
+        )  # fmt: skip
         for k in range(immobiles):
-            z[k] = immobile_bar[k, i] / a
+            zk, bar = z[k], immobile_bar[k]
+            for i in range(w):
+                zk[i] = bar[lo + i] / a
         for m in range(mobiles):
-            value = volume[i] * solved[mobiles - 1 - m, i]
-            flux[m] = mobile_bar[m, i] + a * value
-            scaled[m, i] = flux[m] / volume[i]
-            mobile_rhs_bar[m, i] = value
-            capacity_bar[m, i] -= value * free[m, i]
-            leave_bar[m, i] -= flux[m] * free[m, i]
-            enter_bar[m, i] += plasma[batch[m]] * flux[m]
-            level_bar[batch[m]] += enter[m, i] * flux[m]
-            by_size += flux[m] * mobile_slope[m, i]
+            level, total = plasma[batch[m]], 0.0
+            sv, bar, sc, rb, fx = solved[mobiles - 1 - m], mobile_bar[m], scaled[m], mobile_rhs_bar[m], flux[m]
+            cb, lb, eb, fm, em, sl = capacity_bar[m], leave_bar[m], enter_bar[m], free[m], enter[m], mobile_slope[m]
+            for i in range(w):
+                j = lo + i
+                value = volume[j] * sv[j]
+                fx[i] = bar[j] + a * value
+                sc[j] = fx[i] / volume[j]
+                rb[j] = value
+                cb[j] -= value * fm[j]
+                lb[j] -= fx[i] * fm[j]
+                eb[j] += level * fx[i]
+            for i in range(w):  # apart: a sum in a loop that also writes takes its order from where arrays lie
+                total += em[lo + i] * fx[i]
+                by_size += fx[i] * sl[lo + i]
+            level_bar[batch[m]] += total
             for k in range(immobiles):
-                z[k] -= held[k, m] * value
+                if held[k, m] != 0.0:
+                    zk = z[k]
+                    for i in range(w):
+                        zk[i] -= held[k, m] * rb[lo + i]
         for r in range(kind.size):
             if kind[r] == IMMOBILE:
-                c = coefficient(r, i, rate, field, fields)
+                coefficients(lo, w, r, rate[r], field, fields, c)
                 for m in range(mobiles):
-                    z[site[r, 1]] += c * net[r, m] * flux[m]
-        transposed_again(matrix, z)
+                    if net[r, m] != 0.0:
+                        zk, fx = z[site[r, 1]], flux[m]
+                        for i in range(w):
+                            zk[i] += net[r, m] * c[i] * fx[i]
+        transposed_again(w, slot, matrix, inverse, z)
         for k in range(immobiles):
-            immobile_rhs_bar[k, i] = z[k] - immobile_bar[k, i] / a
-            by_size += a * z[k] * immobile_slope[k, i]
+            zk, bar, rb, sl = z[k], immobile_bar[k], immobile_rhs_bar[k], immobile_slope[k]
+            for i in range(w):
+                rb[lo + i] = zk[i] - bar[lo + i] / a
+            for i in range(w):
+                by_size += a * zk[i] * sl[lo + i]
         for r in range(kind.size):
-            product = 1.0
             if kind[r] == MOBILE or kind[r] == BINDING:
-                product = free[site[r, 0], i]
-            elif kind[r] == FROM_PLASMA:
-                product = plasma[site[r, 0]]
+                level_row = free[site[r, 0]]
+                for i in range(w):
+                    product[i] = level_row[lo + i]
+            else:
+                product[:w] = plasma[site[r, 0]] if kind[r] == FROM_PLASMA else 1.0
             if kind[r] == IMMOBILE or kind[r] == BINDING or kind[r] == FROM_PLASMA:
-                product *= x[site[r, 1]]
-            scale = fields[field[r], i] if field[r] >= 0 else 1.0
-            total = 0.0
+                xk = x[site[r, 1]]
+                for i in range(w):
+                    product[i] *= xk[i]
+            if field[r] >= 0:  # a map of its own: what each cell owes
+                fb = field_bar[field[r]]
+                for q in range(first[r], first[r + 1]):
+                    zk, by = z[change_of[q]], rate[r] * change[q] * a
+                    for i in range(w):
+                        fb[lo + i] += by * product[i] * zk[i]
+                for m in range(mobiles):
+                    if net[r, m] != 0.0:
+                        fx, by = flux[m], rate[r] * net[r, m]
+                        for i in range(w):
+                            fb[lo + i] += by * product[i] * fx[i]
+            coefficients(lo, w, r, 1.0, field, fields, c)
+            for i in range(w):
+                product[i] *= c[i]
+            owed = 0.0
             for q in range(first[r], first[r + 1]):
-                change_bar[q] += scale * product * a * z[change_of[q]]
-                total += change[q] * a * z[change_of[q]]
-            if kind[r] == FROM_PLASMA:
-                level_bar[site[r, 0]] += rate[r] * scale * x[site[r, 1]] * total
+                zk, total = z[change_of[q]], 0.0
+                for i in range(w):
+                    total += product[i] * zk[i]
+                change_bar[q] += a * total
+                owed += change[q] * a * total
+            if kind[r] == FROM_PLASMA and plasma[site[r, 0]] != 0.0:
+                level_bar[site[r, 0]] += rate[r] * owed / plasma[site[r, 0]]
+            elif kind[r] == FROM_PLASMA:
+                xk, total = x[site[r, 1]], 0.0
+                for q in range(first[r], first[r + 1]):
+                    zk, by = z[change_of[q]], change[q] * a
+                    for i in range(w):
+                        total += by * c[i] * xk[i] * zk[i]
+                level_bar[site[r, 0]] += rate[r] * total
             for m in range(mobiles):
-                net_bar[r, m] += scale * product * flux[m]
-                total += net[r, m] * flux[m]
-            if field[r] >= 0:
-                field_bar[field[r], i] += rate[r] * product * total
+                if net[r, m] != 0.0:
+                    fx, total = flux[m], 0.0
+                    for i in range(w):
+                        total += product[i] * fx[i]
+                    net_bar[r, m] += total
     return by_size
 
 
-@_jit
+@jit
 def through_faces(free: Array, scaled: Array, a: Array, b: Array, face_bar: Array) -> None:
     """Add what each face's conductance (mobiles, f) owes: difference of free ligand times that of the adjoint."""
     for m in range(free.shape[0]):
@@ -233,10 +304,10 @@ def through_faces(free: Array, scaled: Array, a: Array, b: Array, face_bar: Arra
             face_bar[m, f] += (free[m, here] - free[m, there]) * (scaled[m, there] - scaled[m, here])
 
 
-@_jit
+@jit
 def explicit_slopes(
     free: Array, fixed: Array, plasma: Array, enter: Array, leave: Array, kind: Array, rate: Array, site: Array,
-    field: Array, fields: Array, first: Array, change_of: Array, change: Array, net: Array, batch: Array,
+    field: Array, fields: Array, first: Array, change_of: Array, change: Array, net: Array, slot: Array, batch: Array,
     volume: Array, given: Array, lost: Array, neighbour: Array, mobile_slope: Array, immobile_slope: Array,
 ) -> None:  # fmt: skip
     """Slopes of mobile species with what they hold bound and of immobile ones, from ``free`` and ``fixed`` ligand."""
@@ -261,7 +332,7 @@ def explicit_slopes(
                 mobile_slope[m, i] += c * net[r, m]
 
 
-@_jit
+@jit
 def jump(
     levels: Array, fixed: Array, enter: Array, batch: Array, kind: Array, rate: Array, site: Array, field: Array,
     fields: Array, first: Array, change_of: Array, change: Array, mobile_bar: Array, immobile_bar: Array,
@@ -283,7 +354,7 @@ def jump(
                 fixed_bar[k, i] += levels[site[r, 0]] * rate[r] * scale * total
 
 
-@_jit
+@jit
 def hand_on(bar: Array, weights: Array, count: int, state_bar: Array, slope_bars: Array) -> None:
     """Hand a stage's right-hand side on to the step's start and to the slopes of the ``count`` earlier stages."""
     for i in range(bar.size):

@@ -7,86 +7,29 @@ input, same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
-from nichedose._compiled import njit
 from nichedose.fields.grid import Array
+from nichedose.transport._elimination import (
+    BINDING,
+    CONSTANT,
+    FROM_PLASMA,
+    IMMOBILE,
+    MOBILE,
+    STRIP,
+    coefficients,
+    eliminate,
+    jit,
+    room,
+    solve_again,
+)
 
 __all__ = ["blend", "contents", "finish", "solve_stage", "stage_weight", "sums"]
 
-_jit: Callable[..., Any] = njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
-CONSTANT, MOBILE, IMMOBILE, BINDING, FROM_PLASMA = 0, 1, 2, 3, 4  # kinds of reaction, as in `network`
 MAX_NEWTON, MAX_KRYLOV = 25, 60
 
 
-@_jit
-def eliminate(
-    i: int, a: float, free: Array, rhs: Array, plasma: Array, kind: Array, rate: Array, site: Array, field: Array,
-    fields: Array, first: Array, change_of: Array, change: Array, matrix: Array, x: Array,
-) -> None:
-    """Immobile species of cell i: solve (1 - a M(free)) x = rhs + a constants; leaves the factors in ``matrix``.
-
-    M is linear in free and plasma ligand, and its columns never gain, so no pivoting is needed; zeros are skipped.
-    """
-    n = x.size
-    for k in range(n):
-        for j in range(n):
-            matrix[k, j] = 0.0
-        matrix[k, k] = 1.0
-        x[k] = rhs[k, i]
-    for r in range(kind.size):
-        if kind[r] == MOBILE:
-            continue
-        c = a * rate[r]
-        if field[r] >= 0:
-            c *= fields[field[r], i]
-        if kind[r] == BINDING:
-            c *= free[site[r, 0], i]
-        elif kind[r] == FROM_PLASMA:
-            c *= plasma[site[r, 0]]
-        for q in range(first[r], first[r + 1]):
-            if kind[r] == CONSTANT:
-                x[change_of[q]] += c * change[q]
-            else:
-                matrix[change_of[q], site[r, 1]] -= c * change[q]
-    for k in range(n):
-        pivot = 1.0 / matrix[k, k]
-        for j in range(k + 1, n):
-            if matrix[j, k] != 0.0:
-                factor = matrix[j, k] * pivot
-                matrix[j, k] = factor
-                for c2 in range(k + 1, n):
-                    matrix[j, c2] -= factor * matrix[k, c2]
-                x[j] -= factor * x[k]
-    back_substitute(matrix, x)
-
-
-@_jit
-def back_substitute(matrix: Array, x: Array) -> None:
-    for k in range(x.size - 1, -1, -1):
-        total = x[k]
-        for j in range(k + 1, x.size):
-            if matrix[k, j] != 0.0:
-                total -= matrix[k, j] * x[j]
-        x[k] = total / matrix[k, k]
-
-
-@_jit
-def solve_again(matrix: Array, x: Array) -> None:
-    """``x`` for another right-hand side, in place, with the factors of `eliminate`."""
-    for k in range(x.size):
-        if x[k] != 0.0:
-            for j in range(k + 1, x.size):
-                if matrix[j, k] != 0.0:
-                    x[j] -= matrix[j, k] * x[k]
-    back_substitute(matrix, x)
-
-
-@_jit
+@jit
 def passing(i: int, free: Array, given: Array, lost: Array, neighbour: Array) -> float:
     """Net gain of one species in cell i through its faces."""
     total: float = -lost[i] * free[i]
@@ -95,11 +38,11 @@ def passing(i: int, free: Array, given: Array, lost: Array, neighbour: Array) ->
     return total
 
 
-@_jit
+@jit
 def residual(
     free: Array, q: Array, rhs: Array, plasma: Array, a: float, capacity: Array, leave: Array, held: Array,
     kind: Array, rate: Array, site: Array, field: Array, fields: Array, first: Array, change_of: Array, change: Array,
-    net: Array, volume: Array, weight: Array, given: Array, lost: Array, neighbour: Array,
+    net: Array, slot: Array, volume: Array, weight: Array, given: Array, lost: Array, neighbour: Array,
     out: Array, jacobian: Array,
 ) -> float:  # fmt: skip
     """Residual (species, n + 1) of the stage equations of free ligand and their local Jacobian (species, species, n).
@@ -107,64 +50,96 @@ def residual(
     capacity F + sum of held L(F) + a leave F - a (net reactions) - a (faces) = q. Returns the weighted norm.
     """
     mobiles, immobiles, cells = free.shape[0], rhs.shape[0], volume.size
-    matrix, x, dx = np.empty((immobiles, immobiles)), np.empty(immobiles), np.empty(immobiles)
+    matrix, inverse, c, x = room(slot)
+    dx = np.empty((immobiles, STRIP))
     total = 0.0
-    for i in range(cells):
-        eliminate(i, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, matrix, x)
+    for lo in range(0, cells, STRIP):
+        w = min(STRIP, cells - lo)
+        eliminate(
+            lo, w, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, slot, matrix,
+            inverse, c, x,
+        )  # fmt: skip
         for m in range(mobiles):
-            value = q[m, i] - (capacity[m, i] + a * leave[m, i]) * free[m, i]
-            for k in range(immobiles):
-                value -= held[k, m] * x[k]
-            out[m, i] = value
+            o, f, cap, lv, want = out[m], free[m], capacity[m], leave[m], q[m]
             for m2 in range(mobiles):
-                jacobian[m, m2, i] = 0.0
-            jacobian[m, m, i] = capacity[m, i] + a * leave[m, i]
+                jm = jacobian[m, m2]
+                for i in range(lo, lo + w):
+                    jm[i] = 0.0
+            jm = jacobian[m, m]
+            for i in range(lo, lo + w):
+                jm[i] = cap[i] + a * lv[i]
+                o[i] = want[i] - jm[i] * f[i]
+            for k in range(immobiles):
+                if held[k, m] != 0.0:
+                    add(lo, w, -held[k, m], x[k], o)
         for r in range(kind.size):
-            c = a * rate[r]
-            if field[r] >= 0:
-                c *= fields[field[r], i]
-            for m in range(mobiles):
-                if net[r, m] != 0.0:
-                    if kind[r] == MOBILE:
-                        out[m, i] += net[r, m] * c * free[site[r, 0], i]
-                        jacobian[m, site[r, 0], i] -= net[r, m] * c
-                    elif kind[r] == IMMOBILE:
-                        out[m, i] += net[r, m] * c * x[site[r, 1]]
+            if kind[r] == MOBILE or kind[r] == IMMOBILE:
+                coefficients(lo, w, r, a * rate[r], field, fields, c)
+                for m in range(mobiles):
+                    if net[r, m] != 0.0:
+                        if kind[r] == MOBILE:
+                            add(lo, w, -net[r, m], c, jacobian[m, site[r, 0]])
+                            o, f = out[m], free[site[r, 0]]
+                            for i in range(w):
+                                o[lo + i] += net[r, m] * c[i] * f[lo + i]
+                        else:
+                            o, xk = out[m], x[site[r, 1]]
+                            for i in range(w):
+                                o[lo + i] += net[r, m] * c[i] * xk[i]
         for m2 in range(mobiles):
             moves = False
-            for k in range(immobiles):
-                dx[k] = 0.0
             for r in range(kind.size):
                 if kind[r] == BINDING and site[r, 0] == m2:
-                    moves = True
-                    c = a * rate[r] * x[site[r, 1]]
-                    if field[r] >= 0:
-                        c *= fields[field[r], i]
+                    if not moves:
+                        dx[...] = 0.0
+                        moves = True
+                    coefficients(lo, w, r, a * rate[r], field, fields, c)
+                    xk = x[site[r, 1]]
                     for k in range(first[r], first[r + 1]):
-                        dx[change_of[k]] += c * change[k]
+                        row = dx[change_of[k]]
+                        for i in range(w):
+                            row[i] += change[k] * c[i] * xk[i]
             if not moves:
                 continue
-            solve_again(matrix, dx)
+            solve_again(w, slot, matrix, inverse, dx)
             for m in range(mobiles):
                 for k in range(immobiles):
-                    jacobian[m, m2, i] += held[k, m] * dx[k]
-                for r in range(kind.size):
-                    if kind[r] == IMMOBILE and net[r, m] != 0.0:
-                        c = a * rate[r] * net[r, m] * dx[site[r, 1]]
-                        if field[r] >= 0:
-                            c *= fields[field[r], i]
-                        jacobian[m, m2, i] -= c
+                    if held[k, m] != 0.0:
+                        add(lo, w, held[k, m], dx[k], jacobian[m, m2])
+            for r in range(kind.size):
+                if kind[r] == IMMOBILE:
+                    made = False
+                    for m in range(mobiles):
+                        if net[r, m] != 0.0:
+                            if not made:
+                                coefficients(lo, w, r, a * rate[r], field, fields, c)
+                                made = True
+                            jm, row = jacobian[m, m2], dx[site[r, 1]]
+                            for i in range(w):
+                                jm[lo + i] -= net[r, m] * c[i] * row[i]
         for m in range(mobiles):
-            faces = passing(i, free[m], given[m], lost[m], neighbour)
-            out[m, i] = volume[i] * out[m, i] + a * faces
+            fm, gm, lm, o = free[m], given[m], lost[m], out[m]
             for m2 in range(mobiles):
-                jacobian[m, m2, i] *= volume[i]
-            jacobian[m, m, i] = max(jacobian[m, m, i], volume[i] * capacity[m, i])
-            total += (out[m, i] * weight[m, i]) ** 2
+                jm = jacobian[m, m2]
+                for i in range(lo, lo + w):
+                    jm[i] *= volume[i]
+            jm, wm, cap = jacobian[m, m], weight[m], capacity[m]
+            for i in range(lo, lo + w):
+                o[i] = volume[i] * o[i] + a * passing(i, fm, gm, lm, neighbour)
+                jm[i] = max(jm[i], volume[i] * cap[i])
+            for i in range(lo, lo + w):  # apart: a sum in a loop that also writes takes its order from where arrays lie
+                total += (o[i] * wm[i]) ** 2
     return total
 
 
-@_jit
+@jit
+def add(lo: int, width: int, scale: float, strip: Array, out: Array) -> None:
+    """``out`` from ``lo`` += scale x strip."""
+    for i in range(width):
+        out[lo + i] += scale * strip[i]
+
+
+@jit
 def sweep(x: Array, b: Array, inverse: Array, given: Array, neighbour: Array, a: float, forward: bool) -> None:
     """Gauss-Seidel in the order of the cells, or against it."""
     n = inverse.size
@@ -176,7 +151,7 @@ def sweep(x: Array, b: Array, inverse: Array, given: Array, neighbour: Array, a:
         x[i] = inverse[i] * (b[i] + a * total)
 
 
-@_jit
+@jit
 def prepare(mass: Array, inverse: Array, lost: Array, block: Array, a: float, start: Array) -> None:
     """Diagonals of all grids of one species from that of the finest (``mass``, which it fills)."""
     for level in range(start.size - 1):
@@ -191,7 +166,7 @@ def prepare(mass: Array, inverse: Array, lost: Array, block: Array, a: float, st
             inverse[i] = 1.0 / (mass[i] + a * lost[i])
 
 
-@_jit
+@jit
 def v_cycle(
     x: Array, b: Array, mass: Array, inverse: Array, given: Array, lost: Array, neighbour: Array, block: Array,
     a: float, start: Array,
@@ -227,7 +202,7 @@ def v_cycle(
         sweep(xl, bl, il, gl, nl, a, False)
 
 
-@_jit
+@jit
 def precondition(
     r: Array, z: Array, jacobian: Array, mass: Array, inverse: Array, given: Array, lost: Array, neighbour: Array,
     block: Array, a: float, start: Array, x: Array, b: Array,
@@ -245,7 +220,7 @@ def precondition(
             z[m, i] = x[i]
 
 
-@_jit
+@jit
 def operate(p: Array, out: Array, jacobian: Array, given: Array, lost: Array, neighbour: Array, a: float) -> None:
     mobiles, n = p.shape[0], p.shape[1] - 1
     for m in range(mobiles):
@@ -258,7 +233,7 @@ def operate(p: Array, out: Array, jacobian: Array, given: Array, lost: Array, ne
                     out[m, i] += jacobian[m, m2, i] * p[m2, i]
 
 
-@_jit
+@jit
 def inner(u: Array, v: Array) -> float:
     total = 0.0
     for m in range(u.shape[0]):
@@ -267,7 +242,7 @@ def inner(u: Array, v: Array) -> float:
     return total
 
 
-@_jit
+@jit
 def weighted(u: Array, weight: Array) -> float:
     total = 0.0
     for m in range(u.shape[0]):
@@ -276,7 +251,7 @@ def weighted(u: Array, weight: Array) -> float:
     return total
 
 
-@_jit
+@jit
 def krylov(
     dx: Array, vectors: Array, weight: Array, jacobian: Array, mass: Array, inverse: Array, given: Array, lost: Array,
     neighbour: Array, block: Array, a: float, start: Array, x: Array, b: Array, symmetric: bool, reduction: float,
@@ -348,13 +323,13 @@ def krylov(
     return MAX_KRYLOV
 
 
-@_jit
+@jit
 def solve_stage(
     free: Array, q: Array, rhs: Array, plasma: Array, a: float, capacity: Array, leave: Array, held: Array,
     kind: Array, rate: Array, site: Array, field: Array, fields: Array, first: Array, change_of: Array, change: Array,
-    net: Array, volume: Array, weight: Array, given: Array, lost: Array, neighbour: Array, block: Array, start: Array,
-    lowest: Array, jacobian: Array, mass: Array, inverse: Array, vectors: Array, dx: Array, x: Array, b: Array,
-    symmetric: bool, tolerance: float, reduction: float,
+    net: Array, slot: Array, volume: Array, weight: Array, given: Array, lost: Array, neighbour: Array, block: Array,
+    start: Array, lowest: Array, jacobian: Array, mass: Array, inverse: Array, vectors: Array, dx: Array, x: Array,
+    b: Array, symmetric: bool, tolerance: float, reduction: float,
 ) -> tuple[float, int, int]:  # fmt: skip
     """Newton for one stage, ``free`` in place. Returns weighted residual, Newton steps and V-cycles."""
     n = volume.size
@@ -363,7 +338,7 @@ def solve_stage(
     for newton in range(MAX_NEWTON + 1):
         norm = np.sqrt(residual(
             free, q, rhs, plasma, a, capacity, leave, held, kind, rate, site, field, fields, first, change_of, change,
-            net, volume, weight, given, lost, neighbour, vectors[0], jacobian,
+            net, slot, volume, weight, given, lost, neighbour, vectors[0], jacobian,
         ))  # fmt: skip
         if not norm > tolerance or newton == MAX_NEWTON:
             return norm, newton, cycles
@@ -381,41 +356,58 @@ def solve_stage(
     return norm, MAX_NEWTON, cycles
 
 
-@_jit
+@jit
 def finish(
     free: Array, rhs: Array, plasma: Array, enter: Array, a: float, leave: Array, kind: Array, rate: Array,
-    site: Array, field: Array, fields: Array, first: Array, change_of: Array, change: Array, net: Array, volume: Array,
-    given: Array, lost: Array, neighbour: Array, mobile_slope: Array, immobile_slope: Array, from_plasma: Array,
+    site: Array, field: Array, fields: Array, first: Array, change_of: Array, change: Array, net: Array, slot: Array,
+    volume: Array, given: Array, lost: Array, neighbour: Array, mobile_slope: Array, immobile_slope: Array,
+    from_plasma: Array,
 ) -> None:  # fmt: skip
     """Slopes of a stage: of each mobile species with what it holds bound, from its fluxes; of the immobile ones.
 
     ``from_plasma`` (reactions,) receives what sites on the vessel wall take from plasma, summed over the mesh.
     """
-    mobiles, immobiles = free.shape[0], rhs.shape[0]
-    matrix, x = np.empty((immobiles, immobiles)), np.empty(immobiles)
+    mobiles, immobiles, cells = free.shape[0], rhs.shape[0], volume.size
+    matrix, inverse, c, x = room(slot)
     from_plasma[...] = 0.0
-    for i in range(volume.size):
-        eliminate(i, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, matrix, x)
+    for lo in range(0, cells, STRIP):
+        w = min(STRIP, cells - lo)
+        eliminate(
+            lo, w, a, free, rhs, plasma, kind, rate, site, field, fields, first, change_of, change, slot, matrix,
+            inverse, c, x,
+        )  # fmt: skip
         for k in range(immobiles):
-            immobile_slope[k, i] = (x[k] - rhs[k, i]) / a
+            s, xk, given_k = immobile_slope[k], x[k], rhs[k]
+            for i in range(w):
+                s[lo + i] = (xk[i] - given_k[lo + i]) / a
         for m in range(mobiles):
-            faces = passing(i, free[m], given[m], lost[m], neighbour)
-            mobile_slope[m, i] = enter[m, i] - leave[m, i] * free[m, i] + faces / volume[i]
+            s, e, lv, fm, gm, lm = mobile_slope[m], enter[m], leave[m], free[m], given[m], lost[m]
+            for i in range(lo, lo + w):
+                s[i] = e[i] - lv[i] * fm[i] + passing(i, fm, gm, lm, neighbour) / volume[i]
         for r in range(kind.size):
-            c = rate[r]
-            if field[r] >= 0:
-                c *= fields[field[r], i]
+            if kind[r] == CONSTANT or kind[r] == BINDING:
+                continue
+            coefficients(lo, w, r, rate[r], field, fields, c)
+            if kind[r] == MOBILE:
+                level = free[site[r, 0]]
+                for i in range(w):
+                    c[i] *= level[lo + i]
+            else:
+                xk = x[site[r, 1]]
+                for i in range(w):
+                    c[i] *= xk[i]
             if kind[r] == FROM_PLASMA:
-                from_plasma[r] += volume[i] * c * plasma[site[r, 0]] * x[site[r, 1]]
-            for m in range(mobiles):
-                if net[r, m] != 0.0:
-                    if kind[r] == MOBILE:
-                        mobile_slope[m, i] += net[r, m] * c * free[site[r, 0], i]
-                    elif kind[r] == IMMOBILE:
-                        mobile_slope[m, i] += net[r, m] * c * x[site[r, 1]]
+                total = 0.0
+                for i in range(w):
+                    total += volume[lo + i] * c[i]
+                from_plasma[r] += plasma[site[r, 0]] * total
+            else:
+                for m in range(mobiles):
+                    if net[r, m] != 0.0:
+                        add(lo, w, net[r, m], c, mobile_slope[m])
 
 
-@_jit
+@jit
 def stage_weight(
     content: Array, enter: Array, leave: Array, capacity: Array, a: float, volume: Array, holds: Array
 ) -> None:
@@ -425,7 +417,7 @@ def stage_weight(
             holds[m, i] = abs(content[m, i]) + a * abs(enter[m, i]) / (1.0 + a * leave[m, i] / capacity[m, i])
 
 
-@_jit
+@jit
 def blend(weights: Array, terms: Array, least: float, out: Array) -> None:
     """out = sum over stages of weights x terms (stages, cells), not below ``least``."""
     for i in range(out.size):
@@ -435,7 +427,7 @@ def blend(weights: Array, terms: Array, least: float, out: Array) -> None:
         out[i] = max(total, least)
 
 
-@_jit
+@jit
 def sums(terms: Array, volume: Array, out: Array) -> None:
     """Sum over the mesh of each row of ``terms`` (rows, n)."""
     for r in range(terms.shape[0]):
@@ -445,7 +437,7 @@ def sums(terms: Array, volume: Array, out: Array) -> None:
         out[r] = total
 
 
-@_jit
+@jit
 def contents(mobile: Array, immobile: Array, apart: Array, out: Array) -> None:
     """Ligand of each mobile species in all states: its own state and the immobile ones that are ``apart`` from it."""
     for m in range(mobile.shape[0]):

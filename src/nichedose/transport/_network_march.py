@@ -14,6 +14,7 @@ from nichedose.fields.grid import Array
 from nichedose.fields.mesh import Mesh
 from nichedose.transport import _kernels  # fmt: skip
 from nichedose.transport import _network_kernels as kernel
+from nichedose.transport._elimination import layout
 from nichedose.transport._ladder import MeshLadder
 from nichedose.transport._march import (
     BELOW_ZERO_PER_TOLERANCE,
@@ -159,8 +160,11 @@ class _Table:
         for number_, r in enumerate(reactions):
             for m, c in r.net.items():
                 self.net[number_, m] = c
+        entries = ((k, r.reactants[1]) for r in reactions if r.reactants[1] >= 0 for k in r.changes)
+        self.slot = layout(core, entries)
         self.arrays = (
             self.kind, self.rate, self.site, self.field, self.fields, self.first, self.change_of, self.change, self.net,
+            self.slot,
         )  # fmt: skip
 
 
