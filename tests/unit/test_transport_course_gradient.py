@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -304,6 +305,21 @@ def test_what_is_not_kept_is_solved_again_to_the_same_bits() -> None:
         assert whole.value == little.value
         for pairs in zip(moves(make(), whole), moves(make(), little), strict=True):
             assert pairs[0][:2] == pairs[1][:2]
+
+
+def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After every rejected step here, and so much that it shows."""
+    seen = []
+
+    def settle(run: marching.NetworkRun) -> None:
+        seen.append(run)
+        run.state[1][...] *= 0.999
+
+    monkeypatch.setattr(marching, "BELOW_ZERO", ANY)
+    monkeypatch.setattr(marching.NetworkRun, "settle", settle)
+    whole, little = (gradient(rivals(), 1e-4, memory_GiB=memory) for memory in (2.0, 1e-9))
+    assert len(seen) > 6
+    assert [m[:2] for m in moves(rivals(), whole)] == [m[:2] for m in moves(rivals(), little)]
 
 
 def test_one_batch_on_a_section_has_the_derivatives_of_the_single_engine() -> None:

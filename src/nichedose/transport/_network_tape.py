@@ -17,14 +17,15 @@ FIRST_STRIDE = 4  # steps between checkpoints while everything is kept
 
 
 class TapedRun(NetworkRun):
-    """A run that remembers what plasma offered at the start of each step that it tried since the last accepted one:
-    a rejected step leaves its rounding in the first slopes, and a step solved again shall have the same bits.
+    """A run that remembers what plasma offered at the start of each step that it tried since the last accepted one, and
+    where it took bound ligand back (None): a rejected step leaves its traces in state and first slopes, and a step
+    solved again shall have the same bits.
 
     ``free_peak`` (mobiles,): the largest root mean square of free ligand at the end of a step.
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.tried: list[Array] = []
+        self.tried: list[Array | None] = []
         super().__init__(problem)
         self.free_peak = np.zeros(self.mobiles)
 
@@ -32,21 +33,27 @@ class TapedRun(NetworkRun):
         self.tried.append(level.copy())
         super()._new_level(level)
 
-    def again(self, levels: list[Array]) -> None:
-        """As if steps with ``levels`` had been tried."""
-        for level in levels:
-            super()._new_level(level)
+    def settle(self) -> None:
+        self.tried.append(None)
+        super().settle()
+
+    def again(self, tried: list[Array | None]) -> None:
+        """As if these steps had been tried and rejected."""
+        for level in tried:
+            if level is None:
+                super().settle()
+            else:
+                super()._new_level(level)
 
 
 @dataclass(frozen=True)
 class TriedStep:
-    """An accepted step: start, size, plasma levels (6, batches) of its stages, and those at the starts of the rejected
-    steps before it."""
+    """An accepted step: start, size, plasma levels (6, batches) of its stages, and what was ``tried`` before it."""
 
     start_h: float
     size_h: float
     levels: Array
-    rejected: list[Array]
+    rejected: list[Array | None]
 
 
 @dataclass(frozen=True)
