@@ -69,6 +69,17 @@ def test_only_a_partner_puts_a_candidate_at_the_times_of_the_search() -> None:
     assert beside.administration.target_by_cycle == (1.0, 0.8, 0.6, 0.6, 0.6)
 
 
+def test_a_mode_that_the_case_leaves_out_is_swept_too(small: tuple[Case, Path]) -> None:
+    """It was taken for a ranking that never flips."""
+    case, path = small
+    only = case.model_copy(update={"comparison": case.comparison.model_copy(
+        update={"modes": ("equal_toxicity",), "decide_by": "equal_toxicity"})})
+    found = threshold_case(only, path, "perfusion", down_to=0.5, mode="as_prescribed", draws=1)
+    assert found.numbers["mode"] == "as_prescribed"
+    first = next(part for part in found.parts if part.title == "Where the ranking flips").tables[0].rows
+    assert sorted(row[1] for row in first)[-1] == "100 %"
+
+
 def test_thresholds_of_a_sweep(small: tuple[Case, Path]) -> None:
     found = threshold_case(*small, "perfusion", down_to=0.03, mode="as_prescribed")
     for numbers in found.numbers["candidates"].values():
@@ -131,6 +142,7 @@ def test_sweeps_outside_the_model_and_unknown_barriers(small: tuple[Case, Path])
     (["rank", "CASE", "--doubling-time", "0 d"], "--doubling-time: '0 d' is below the smallest allowed"),
     (["design", "CASE", "--agent", "x", "--doubling-time", "60"], "--doubling-time: '60' has no unit"),
     (["optimise", "CASE", "--agents", "x", "--interval", "4 wk..10"], "--interval: '10' has no unit"),
+    (["optimise", "CASE", "--agents", "177Lu-PSMA-617", "--longest-delay", "24 h"], "delay within a cycle"),
     (["optimise", "CASE", "--agents", "x", "--longest-delay", "2 Gy"], "--longest-delay: '2 Gy' measures dose"),
     (["rank", "CASE", "--objective", "organ_burden", "--mode", "equal_toxicity"], "nothing but rounding"),
     (["rank", "CASE", "--mode", "equal"], "Unknown comparison mode"),

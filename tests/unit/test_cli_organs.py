@@ -45,7 +45,7 @@ def test_doses_from_activities() -> None:
     (("--activity", "kidneys=much"), "must be|as a number"),
     (("--activity", "kidneys=nan"), "must be finite"),
     (("--activity", "kidneys=1", "--target", "liver"), "leave out --target"),
-    (("--mass", "kidneys=280"), "unit"),
+    (("--mass", "kidneys=280"), "--mass kidneys=280: .*unit"),
     (("--daughters", "all"), "--daughters"),
     (("--target", "kidney"), "No target organ"),
 ])

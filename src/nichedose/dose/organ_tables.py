@@ -18,7 +18,13 @@ __all__ = ["organ_dose_table", "organ_s_table", "parse_masses"]
 
 def parse_masses(entries: Iterable[str]) -> dict[str, float]:
     """``["kidneys=280g", "body=82kg"]`` -> g."""
-    return {organ: parse_quantity(value, "g") for organ, value in _pairs(entries, "--mass", "kidneys=280g").items()}
+    masses = {}
+    for organ, value in _pairs(entries, "--mass", "kidneys=280g").items():
+        try:
+            masses[organ] = parse_quantity(value, "g")
+        except BadInput as error:
+            raise BadInput(f"--mass {organ}={value}: {error}") from error
+    return masses
 
 
 def organ_s_table(

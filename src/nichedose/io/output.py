@@ -89,7 +89,7 @@ def _must_be_usable(place: Path, overwrite: bool) -> None:
                        "would be lost. Move it away, or choose another output folder.")
     if not overwrite:
         raise BadInput(f"{place}: holds earlier results. Choose another output folder, or replace them with "
-                       "--overwrite (or overwrite = true under [output]).")
+                       "--overwrite (for a plan also: overwrite = true under [output] in the case).")
 
 
 def _files_written(place: Path) -> set[str] | None:

@@ -43,6 +43,9 @@ def course_case(
     """
     if not 1 <= cycles[0] <= cycles[1] <= 20:
         raise BadInput(f"cycles {cycles[0]} to {cycles[1]}: give 1 to 20, the smaller number first.")
+    if longest_offset_h > 0.0 and len(set(agents)) < 2:
+        raise BadInput("A delay within a cycle (--longest-delay) is that of one agent behind another: name two agents "
+                       "or more, or leave it out.")
     fixed = interval_h[0] == interval_h[1] and longest_offset_h == 0.0
     times = (cycles[1], interval_h[0]) if fixed else None
     wanted = case.model_copy(update={"combinations": (), "candidates": tuple(

@@ -104,7 +104,8 @@ def rank_case(
         found, answer=answer + rests_on_partner(responses.setup, order), parts=parts,
         values_used=used, sources=sources_of(responses.setup),
         assumptions=(
-            f"Every number comes from {len(responses.draws)} joint draws on a {responses.spacing_um:g}-um grid.",
+            f"Every number comes from {len(responses.draws)} joint draws on a {responses.spacing_um:g}-um grid; a plan "
+            "moves its draws to the fine grid, so its numbers may differ a little.",
             "In a combination, whether a tumour cell bears one target is independent of whether it bears another; the "
             "agents do not compete for a target or change each other's kinetics.",
             "Damage that one administration leaves unrepaired adds to the next; how much follows from the section's "

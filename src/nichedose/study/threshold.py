@@ -13,7 +13,7 @@ import numpy as np
 from nichedose.case import Case, Mode
 from nichedose.decide import probability_interval
 from nichedose.decide.decision import LARGEST_LOG_KILL
-from nichedose.errors import BadInput, OutOfValidity, near_miss
+from nichedose.errors import BadInput, NotComputed, OutOfValidity, near_miss
 from nichedose.fields.grid import Array
 from nichedose.findings import FindingChart, Findings, FindingTable, Part
 from nichedose.study.doubts import doubts_of
@@ -97,18 +97,22 @@ def threshold_case(
     if not (math.isfinite(down_to) and SMALLEST_FACTOR <= down_to < 1.0):
         raise OutOfValidity(f"The sweep to {down_to:g} leaves the range in which the tissue model holds: factors from "
                             f"{SMALLEST_FACTOR:g} to below 1 of what the library gives.")
+    by = mode or case.comparison.decide_by
+    case = case.model_copy(update={"comparison": case.comparison.model_copy(update={"modes": (by,), "decide_by": by})})
     setup = prepare(case, case_path, progress=progress)
     maps = tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing)
     spacing = draw_spacing_um(case, maps)
     factors = tuple(float(f) for f in np.geomspace(1.0, down_to, LEVELS))
     count = case.sampling.draws if draws is None else draws
-    by = mode or case.comparison.decide_by
     tasks = [_Task(i, factors, chosen, spacing, by) for i in (None, *range(count))]
     sweeps: list[_Sweep] = []
     progress("sweeps", 0, len(tasks))
     for done, sweep in enumerate(run_tasks(_sweep, setup, tasks, workers=case.sampling.workers), start=1):
         sweeps.append(sweep)
         progress("sweeps", done, len(tasks))
+    if not any(np.isfinite(kills).any() for kills in sweeps[0].log_kill.values()):
+        raise NotComputed(f"No candidate can be evaluated in the mode '{by}', so there is no ranking that could flip. "
+                          "`nichedose plan` says why; take another --mode.")
     told = (*doubts_of(setup, maps, [c.name for c in setup.evaluable]), *growth_text(growth_of(case.effect), {}))
     return _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:], told)
 
