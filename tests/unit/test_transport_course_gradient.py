@@ -34,6 +34,7 @@ from nichedose.transport import (
 from nichedose.transport import _network_march as marching
 from nichedose.transport._ladder import build_ladder
 from nichedose.transport._tableau import label_weights
+from nichedose.transport.cost import course_memory, refuse_course_if_too_large
 from nichedose.transport.course import course_labels, course_problem, time_integrals
 from nichedose.transport.course_gradient import CourseIntegrals
 from nichedose.transport.network import build_network
@@ -440,6 +441,16 @@ def test_an_objective_that_makes_no_sense_is_refused(value: float, wanted: Any, 
 def test_too_little_memory_is_refused() -> None:
     with pytest.raises(BadInput, match="memory_GiB"):
         gradient(predose(), memory_GiB=0.0)
+
+
+def test_a_backward_run_that_would_not_fit_is_refused_before_it_starts() -> None:
+    case = stack()
+    network = build_network(case.mesh, case.ligands, case.sites, case.batches, keep_zero=True)
+    forward, both = (course_memory(case.mesh, network, backward=backward) for backward in (False, True))
+    assert both > forward
+    refuse_course_if_too_large(case.mesh, network, available_bytes=2 * both + 2000, kept_bytes=1000)
+    with pytest.raises(BadInput, match="GiB"):
+        refuse_course_if_too_large(case.mesh, network, available_bytes=2 * both, kept_bytes=1000)
 
 
 def test_an_objective_that_depends_on_nothing_has_no_derivatives() -> None:

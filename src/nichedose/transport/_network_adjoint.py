@@ -9,6 +9,7 @@ import numpy as np
 from nichedose.errors import DidNotConverge
 from nichedose.fields.grid import Array
 from nichedose.transport import _network_adjoint_kernels as adjoint
+from nichedose.transport import _network_adjoint_steps as steps
 from nichedose.transport import _network_kernels as forward
 from nichedose.transport._ladder import MeshLadder
 from nichedose.transport._network_march import Label, strengths
@@ -99,7 +100,7 @@ class Sweep:
 
     def _explicit(self, free: Array, fixed: Array, level: Array, mobile: Array, immobile: Array) -> None:
         run, p = self.run, self.run.p
-        adjoint.explicit_slopes(
+        steps.explicit_slopes(
             free, fixed, level, p.enter, p.leave, *run.table.arrays, run.batch, p.volume, p.given, p.lost,
             run.ladder.neighbour, mobile, immobile,
         )  # fmt: skip
@@ -169,14 +170,14 @@ class Sweep:
             run.slopes[1][i], *bars, self.scaled, *self.rhs, self.capacity_bar, self.leave_bar, self.enter_bar,
             self.change_bar, self.net_bar, self.field_bar, level_bar,
         )  # fmt: skip
-        adjoint.through_faces(free, self.scaled, p.mesh.a, p.mesh.b, self.face_bar)
+        steps.through_faces(free, self.scaled, p.mesh.a, p.mesh.b, self.face_bar)
         for bar, state, slopes in zip(self.rhs, self.state, self.slopes, strict=True):
-            adjoint.hand_on(
+            steps.hand_on(
                 bar.reshape(-1), step.size_h * A[i], i, state.reshape(-1), slopes.reshape(STAGES, -1))
         return float(by_size)
 
     def _jump(self, change: Array, fixed: Array, level_bar: Array) -> None:
-        adjoint.jump(
+        steps.jump(
             change, fixed, self.run.p.enter, self.run.batch, *self.run.table.arrays[:-2], self.slopes[0][0],
             self.slopes[1][0], self.state[1], self.enter_bar, self.change_bar, level_bar,
         )  # fmt: skip
