@@ -70,15 +70,15 @@ def between_steps(slope_bar: Array, source: Array, jump: float, exchange_bar: Ar
 
 @jit
 def before_solve(
-    free: Array, bound: Array, mixed: Array, held: Array, seeds: Array, weights: Array,
+    free: Array, bound: Array, mixed: Array, of_slope: Array, held: Array, seeds: Array, weights: Array,
     fields: tuple[Array, Array, Array, Array], a: float, kon: float, gain: float, kint: float,
     grid: tuple[Field, Field, float], height: int, deep: int, lines: Array, right: Array, mass: Field, slope: Array,
     inner: Array, sums: Array,
 ) -> float:  # fmt: skip
     """Right-hand side ``right`` and diagonal ``mass`` of a stage's adjoint solve; returns the square of the former.
 
-    ``mixed`` (2, rows, places) and ``held`` (cells) what falls to the stage's slopes of free + bound and of bound
-    ligand; the latter becomes what falls to bound ligand itself. ``slope`` (cells) that of bound over free ligand.
+    ``mixed`` (2, rows, places) and ``of_slope`` (cells) what falls to the stage's slopes of free + bound and of bound
+    ligand, ``held`` (cells) to bound ligand itself. ``slope`` (cells) is that of bound over free ligand.
     ``weights`` (3, labels) of the ``seeds`` (labels, 3, cells) of free, bound and internalised ligand, the last as it
     falls to bound ligand. ``inner`` (labels,) is given the sums of bound ligand x seeds of internalised ligand.
     """
@@ -102,7 +102,7 @@ def before_solve(
                 lo = (colour * rows + k * height + first) * places
                 hi, n = lo + count * places, count * places
                 f, b, tg, yy = free[lo:hi], bound[lo:hi], target[lo:hi], y_flat[lo:hi]
-                cp, lv, fs, bar = capacity[lo:hi], leave[lo:hi], sum_flat[lo:hi], held[lo:hi]
+                cp, lv, fs, bar, kb = capacity[lo:hi], leave[lo:hi], sum_flat[lo:hi], held[lo:hi], of_slope[lo:hi]
                 sl, rt, ms = slope[lo:hi], right[lo:hi], mass[lo:hi]
                 for j in range(n):
                     sl[j] = on * (tg[j] - b[j]) / (gain + on * f[j])
@@ -112,7 +112,7 @@ def before_solve(
                     flow[j] -= g * fs[j] * yy[j]
                     conductance += f[j] * flow[j]
                 for j in range(n):
-                    bar[j] = over * bar[j] - kint * yy[j]
+                    bar[j] = over * kb[j] - kint * yy[j]
                 for label in range(seeds.shape[0]):
                     of_free, of_bound, of_inside = weights[0, label], weights[1, label], weights[2, label]
                     sf, sb, si = seeds[label, 0, lo:hi], seeds[label, 1, lo:hi], seeds[label, 2, lo:hi]
@@ -141,15 +141,15 @@ def before_solve(
 
 @jit
 def remainder(
-    x: Array, right: Array, slope: Array, fields: tuple[Array, Array, Array, Array], a: float, kint: float,
-    grid: tuple[Field, Field, float], height: int, deep: int, lines: Array, left: Array,
+    x: Array, scale: float, right: Array, unit: float, slope: Array, fields: tuple[Array, Array, Array, Array],
+    a: float, kint: float, grid: tuple[Field, Field, float], height: int, deep: int, lines: Array, left: Field,
 ) -> float:  # fmt: skip
-    """``left`` = right - A x, in double precision; returns its square."""
+    """``left`` = unit (right - scale A x), computed in double precision; returns its square."""
     capacity, _, leave, _ = fields
     exact_sum, faces, g = grid
     rows, places = x.shape[1], x.shape[2]
     keep_bound, flow = 1.0 + a * kint, lines[0]
-    norm = 0.0
+    norm, times = 0.0, unit * scale
     for colour in range(2):
         for k in range(deep, rows // height - deep):
             for y in range(1, height - 1):
@@ -162,7 +162,7 @@ def remainder(
                 sl, rt, out = slope[lo:hi], right[lo:hi], left[lo:hi]
                 for j in range(1, places - 1):
                     diagonal = cp[j] + a * lv[j] + keep_bound * sl[j]
-                    value = rt[j] - diagonal * own[j] + a * (flow[j] - g * fs[j] * own[j])
+                    value = unit * rt[j] - times * (diagonal * own[j] - a * (flow[j] - g * fs[j] * own[j]))
                     value = value if cp[j] > 0.0 else 0.0
                     out[j] = value
                     norm += value**2
@@ -174,7 +174,7 @@ def solve(
     x: Array, right: Array, size: float, before: float, reduction: float, slope: Array,
     fields: tuple[Array, Array, Array, Array], a: float, kint: float,
     solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float], finest: Field,
-    buffers: tuple[Field, Array, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int],
+    buffers: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int],
 ) -> int:  # fmt: skip
     """Solve the stage's matrix for ``x`` (packed) to ``reduction`` of ``right``, of norm ``size``.
 
@@ -183,7 +183,7 @@ def solve(
     """
     mass, inverse, dx, cells, even = solver
     exact_sum, face_sum, faces, g = levels
-    line, line64, lines, left = buffers
+    line, line64, lines = buffers
     height, places, start, face_start, deep = sizes
     n = start[1]
     flat = x.reshape(-1)
@@ -192,28 +192,28 @@ def solve(
         return 0
     prepare_levels(mass, inverse, face_sum, g, a, height, places, start, deep)
     grid = (exact_sum, finest, g)
-    goal, used = reduction * size, 0
-    scale = size / before if before > 0.0 else 0.0
-    for i in range(n):
-        flat[i] *= scale
+    used, scale, unit = 0, size / before if before > 0.0 else 0.0, 1.0 / size
     for _ in range(PASSES):
-        norm = np.sqrt(remainder(x, right, slope, fields, a, kint, grid, height[0], deep, lines, left))
-        if not norm > goal:
+        left = np.sqrt(remainder(
+            x, scale, right, unit, slope, fields, a, kint, grid, height[0], deep, lines, cells[0],
+        ))  # fmt: skip
+        if not left > reduction:
             break
-        over, r = 1.0 / norm, cells[0]
-        for i in range(n):
-            r[i] = over * left[i]
-        wanted_here = 0.5 * goal / norm
+        wanted_here = 0.5 * reduction / left
         iterations = conjugate_gradient(
             dx, mass, inverse, even, cells, exact_sum, faces, g, a, line, line64, max(REDUCTION_PER_PASS, wanted_here),
             0.0, height, places, start, face_start, deep,
         )  # fmt: skip
         used += iterations
         for i in range(n):
-            flat[i] += norm * dx[i]
+            flat[i] = scale * flat[i] + size * dx[i]
+        scale = 1.0
         # so far single precision can be trusted with the residual; beyond, look again in double
         if wanted_here >= REDUCTION_PER_PASS and iterations < MOST_ITERATIONS:
             break
+    if scale != 1.0:
+        for i in range(n):
+            flat[i] *= scale
     return used
 
 
@@ -278,7 +278,7 @@ def step_back(
     step: float, diagonal: float, weights: Array, plasma: Array, jump: float, reduction: float,
     rates: tuple[float, float, float], free: Array, bound: Array, seeds: Array, label_weights: Array,
     bars: tuple[Array, Array, Array, Array], parameters: tuple[Array, Array, Array],
-    fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Array, Array],
+    fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Array],
     solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float],
     lines: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], by_level: Array,
     inner: Array, last_sizes: Array,
@@ -296,7 +296,7 @@ def step_back(
     of_rhs, of_bound, first_slope, first_bound = bars
     target_bar, exchange_bar, sums = parameters
     source = fields[3]
-    mixed, held, right, slope, left = work
+    mixed, held, right, slope = work
     exact_sum, _, faces, g = levels
     line, line64, block = lines
     height, _, start, face_start, deep = sizes
@@ -318,14 +318,13 @@ def step_back(
             hi = min(lo + STRIP, n)
             weigh(first_slope, first, x_terms, moves, s, lo, hi, y)
             weigh(first_bound, first, b_terms, moves, s, lo, hi, bar)
-        held[:] = bar
         size = np.sqrt(before_solve(
-            free[i - 1], bound[i - 1], mixed, held, seeds, label_weights[s - 1], fields, a, kon, gain, kint, grid,
+            free[i - 1], bound[i - 1], mixed, bar, held, seeds, label_weights[s - 1], fields, a, kon, gain, kint, grid,
             height[0], deep, block, right, solver[0], slope, inner[i - 1], sums,
         ))  # fmt: skip
         used += solve(
             of_rhs[s], right, size, last_sizes[s], reduction, slope, fields, a, kint, solver, levels, finest,
-            (line, line64, block, left), sizes,
+            (line, line64, block), sizes,
         )  # fmt: skip
         last_sizes[s] = size
         if s == 5:

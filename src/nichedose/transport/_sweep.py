@@ -73,7 +73,7 @@ class Sweep:
                 np.ascontiguousarray(seeds[..., :0:-1].transpose(2, 0, 1)), self.bars,
                 (self.target_bar, self.exchange_bar, self.sums),
                 tuple(f.reshape(-1) for f in (run.capacity, run.target, run.leave, run.source)),
-                (run.q, run.bound_rhs.reshape(-1), *(run.slopes[k].reshape(-1) for k in range(3))),
+                (run.q, run.bound_rhs.reshape(-1), *(run.slopes[k].reshape(-1) for k in range(2))),
                 (run.mass, run.inverse, run.dx, run.work, self.even),
                 (run.sums, ladder.face_sum, ladder.faces, ladder.even), (run.line, run.line64, self.block),
                 (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep), by_level, inner,
