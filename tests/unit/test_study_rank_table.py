@@ -6,7 +6,7 @@ import numpy as np
 
 from nichedose.decide import DecisionTable, make_decision
 from nichedose.decide.outcome import OBJECTIVES
-from nichedose.study.rank import _ranking_part
+from nichedose.study.rank_parts import ranking_part
 
 
 def head(missing: float) -> tuple[tuple[str, ...], dict[str, object]]:
@@ -14,7 +14,7 @@ def head(missing: float) -> tuple[tuple[str, ...], dict[str, object]]:
     kills = {"a": np.array([3.0, 3.0, 2.0, 4.0]), "b": np.array([1.0, missing, 1.0, 2.0])}
     table = DecisionTable("as_prescribed", {n: dict.fromkeys(OBJECTIVES, k) for n, k in kills.items()}, {},
                           {n: np.ones(4) for n in kills}, {})
-    [shown] = _ranking_part(table, make_decision(table, "log_kill", ())).tables
+    [shown] = ranking_part(table, make_decision(table, "log_kill", ())).tables
     return shown.head, {str(row[0]): row for row in shown.rows}
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from nichedose.findings import Part
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.study.standing import HYPOTHETICAL, target_doubts, target_shown, unshown_text, untried_text
 from nichedose.tissue import TissueMap
 
-__all__ = ["doubts_of", "doubts_of_first"]
+__all__ = ["doubts_of", "doubts_of_first", "doubts_part"]
 
 
 def doubts_of(setup: Setup, maps: Sequence[TissueMap], agents: Iterable[str]) -> tuple[str, ...]:
@@ -22,6 +23,11 @@ def doubts_of(setup: Setup, maps: Sequence[TissueMap], agents: Iterable[str]) ->
              if (doubts := target_doubts(setup, maps, target))]
     hypothetical = [c.name for c in asked if c.agent.status == "hypothetical"]
     return (*found, *((f"{', '.join(hypothetical)}: {HYPOTHETICAL}.",) if hypothetical else ()))
+
+
+def doubts_part(doubts: tuple[str, ...]) -> tuple[Part, ...]:
+    """The same as a part of its own, to stand behind the answer's tables; none where nothing is in doubt."""
+    return (Part("What is in doubt", doubts),) if doubts else ()
 
 
 def doubts_of_first(setup: Setup, maps: Sequence[TissueMap], activities_MBq: Mapping[str, float]) -> str:

@@ -19,7 +19,7 @@ from nichedose.decide import (
 from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed
 from nichedose.findings import Cell, Findings, FindingTable, Part
-from nichedose.study.doubts import doubts_of, doubts_of_first
+from nichedose.study.doubts import doubts_of, doubts_of_first, doubts_part
 from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
@@ -141,11 +141,11 @@ def _findings(
     agents = [n for n, a in course.activities_MBq.items() if a > 0.0]
     last = course_effect(responses.central, course.course, growth).last // len(course.activities_MBq) + 1
     meeting = cycles_that_meet(responses.central, {"the best course": (agents, course.interval_h)}) if best > 1 else ()
-    cautions = (*doubts_of(responses.setup, responses.maps, course.activities_MBq),
-                *growth_text(growth, {"the best course": (last, best)}), *left_out(responses.setup), *meeting)
+    doubts = doubts_of(responses.setup, responses.maps, course.activities_MBq)
+    cautions = (*growth_text(growth, {"the best course": (last, best)}), *left_out(responses.setup), *meeting)
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
-        parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,))),
+        parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,)), *doubts_part(doubts)),
         values_used=tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used)),
         sources=sources_of(responses.setup),
         assumptions=(
@@ -159,7 +159,7 @@ def _findings(
         numbers={"cycles": best, "value": course.value, "activities_MBq": dict(course.activities_MBq),
                  "interval_h": course.interval_h, "offsets_h": dict(course.offsets_h), "shares": dict(course.shares),
                  "log_kills": kills.tolist(), "evaluations": course.evaluations, "passed": passed,
-                 "cautions": list(cautions),
+                 "cautions": [*doubts, *cautions],
                  "alone": {n: c.value for n, c in alone.items()},
                  "by_cycles": {str(n): c.value for n, c in found.items()}})
 

@@ -26,30 +26,27 @@ from nichedose.decide import (
     course_in_mode,
     make_decision,
 )
-from nichedose.decide.decision import LARGEST_LOG_KILL, check_objective
+from nichedose.decide.decision import check_objective
 from nichedose.decide.outcome import BURDENS
 from nichedose.effect import Repopulation
 from nichedose.errors import BadInput, NotComputed
-from nichedose.fields.grid import Array
-from nichedose.findings import Cell, Findings, FindingTable, Part
+from nichedose.findings import Findings, FindingTable, Part
 from nichedose.io.results_folder import Results
 from nichedose.library import load_library
 from nichedose.study.assumed import variants_of
 from nichedose.study.decision import table_from_draws, table_from_responses
-from nichedose.study.doubts import doubts_of, doubts_of_first
+from nichedose.study.doubts import doubts_of, doubts_of_first, doubts_part
 from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.own_limits import limits_with
 from nichedose.study.partners import partner_part, rests_on_partner, with_partners
+from nichedose.study.rank_parts import disagreement_part, information_part, ranking_part, unit, word
 from nichedose.study.responses import Responses, cycles_that_meet, left_out, prepare, respond
 from nichedose.study.sources import sources_of
-from nichedose.study.words import activity_text
 from nichedose.values import ValueUse
 
 __all__ = ["RankQuestion", "rank_case", "rank_results"]
 
 Progress = Callable[[str, int, int], None]
-SHOWN_INPUTS = 8
-_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -92,12 +89,12 @@ def rank_case(
     given = zip(agents[order[0]], tables[mode].activities[order[0]], strict=True)
     answer = found.answer + doubts_of_first(
         responses.setup, responses.maps, {agent: float(np.nanmedian(of)) for agent, of in given})
-    cautions = (*doubts_of(responses.setup, responses.maps, {a for of in agents.values() for a in of}),
-                *growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
+    doubts = doubts_of(responses.setup, responses.maps, {a for of in agents.values() for a in of})
+    cautions = (*growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
                 *cycles_that_meet(responses.central, {
                     c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))
     first = dataclasses.replace(found.parts[0], text=(*found.parts[0].text, *cautions))
-    parts = (first, *((beside,) if beside else ()), *found.parts[1:],
+    parts = (first, *doubts_part(doubts), *((beside,) if beside else ()), *found.parts[1:],
              _assumption_part(responses, decision, growth))
     used = tuple(ValueUse(k, responses.used[k]) for k in sorted(responses.used))
     return dataclasses.replace(
@@ -113,7 +110,7 @@ def rank_case(
             "Shares of organ limits are added over agents, each in the quantity of its own limit. An activity that "
             "organ limits leave is a bound from conventions; it has not been tried.",
         ),
-        numbers={**found.numbers, "cautions": list(cautions)})
+        numbers={**found.numbers, "cautions": [*doubts, *cautions]})
 
 
 def _counted(responses: Responses, mode: Mode, growth: Repopulation | None) -> dict[str, tuple[int, int]]:
@@ -184,7 +181,7 @@ def _clonogens(case_text: str) -> float | None:
 def _findings(
     title: str, table: DecisionTable, decision: Decision, tables: Mapping[Mode, DecisionTable] | Mapping[str, Any]
 ) -> Findings:
-    parts = [_ranking_part(table, decision), _information_part(decision), _disagreement_part(decision, tables)]
+    parts = [ranking_part(table, decision), information_part(decision), disagreement_part(decision, tables)]
     return Findings(
         title=f"Ranking: {title}",
         answer=_answer(decision),
@@ -202,108 +199,18 @@ def _answer(d: Decision) -> str:
     first, rest = d.ranking.candidates[0], d.ranking.candidates[1:]
     mode = d.mode.replace("_", " ")
     if not rest:
-        return f"By {_word(d.objective)}, {mode}: {first.name} is the only candidate left."
+        return f"By {word(d.objective)}, {mode}: {first.name} is the only candidate left."
     p, interval = first.probability_best, first.interval
-    text = f"By {_word(d.objective)}, {mode}: {first.name} ranks first of {len(rest) + 1}"
+    text = f"By {word(d.objective)}, {mode}: {first.name} ranks first of {len(rest) + 1}"
     if p is not None and interval is not None:
         text += (f", best in {100 * p:.0f} % of {d.ranking.n_draws} draws (95 %: {100 * interval[0]:.0f} to "
                  f"{100 * interval[1]:.0f} %)")
     text += f"; next comes {rest[0].name}."
     if d.information is not None and first.expected_regret is not None:
-        text += f" Choosing it costs {d.information:.2g} {_unit(d.objective)} on average against knowing everything."
+        text += f" Choosing it costs {d.information:.2g} {unit(d.objective)} on average against knowing everything."
     if d.objective not in BURDENS and d.dose_order and d.dose_order[0] != first.name:
         text += f" By mean dose {d.dose_order[0]} would be first: see where dose and survival disagree."
     return text
-
-
-def _ranking_part(table: DecisionTable, d: Decision) -> Part:
-    rows = []
-    rivals = len(d.ranking.candidates) > 1
-    complete = all(c.evaluable_fraction == 1.0 for c in d.ranking.candidates)
-    for c in d.ranking.candidates:
-        v = table.values[c.name]
-        low, high = c.interval or (float("nan"), float("nan"))
-        quantiles = np.nanquantile(v[d.objective], (0.05, 0.95))
-        rows.append((
-            f"{c.rank}. {c.name}", c.median if d.objective != "organ_burden" else abs(c.median or 0.0),
-            " to ".join(_bound(float(q), d.objective) for q in quantiles),
-            f"{100 * (c.probability_best or 0):.0f} % ({100 * low:.0f} to {100 * high:.0f})" if rivals else None,
-            c.expected_regret if rivals else None,
-            None if complete else f"{100 * (c.evaluable_fraction or 0):.0f} %",
-            _activities(table.activities.get(c.name)), _median(v["mean_dose"]), _median(v["worst_decile"]),
-            _median(v["organ_burden"]), None if _median(v["organ_burden"]) is None else
-            "yes" if c.name in d.frontier else "no"))
-    head = ("candidate", _word(d.objective), "5 to 95 %", "best in draws (95 %)", "expected regret", "draws evaluated",
-            "MBq per cycle", "mean dose, Gy", "log kill, worst tenth", "share of limit", "not dominated")
-    shown, filled = _filled(head, rows)
-    out = [(name, reason) for name, reason in (*d.excluded.items(), *d.not_evaluable.items())]
-    note = ("Not dominated: no other candidate does at least as well with at most the same share of the organ limits."
-            if "not dominated" in shown else
-            "Shares of the organ limits need the case file: a finished plan does not hold them.")
-    tables = [FindingTable(shown, filled, note=note)]
-    if out:
-        tables.append(FindingTable(("candidate", "why it is not ranked"), tuple(out), "Not ranked"))
-    conditions = tuple(f"Only candidates with {c} count." for c in d.conditions)
-    return Part("Ranking", (*conditions, *_over_limits(table, d)), tuple(tables))
-
-
-def _over_limits(table: DecisionTable, d: Decision) -> tuple[str, ...]:
-    """Which ranked candidates take an organ past its limit: in most modes nothing else holds them back."""
-    shares = {n: _median(table.values[n]["organ_burden"]) for n in d.ranking.order}
-    over = [f"{n} ({s:.2g} times)" for n, s in shares.items() if s is not None and s > 1.0 + _ROUNDING]
-    unknown = [n for n, s in shares.items() if s is None]
-    return (*((f"Past an organ limit at this activity (medians): {', '.join(over)}.",) if over else ()),
-            *((f"Organ doses not known: {', '.join(unknown)}.",) if unknown and len(unknown) < len(shares) else ()))
-
-
-def _filled(
-    head: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]
-) -> tuple[tuple[str, ...], tuple[tuple[Cell, ...], ...]]:
-    """Without the columns in which nothing was computed."""
-    keep = [i for i in range(len(head)) if any(row[i] is not None for row in rows)]
-    return tuple(head[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows)
-
-
-def _information_part(d: Decision) -> Part:
-    title = "What would change the answer"
-    if d.information is None:
-        needs = "Not computed: it needs 32 draws, two candidates, and an objective of which more is better."
-        return Part(title, (needs,))
-    strong = [i for i in d.inputs if i.matters][:SHOWN_INPUTS]
-    unit = _unit(d.objective)
-    text = (f"Knowing every input before choosing would gain {d.information:.3g} {unit} on average. The table says "
-            "what knowing one input alone would gain, and how much it explains of whether the first candidate is best.")
-    if not strong:
-        return Part(title, (text, "No single input stands out from chance in these draws; more draws would tell more."))
-    rows = tuple((i.key, i.value, f"{100 * i.decision_share:.0f} %") for i in strong)
-    note = f"Inputs below {d.inputs[0].noise:.2g} {unit} cannot be told from chance and are left out."
-    return Part(title, (text,), (FindingTable(("input", f"worth measuring, {unit}", "explains of the choice"), rows,
-                                              note=note),))
-
-
-def _disagreement_part(d: Decision, tables: Mapping[Any, DecisionTable]) -> Part:
-    """Who is first by dose and by survival in each mode."""
-    rows = []
-    firsts: dict[str, str] = {}
-    for mode, table in tables.items():
-        by = {o: _first(table, o) for o in ("log_kill", "mean_dose", "worst_decile")}
-        if by["log_kill"] is None:
-            continue
-        firsts[str(mode)] = by["log_kill"]
-        dose = "all alike" if mode == "equal_mean_dose" else by["mean_dose"]
-        rows.append((str(mode).replace("_", " "), by["log_kill"], by["worst_decile"], dose))
-    text = []
-    if len(set(firsts.values())) > 1:
-        text.append("The comparison modes disagree: " + "; ".join(
-            f"{mode.replace('_', ' ')}, {name}" for mode, name in firsts.items()) + ". What is held equal decides.")
-    else:
-        text.append("All modes agree on the candidate with the most log kill.")
-    differ = [row for row in rows if row[3] not in ("all alike", row[1])]
-    if differ:
-        text.append("Dose and survival disagree: " + "; ".join(f"{r[0]}, {r[1]} by log kill and {r[3]} by dose"
-                                                              for r in differ) + ".")
-    return Part("Where answers disagree", tuple(text), (FindingTable(
-        ("mode", "first by log kill", "first in the worst tenth", "first by mean dose"), tuple(rows)),))
 
 
 def _assumption_part(responses: Responses, d: Decision, growth: Repopulation | None) -> Part:
@@ -330,38 +237,3 @@ def _moves(a: Sequence[str], b: Sequence[str]) -> int:
     place = {name: i for i, name in enumerate(b)}
     kept = [n for n in a if n in place]
     return sum(place[x] > place[y] for i, x in enumerate(kept) for y in kept[i + 1 :])
-
-
-def _first(table: DecisionTable, objective: Objective) -> str | None:
-    medians = {n: _median(v[objective]) for n, v in table.values.items()}
-    known = {n: m for n, m in medians.items() if m is not None}
-    return max(known, key=lambda n: known[n]) if known else None
-
-
-def _median(values: Any) -> float | None:
-    if values is None:
-        return None
-    finite = np.asarray(values)[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else None
-
-
-def _activities(by_agent: Array | None) -> Cell:
-    """Medians, one for each agent: a sum of MBq of two radionuclides would say nothing."""
-    found = [m for of in (() if by_agent is None else by_agent) if (m := _median(of)) is not None]
-    return " + ".join(activity_text(m) for m in found) if len(found) > 1 else found[0] if found else None
-
-
-def _bound(value: float, objective: Objective) -> str:
-    """Log kill beyond what is told apart is not given in digits."""
-    beyond = objective in ("log_kill", "worst_decile") and value > LARGEST_LOG_KILL
-    return f"over {LARGEST_LOG_KILL:g}" if beyond else f"{value:.3g}".replace("-", "−")
-
-
-def _word(objective: Objective) -> str:
-    return {"log_kill": "log kill", "tcp": "tumour control", "worst_decile": "log kill of the worst tenth",
-            "mean_dose": "mean dose (Gy)", "organ_burden": "share of organ limits"}[objective]
-
-
-def _unit(objective: Objective) -> str:
-    return {"log_kill": "log kill", "tcp": "control probability", "worst_decile": "log kill", "mean_dose": "Gy",
-            "organ_burden": "of the limit"}[objective]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,7 +16,7 @@ from nichedose.decide.decision import LARGEST_LOG_KILL
 from nichedose.errors import BadInput, NotComputed, OutOfValidity, near_miss
 from nichedose.fields.grid import Array
 from nichedose.findings import FindingChart, Findings, FindingTable, Part
-from nichedose.study.doubts import doubts_of
+from nichedose.study.doubts import doubts_of, doubts_part
 from nichedose.study.evaluate import CandidateDose
 from nichedose.study.growth import growth_of, growth_text
 from nichedose.study.plan import draw_spacing_um
@@ -113,8 +113,11 @@ def threshold_case(
     if not any(np.isfinite(kills).any() for kills in sweeps[0].log_kill.values()):
         raise NotComputed(f"No candidate can be evaluated in the mode '{by}', so there is no ranking that could flip. "
                           "`nichedose plan` says why; take another --mode.")
-    told = (*doubts_of(setup, maps, [c.name for c in setup.evaluable]), *growth_text(growth_of(case.effect), {}))
-    return _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:], told)
+    doubts = doubts_of(setup, maps, [c.name for c in setup.evaluable])
+    told = growth_text(growth_of(case.effect), {})
+    found = _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:], told)
+    return replace(found, parts=(*found.parts, *doubts_part(doubts)),
+                   numbers={**found.numbers, "cautions": [*doubts, *found.numbers["cautions"]]})
 
 
 def _barrier(name: str) -> Barrier:
