@@ -79,6 +79,24 @@ def test_uptake_at_the_inlet_follows_leveque() -> None:
     assert errors[1] < 0.03 and errors[1] < errors[0]
 
 
+def test_a_floor_under_gel_takes_what_films_in_series_let_through() -> None:
+    """Very fast flow, sites that keep what they catch and do not fill: channel, gel and layer in series, 1.5 %."""
+    culture = Culture(1e6, 1.0, flow_uL_per_min=1e6)
+    chip = chip_tissue(culture, CellBinding(1e7, 0.005, 1e-6, 0.0), along=4, layer_cells=12, gel_cells=20,
+                       channel_cells=48)  # fmt: skip
+    batch = Batch("b", "ligand", Sampled((0.0, 1e4), (1e-3, 1e-3)))
+    course = simulate_course(chip.mesh, [chip.site], [chip.ligand], [batch], end_h=4.0, times_h=[2.0], flow=chip.flow,
+                             outside=1.0)  # fmt: skip
+    volume = chip.mesh.volume.reshape(chip.layer.shape)
+    bound = [float((course.at(t)[f"b on {chip.site.name}"] * volume).sum()) / culture.length_um for t in (2.0, 4.0)]
+    loss = 0.005 * float(np.max(chip.site.density_nmol_per_L))
+    spread = culture.layer_void * culture.layer_diffusivity_um2_per_s * 3600.0
+    reach = math.sqrt(spread / loss)  # 11 um
+    layer = reach / (spread * math.tanh(culture.layer_um / reach))
+    gel = culture.gel_um / (culture.gel_void * culture.gel_diffusivity_um2_per_s * 3600.0)
+    assert (bound[1] - bound[0]) / 2.0 == pytest.approx(1e-3 / (gel + layer), rel=0.015)
+
+
 def test_boxes() -> None:
     box, voxels = box_mesh([np.arange(4) * 5.0, np.arange(3) * 5.0]), voxel_mesh(np.ones((3, 2), bool), 5.0)
     for name in ("volume", "area", "distance_a", "distance_b", "a", "b", "axis"):
