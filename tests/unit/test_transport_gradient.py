@@ -205,6 +205,21 @@ def test_an_objective_that_gives_no_value_with_derivatives_is_refused(returned: 
                       decay_per_h={"177Lu": LABELS["177Lu"]})
 
 
+@pytest.mark.parametrize("limit", [0.1, 0.7])
+def test_progress_rises_to_the_end_and_may_stop_either_run(limit: float) -> None:
+    seen: list[float] = []
+    options = {"end_h": 24.0, "decay_per_h": USED}
+    differentiate(section(N), PEPTIDE, SMALL, objective, progress=seen.append, **options)
+    assert seen == sorted(seen) and seen[-1] == 1.0 and 0.5 in seen
+
+    def stop(share: float) -> None:
+        if share > limit:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        differentiate(section(N), PEPTIDE, SMALL, objective, progress=stop, **options)
+
+
 def test_no_memory_is_refused() -> None:
     with pytest.raises(BadInput, match="memory_GiB"):
         differentiate(section(N), PEPTIDE, SMALL, objective, end_h=24.0, decay_per_h=USED, memory_GiB=0.0)

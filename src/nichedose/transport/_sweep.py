@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nichedose.fields.grid import Array
@@ -49,7 +51,7 @@ class Sweep:
         self.last_sizes = np.zeros(STAGES)
         self.cg = 0
 
-    def back(self, tape: Tape, reduction: float) -> Sweep:
+    def back(self, tape: Tape, reduction: float, progress: Callable[[float], None]) -> Sweep:
         run, eq, ladder = self.run, self.run.eq, self.run.ladder
         labels = len(self.decays)
         passed = np.zeros((3, labels))  # weights of the seeds that the following step's start left to this one's end
@@ -85,6 +87,7 @@ class Sweep:
             self.levels_bar.append(by_level[:STAGES])
             steps.append((step.size_h, slopes, inner))
             later = step.plasma[0]
+            progress(1.0 - n / len(tape.steps))
         # the very first slope is the plasma's alone
         self.levels_bar[-1][0] += adjoint.between_steps(
             self.bars[2], run.source.reshape(-1), tape.steps[0].plasma[0], self.exchange_bar)

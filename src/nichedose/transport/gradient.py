@@ -62,6 +62,7 @@ def differentiate(
     decay_per_h: Mapping[str, float],
     tolerance: float = 1e-3,
     memory_GiB: float = 2.0,
+    progress: Callable[[float], None] | None = None,
 ) -> TransportGradient:
     """Value and gradient of ``objective`` of the label integrals, at the cost of little more than a second run.
 
@@ -72,6 +73,7 @@ def differentiate(
     of those steps, and with the derivative of the equations within ``tolerance``.
 
     ``memory_GiB`` bounds what is kept of the run; beyond it, stretches are solved again (one more forward run).
+    ``progress`` receives the share done, the run forwards being half; an exception that it raises ends all.
     Raises as `simulate` does, and ``BadInput`` for an objective with unknown labels, states, wrong shapes or NaN.
 
     >>> from nichedose.fields.grid import Grid
@@ -92,7 +94,9 @@ def differentiate(
     run = Stages(equations)
     tape = Tape(max(24, int(memory_GiB * 2**30 / run.q.nbytes)), NEWTON_PER_TOLERANCE * tolerance)
     decays = np.array([0.0, *decay_per_h.values()])
-    course = march(equations, plasma, end_h, decays, tolerance, record=tape.record, stages=run)
+    tell = progress if progress is not None else lambda share: None
+    course = march(
+        equations, plasma, end_h, decays, tolerance, lambda share: tell(0.5 * share), record=tape.record, stages=run)
     shape = tissue.grid.shape
     maps = expand(course.integrals, shape, box)
     names = list(decay_per_h)
@@ -100,7 +104,7 @@ def differentiate(
     value, wanted = _answer(objective(integrals))
     seeds = _seeds(wanted, names, shape, tissue.mask)[(..., *box)]
     sweep = Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
-    sweep.back(tape, max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION))
+    sweep.back(tape, max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION), lambda share: tell(0.5 + 0.5 * share))
     return _gradient(value, sweep, tape, ligand, plasma, shape, box)
 
 
