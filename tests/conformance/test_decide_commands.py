@@ -146,6 +146,7 @@ def test_sweeps_outside_the_model_and_unknown_barriers(small: tuple[Case, Path])
     (["optimise", "CASE", "--agents", "x", "--longest-delay", "2 Gy"], "--longest-delay: '2 Gy' measures dose"),
     (["rank", "CASE", "--objective", "organ_burden", "--mode", "equal_toxicity"], "nothing but rounding"),
     (["rank", "CASE", "--mode", "equal"], "Unknown comparison mode"),
+    (["rank", "CASE", "--draws", "0"], "decided over draws"),
     (["rank", "CASE", "--limit", "kidney absorbed_dose 18: us"], "The limit 'kidney absorbed_dose 18: us': '18' has"),
     (["rank", "CASE", "--condition", "log_kill >= 3", "--condition", "log_kill <= 2"], "contradict"),
     (["threshold", "CASE", "--barrier", "gravity"], "Unknown barrier"),

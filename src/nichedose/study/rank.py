@@ -75,6 +75,9 @@ def rank_case(
     check_conditions(question.conditions)
     mode = question.mode or case.comparison.decide_by
     check_objective(question.objective, mode)
+    if (case.sampling.draws if draws is None else draws) == 0:
+        raise BadInput("A ranking is decided over draws, and none are asked for: give --draws 32 or more (or draws "
+                       "under [sampling]).")
     limits = limits_with(load_library(), question.limits) if question.limits else None
     case = with_partners(case, question.partners)
     responses = respond(prepare(case, case_path, limits=limits, progress=progress), draws=draws, progress=progress)
