@@ -55,3 +55,15 @@ def test_sites_that_keep_what_they_catch_do_not_stop_a_run(sites: float, end_h: 
     assert alone.molecules is not None and alone.molecules.closure < 1e-8
     assert course.ledgers["b", ""].closure < 1e-8
     assert min(alone.free.min(), alone.bound.min()) >= 0.0
+
+
+def test_lasting_plasma_fills_tissue_to_its_level() -> None:
+    """Nothing but the tissue's own rate tells how short the first step must be; no label watches either."""
+    ligand = LigandKinetics(0.0, 0.0, 0.0, 0.0, 100.0, 0.1, 0.4)
+    lasting = PlasmaCurve((5.0,), (1e-9,))
+    alone = simulate(TissueTransport(Grid((1, 1), 20.0), ONE > 0, 0.0 * ONE, ONE), ligand, lasting, end_h=500.0,
+                     decay_per_h={})  # fmt: skip
+    course = simulate_course(voxel_mesh(ONE > 0, 20.0), [], [Ligand("x", 100.0, 0.4, 1.0, 1.0)],
+                             [Batch("b", "x", Given(lasting))], end_h=500.0)  # fmt: skip
+    assert alone.free[-1, 0, 0] == pytest.approx(2.0, rel=1e-3)
+    assert course.at(500.0)["b"][0, 0] == pytest.approx(2.0, rel=1e-3)

@@ -28,6 +28,7 @@ FLOOR = 1e-3  # voxels holding less than this share of the mean (so far the larg
 CG_REDUCTION = 0.1
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
+FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
 ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
 LAST = np.eye(STAGES)[-1]  # weights of the last stage alone
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
@@ -256,7 +257,7 @@ class _Controller:
         self.supply = max(plasma.integral_nmol_h_per_L(), 1e-300)
         entering = float(run.eq.source_per_h.sum())
         self.label_supply = np.array([max(entering * plasma.integral_nmol_h_per_L(d), 1e-300) for d in decays])
-        self.next_h = min(end_h, FIRST_STEP / max(plasma.rates_per_h))
+        self.next_h = min(FIRST_SHARE * end_h, FIRST_STEP / max(plasma.rates_per_h))
 
     def attempt(self, time: float, tally: March) -> Step:
         """One step from ``time``; sets ``next_h`` to the step that should follow, or to the one to retry with."""

@@ -18,6 +18,7 @@ from nichedose.transport._elimination import layout
 from nichedose.transport._ladder import MeshLadder
 from nichedose.transport._march import (
     BELOW_ZERO_PER_TOLERANCE,
+    FIRST_SHARE,
     FIRST_STEP,
     FLOOR,
     GROW,
@@ -450,7 +451,7 @@ def march_network(
     label_supply = run.label_supplies(labels, end_h)
     targets = sorted({*kinks_within(supplies, end_h), *(t for t in keep_h if 0.0 < t < end_h), end_h})
     run.begin(len(labels))
-    time, proposed = 0.0, end_h
+    time, proposed = 0.0, FIRST_SHARE * end_h
     if 0.0 in keep_h:
         _keep(out, run, 0.0)
     for target in targets:
