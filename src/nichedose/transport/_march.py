@@ -11,6 +11,7 @@ import numpy as np
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.fields.grid import Array
 from nichedose.transport import _kernels as kernel
+from nichedose.transport import _sums as sums
 from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
@@ -30,6 +31,8 @@ SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
 ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
+HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
+CHUNK = 1024  # cells of whole rows that kernels take at a time
 LAST = np.eye(STAGES)[-1]  # weights of the last stage alone
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
@@ -73,7 +76,8 @@ class Stages:
         self.finest = ladder.faces[: ladder.face_start[1]].reshape(2, -1, *packed[1:])
         self.place = (ladder.even, int(ladder.height[0]), ladder.deep)
         self.line, self.line64 = np.zeros(packed[2], np.float32), np.zeros(packed[2])
-        self.lines = np.zeros((5, packed[2]))
+        self.lines = np.zeros((max(1, CHUNK // packed[2]), packed[2]))
+        self.lowest = np.zeros(self.lines.size)
         self.mass, self.inverse = np.zeros(total, np.float32), np.zeros(total, np.float32)
         self.work, self.dx = np.zeros((4, total), np.float32), np.zeros(cells, np.float32)
         self.weight = np.zeros(packed, np.float32)
@@ -99,23 +103,27 @@ class Stages:
         if last:
             tolerances[-1] = LAST_TOLERANCE
         counts = np.zeros(2, dtype=np.int64)
-        self.residual = kernel.take_step(
-            step_h, plasma, BEFORE, GAMMA, BEFORE @ A, PREDICTOR, tolerances, CG_REDUCTION, FLOOR,
+        self.residual, content = kernel.take_step(
+            step_h, plasma, BEFORE, GAMMA, HELD, PREDICTOR, tolerances, CG_REDUCTION, FLOOR, self.voxels,
             (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), self.state, self.free, self.slopes,
             (self.capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
             (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
-            (self.line, self.line64), (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep),
-            self.totals, counts,
+            (self.line, self.line64, self.lines),
+            (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep), counts,
         )  # fmt: skip
         tally.newton += int(counts[0])
         tally.cg += int(counts[1])
         if not self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL):
             return False
+        sums.measure(
+            _stages(self.free), _stages(self.slopes), _flat(self.capacity), _flat(self.leave),
+            step_h * (B - B_EMBEDDED), self.totals, _flat(self.mixed),
+        )  # fmt: skip
         self.stages = self._stages_from_parts(step_h)
         bound, inside = self.combinations(LAST)
         parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
         self.ends = (bound, inside)
-        self.sums_after = np.array([float(self.q.sum()), bound @ parts, inside @ parts])
+        self.sums_after = np.array([content, bound @ parts, inside @ parts])
         return True
 
     def _stages_from_parts(self, step_h: float) -> tuple[Array, Array]:
@@ -137,16 +145,16 @@ class Stages:
         """Embedded error of the step, relative (rms over voxels); the deepest value below 0, of the mean content."""
         peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels) + 1e-290
         difference = step_h * (B - B_EMBEDDED)
-        kernel.mix(self.free.reshape(STAGES, -1), difference, STAGES, 0, self.q.size, _flat(self.mixed))
         numbers = np.zeros((5, STAGES + 2))
         numbers[0, :STAGES] = difference
         bound, inside = self.combinations(difference)
-        numbers[1], numbers[2] = bound, self.eq.kint_per_h * bound - self.eq.krel_per_h * inside
+        numbers[1] = self.eq.kint_per_h * bound
+        numbers[2] = numbers[1] - self.eq.krel_per_h * inside
         numbers[3], numbers[4] = self.ends
-        squares, low = kernel.step_error(
+        squares, low = sums.step_error(
             self.mixed, self.free[-1], self.state, self.q, self.slopes, difference @ plasma, self.source, self.leave,
-            self.capacity, numbers, self.eq.kint_per_h, FLOOR * peak, self.sums, self.finest, *self.place, self.line64,
-            self.lines,
+            self.capacity, numbers, FLOOR * peak, self.sums, self.finest, *self.place, self.lines,
+            self.lowest,
         )  # fmt: skip
         return math.sqrt(squares / self.voxels), low / peak
 
@@ -164,21 +172,15 @@ class Stages:
         """Add to ``integrals`` (labels, 3, ...) the stages' free (per void), bound and internalised ligand times
         ``weights`` (labels, 6)."""
         bound, inside = self.combinations(weights)
-        kernel.integrate(
-            self.free.reshape(STAGES, -1), self.slopes.reshape(STAGES, -1), _flat(self.state[1]), _flat(self.state[2]),
-            weights, bound, inside, integrals.reshape(len(weights), 3, -1),
+        sums.integrate(
+            _stages(self.free), _stages(self.slopes), _flat(self.state[1]), _flat(self.state[2]), weights,
+            bound, inside, integrals.reshape(len(weights), 3, -1),
         )  # fmt: skip
 
     def accept(self) -> None:
         """The new state becomes the old one; the last stage is the first of the next step."""
-        bound, inside = self.ends
-        slopes = self.slopes.reshape(STAGES, -1)
-        old_bound, old_inside = _flat(self.state[1]), _flat(self.state[2])
-        old_inside *= inside[-1]
-        kernel.combine(old_bound, inside[STAGES], slopes, inside[:STAGES], 0, self.q.size, old_inside)
-        kernel.combine(old_bound, bound[STAGES] - 1.0, slopes, bound[:STAGES], 0, self.q.size, old_bound)
-        self.state[0] = self.q
-        self.free[0], self.slopes[0] = self.free[-1], self.slopes[-1]
+        free, slopes = _stages(self.free), _stages(self.slopes)
+        sums.accept(_flat(self.q), free[-1], slopes[1:], *self.ends, self.state.reshape(3, -1), free[0], slopes[0])
         self.sums_before = self.sums_after
         self.settled = False
         self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
@@ -219,6 +221,11 @@ class Stages:
 
 def _flat(packed: Array) -> Array:
     return packed.reshape(-1)
+
+
+def _stages(packed: Array) -> Array:
+    """Flat fields of the six stages."""
+    return packed.reshape(STAGES, -1)
 
 
 def plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: float) -> tuple[Array, float]:

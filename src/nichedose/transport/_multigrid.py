@@ -1,200 +1,169 @@
 """Compiled kernels of the linear solver: conjugate gradients with one red-black multigrid V-cycle, for M-matrices.
 
 All fields are packed red and black apart (see ``_checkerboard``), in single precision in a run: Newton's method around
-it measures the true residual in double precision, so that rounding here costs iterations at worst, never accuracy. A
-product with the matrix is summed in double precision, because a strong coupling nearly cancels in it. ``faces`` (2, 5
-or 7, rows, places) is empty where all open faces have the conductance ``g``. Nothing here allocates in proportion to
-the grid, and nothing runs in parallel, so that the same input gives the same bits.
+it measures the true residual in double precision, so that rounding here costs iterations at worst, never accuracy.
+``faces`` (2, 5 or 7, rows, places) is empty where all open faces have the conductance ``g``; the finest grid of such a
+section has sweeps of its own (``_section_sweeps``). Nothing here allocates in proportion to the grid, and nothing runs
+in parallel, so that the same input gives the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from nichedose._compiled import njit
+from nichedose.transport._flows import Field, apart, flows, jit
+from nichedose.transport._section_sweeps import climb, descend, join_rows, new_direction
 
-__all__ = ["conjugate_gradient", "flows", "jit", "multiply", "prepare_levels", "v_cycle"]
+__all__ = ["Field", "conjugate_gradient", "jit", "multiply", "prepare_levels", "solve_linear", "v_cycle"]
 
-Field = NDArray[Any]
-# Reassociation lets sums use vector registers; NaN and infinity keep their meaning, they report failure.
-jit: Callable[..., Any] = njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 MOST_ITERATIONS = 60
+MOST_COUPLING = 1e4  # a x conductance, above which a product with the matrix is summed in double precision
+STRIP = 4096  # cells of which sums are taken in single precision
 
 
-@jit
-def flows(other: Field, faces: Field, g: float, row: int, stride: int, aside: int, zero: float, line: Field) -> None:
-    """Into ``line``: what the neighbours of one row's voxels give, the sum of conductance x value.
-
-    ``other`` (rows, places) the other colour; ``faces`` (0, 5 or 7, rows, places) of this one; ``stride`` rows between
-    planes, 0 in a section; ``aside`` where the fourth neighbour lies, -1 or 1. ``zero`` sets the precision of the sum.
-    """
-    places = other.shape[1]
-    if faces.shape[0] == 0:
-        side = other[row, 1 + aside : places - 1 + aside]
-        if stride == 0:
-            for j in range(1, places - 1):
-                total = (zero + other[row - 1, j]) + other[row + 1, j]
-                line[j] = g * (total + ((zero + other[row, j]) + side[j - 1]))
-        else:
-            for j in range(1, places - 1):
-                total = (zero + other[row - 1, j]) + other[row + 1, j]
-                total += (zero + other[row, j]) + side[j - 1]
-                line[j] = g * (total + ((zero + other[row - stride, j]) + other[row + stride, j]))
-        return
-    left, right = other[row, : places - 2], other[row, 2:]
-    for j in range(1, places - 1):
-        total = (zero + faces[0, row, j]) * other[row - 1, j] + (zero + faces[1, row, j]) * other[row + 1, j]
-        total += (zero + faces[2, row, j]) * other[row, j]
-        line[j] = g * (total + ((zero + faces[3, row, j]) * left[j - 1] + (zero + faces[4, row, j]) * right[j - 1]))
-    if stride != 0:
-        for j in range(1, places - 1):
-            total = (zero + faces[5, row, j]) * other[row - stride, j]
-            line[j] += g * (total + (zero + faces[6, row, j]) * other[row + stride, j])
+@apart
+def relax_even(
+    own: Field, inv: Field, rhs: Field, above: Field, below: Field, same: Field, side: Field, before: Field,
+    behind: Field, ag: float,
+) -> None:  # fmt: skip
+    for j in range(own.size):
+        total = ((above[j] + below[j]) + (same[j] + side[j])) + (before[j] + behind[j])
+        own[j] = inv[j] * (rhs[j] + ag * total)
 
 
-@jit
-def flows_of_all(other: Field, faces: Field, places: int, plane: int, out: Field) -> None:
-    """Into ``out``: the sum of face x neighbour of all cells of a colour, flat fields; ``plane`` cells lie between
-    planes of a stack (0 in a section).
+@apart
+def relax_uneven(
+    own: Field, inv: Field, rhs: Field, above: Field, below: Field, same: Field, left: Field, right: Field,
+    f0: Field, f1: Field, f2: Field, f3: Field, f4: Field, a: float,
+) -> None:  # fmt: skip
+    for i in range(own.size):
+        total = (f0[i] * above[i] + f1[i] * below[i] + f2[i] * same[i]) + (f3[i] * left[i] + f4[i] * right[i])
+        own[i] = inv[i] * (rhs[i] + a * total)
 
-    All rows in one go, since the ring's faces are zero. What would reach beyond the field is ring. Two or three loops,
-    because one over so many arrays would not be turned into vector instructions.
-    """
-    edge = max(places, plane)
-    n = other.size - 2 * edge
-    here = slice(edge, edge + n)
-    total, same = out[here], other[here]
-    above, below = other[edge - places : edge - places + n], other[edge + places : edge + places + n]
-    left, right = other[edge - 1 : edge - 1 + n], other[edge + 1 : edge + 1 + n]
-    to_above, to_below, to_same = faces[0, here], faces[1, here], faces[2, here]
-    for i in range(n):
-        total[i] = (to_above[i] * above[i] + to_below[i] * below[i]) + to_same[i] * same[i]
-    to_left, to_right = faces[3, here], faces[4, here]
-    for i in range(n):
-        total[i] += to_left[i] * left[i] + to_right[i] * right[i]
-    if plane != 0:
-        before, behind = other[:n], other[2 * edge : 2 * edge + n]
-        to_before, to_behind = faces[5, here], faces[6, here]
-        for i in range(n):
-            total[i] += to_before[i] * before[i] + to_behind[i] * behind[i]
+
+@apart
+def relax_uneven_stack(
+    own: Field, inv: Field, rhs: Field, above: Field, below: Field, same: Field, left: Field, right: Field,
+    before: Field, behind: Field, f0: Field, f1: Field, f2: Field, f3: Field, f4: Field, f5: Field, f6: Field, a: float,
+) -> None:  # fmt: skip
+    for i in range(own.size):
+        total = (f0[i] * above[i] + f1[i] * below[i] + f2[i] * same[i]) + (f3[i] * left[i] + f4[i] * right[i])
+        own[i] = inv[i] * (rhs[i] + a * (total + (f5[i] * before[i] + f6[i] * behind[i])))
 
 
 @jit
 def relax(
-    x: Field, b: Field, inverse: Field, faces: Field, g: float, a: float, colour: int, height: int, deep: int,
-    zero: float, line: Field,
-) -> None:  # fmt: skip
-    """Gauss-Seidel over the voxels of one colour: x = inverse (b + a sum of face x neighbour)."""
+    x: Field, b: Field, inverse: Field, faces: Field, g: float, a: float, colour: int, height: int, deep: int
+) -> None:
+    """Gauss-Seidel over the voxels of one colour: x = inverse (b + a sum of face x neighbour).
+
+    With faces of their own all rows go in one go, since the ring's faces are zero; the outermost cells are ring.
+    """
     own, other, rhs, inv, fc = x[colour], x[1 - colour], b[colour], inverse[colour], faces[colour]
-    rows, places = own.shape
-    if fc.shape[0] != 0:
-        flat = fc.reshape((fc.shape[0], rows * places))
-        mine, scale, given = own.reshape(-1), inv.reshape(-1), rhs.reshape(-1)
-        flows_of_all(other.reshape(-1), flat, places, height * deep * places, mine)
-        for i in range(mine.size):
-            mine[i] = scale[i] * (given[i] + a * mine[i])
+    rows, p = own.shape
+    if fc.shape[0] == 0:
+        m, stride = p - 1, height * deep
+        for k in range(deep, rows // height - deep):
+            for y in range(k * height + 1, (k + 1) * height - 1):
+                aside = 1 - 2 * ((y - k * height + k - deep + colour) & 1)
+                relax_even(
+                    own[y, 1:m], inv[y, 1:m], rhs[y, 1:m], other[y - 1, 1:m], other[y + 1, 1:m], other[y, 1:m],
+                    other[y, 1 + aside : m + aside], other[y - stride, 1:m], other[y + stride, 1:m], a * g,
+                )  # fmt: skip
         return
-    ag = a * g
-    for k in range(deep, rows // height - deep):
-        for y in range(1, height - 1):
-            row = k * height + y
-            aside = 1 - 2 * ((y + k - deep + colour) & 1)
-            if deep == 0:  # a section of one conductance, in one pass
-                mine, scale, given = own[row, 1 : places - 1], inv[row, 1 : places - 1], rhs[row, 1 : places - 1]
-                above, below = other[row - 1, 1 : places - 1], other[row + 1, 1 : places - 1]
-                same, side = other[row, 1 : places - 1], other[row, 1 + aside : places - 1 + aside]
-                for j in range(mine.size):
-                    mine[j] = scale[j] * (given[j] + ag * ((above[j] + below[j]) + (same[j] + side[j])))
-                continue
-            flows(other, fc, g, row, height * deep, aside, zero, line)
-            for j in range(1, places - 1):
-                own[row, j] = inv[row, j] * (rhs[row, j] + a * line[j])
+    plane = height * deep * p
+    lo = max(p, plane)
+    hi = rows * p - lo
+    f, at = fc.reshape((fc.shape[0], rows * p)), other.reshape(-1)
+    mine, scale, given = own.reshape(-1)[lo:hi], inv.reshape(-1)[lo:hi], rhs.reshape(-1)[lo:hi]
+    if deep == 0:
+        relax_uneven(
+            mine, scale, given, at[lo - p : hi - p], at[lo + p : hi + p], at[lo:hi], at[lo - 1 : hi - 1],
+            at[lo + 1 : hi + 1], f[0, lo:hi], f[1, lo:hi], f[2, lo:hi], f[3, lo:hi], f[4, lo:hi], a,
+        )  # fmt: skip
+    else:
+        relax_uneven_stack(
+            mine, scale, given, at[lo - p : hi - p], at[lo + p : hi + p], at[lo:hi], at[lo - 1 : hi - 1],
+            at[lo + 1 : hi + 1], at[lo - plane : hi - plane], at[lo + plane : hi + plane], f[0, lo:hi], f[1, lo:hi],
+            f[2, lo:hi], f[3, lo:hi], f[4, lo:hi], f[5, lo:hi], f[6, lo:hi], a,
+        )  # fmt: skip
 
 
-@jit
-def start_red(x: Field, b: Field, inverse: Field) -> None:
+@apart
+def start_red(own: Field, inv: Field, rhs: Field) -> None:
     """The first sweep over red from a zero start."""
-    own, rhs, inv = x[0].reshape(-1), b[0].reshape(-1), inverse[0].reshape(-1)
     for i in range(own.size):
         own[i] = inv[i] * rhs[i]
+
+
+@apart
+def keep_inside(line: Field, inv: Field, zero: float) -> None:
+    for j in range(line.size):
+        line[j] = line[j] if inv[j] > zero else zero
 
 
 @jit
 def restrict_red(
     x: Field, inverse: Field, faces: Field, g: float, a: float, height: int, deep: int, zero: float, line: Field,
-    spare: Field, coarse: Field, coarse_height: int,
+    coarse: Field, coarse_height: int,
 ) -> None:  # fmt: skip
-    """Residual after a red and a black sweep from zero, summed over blocks; ``spare`` of a colour's size.
+    """Residual after a red and a black sweep from zero, summed over blocks.
 
     Black voxels are then in balance, and a red one lacks what its black neighbours give.
     """
-    black, inv = x[1], inverse[0]
-    rows, places = black.shape
-    even, ag = faces.shape[1] == 0 and deep == 0, a * g
+    rows, places = x.shape[1], x.shape[2]
     coarse[...] = zero
-    if faces.shape[1] != 0:
-        flat = faces[0].reshape((faces.shape[1], rows * places))
-        flows_of_all(black.reshape(-1), flat, places, height * deep * places, spare)
-        balance, inside = spare, inv.reshape(-1)
-        for i in range(balance.size):
-            balance[i] = a * balance[i] if inside[i] > zero else zero
-    given = spare.reshape((rows, places))
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1):
             row = k * height + y
-            aside = 1 - 2 * ((y + k - deep) & 1)
-            if even:
-                out, scale = line[1 : places - 1], inv[row, 1 : places - 1]
-                above, below = black[row - 1, 1 : places - 1], black[row + 1, 1 : places - 1]
-                same, side = black[row, 1 : places - 1], black[row, 1 + aside : places - 1 + aside]
-                for j in range(out.size):
-                    total = ag * ((above[j] + below[j]) + (same[j] + side[j]))
-                    out[j] = total if scale[j] > zero else zero
-                add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
-            elif faces.shape[1] == 0:
-                flows(black, faces[0], g, row, height * deep, aside, zero, line)
-                for j in range(1, places - 1):
-                    line[j] = a * line[j] if inv[row, j] > zero else zero
-                add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
-            else:
-                add_to_blocks(given[row], k, y, places, deep, coarse, coarse_height)
+            flows(x[1], faces[0], a * g, row, height * deep, 1 - 2 * ((y + k - deep) & 1), zero, line)
+            keep_inside(line, inverse[0, row], zero)
+            add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
+
+
+@apart
+def add_rows(line: Field, odd: Field, even: Field) -> None:
+    for m in range(even.size):
+        odd[m] += line[2 * m]
+        even[m] += line[2 * m + 1]
+    if odd.size > even.size:
+        odd[even.size] += line[2 * even.size]
 
 
 @jit
 def add_to_blocks(line: Field, k: int, y: int, places: int, deep: int, coarse: Field, coarse_height: int) -> None:
     """Add one row of a colour to the blocks that it belongs to: place j to the block at x = j."""
-    block, plane = (y - 1) >> 1, (k - deep) >> 1
-    row = (plane + deep) * coarse_height + block + 1
-    for colour in range(2):
-        first = (block + plane + colour) & 1
-        out = coarse[colour, row]
-        for m in range((places - 2 - first + 1) // 2):
-            out[m + 1] += line[2 * m + first + 1]
+    block, plane, m = (y - 1) >> 1, (k - deep) >> 1, places - 1
+    row, c = (plane + deep) * coarse_height + block + 1, (block + plane) & 1
+    add_rows(line[1:m], coarse[c, row, 1 : 1 + m // 2], coarse[1 - c, row, 1 : 1 + (m - 1) // 2])
+
+
+@apart
+def correct_row(own: Field, inv: Field, line: Field, zero: float) -> None:
+    for j in range(own.size):
+        own[j] += line[j] if inv[j] > zero else zero
 
 
 @jit
 def prolong_red(
-    coarse: Field, coarse_height: int, x: Field, inverse: Field, height: int, deep: int, zero: float
+    coarse: Field, coarse_height: int, x: Field, inverse: Field, height: int, deep: int, zero: float, line: Field
 ) -> None:
     """Add each block's correction to its red voxels; the black ones follow in the next sweep."""
-    red = x[0]
-    rows, places = red.shape
-    for k in range(deep, rows // height - deep):
+    m = x.shape[2] - 1
+    for k in range(deep, x.shape[1] // height - deep):
         plane = (k - deep) >> 1
         for y in range(1, height - 1):
-            block = (y - 1) >> 1
-            own, inv = red[k * height + y], inverse[0, k * height + y]
-            for colour in range(2):
-                first = (block + plane + colour) & 1
-                row = coarse[colour, (plane + deep) * coarse_height + block + 1]
-                for m in range((places - 2 - first + 1) // 2):
-                    j = 2 * m + first + 1
-                    own[j] += row[m + 1] if inv[j] > zero else zero
+            block, row = (y - 1) >> 1, k * height + y
+            from_row, c = (plane + deep) * coarse_height + block + 1, (block + plane) & 1
+            join_rows(coarse[c, from_row, 1 : 1 + m // 2], coarse[1 - c, from_row, 1 : 1 + (m - 1) // 2], line[1:m])
+            correct_row(x[0, row, 1:m], inverse[0, row, 1:m], line[1:m], zero)
+
+
+@apart
+def invert(mass: Field, face_sum: Field, ag: float, inverse: Field) -> None:
+    for i in range(mass.size):
+        d = mass[i] + ag * face_sum[i]
+        inverse[i] = 1.0 / d if mass[i] > 0.0 else 0.0
 
 
 @jit
@@ -204,32 +173,33 @@ def prepare_levels(
 ) -> None:  # fmt: skip
     """Diagonals of all grids from that of the finest, and their inverses: 0 outside the tissue, which keeps voxels
     there at 0. ``g`` multiplies ``face_sum`` on the finest grid."""
-    for level in range(height.size - 1):
+    numbers = np.zeros(2, mass.dtype)  # in the fields' own type, or all arithmetic would leave it
+    numbers[0], numbers[1] = a * g, a
+    for level in range(height.size):
         lo, hi = start[level], start[level + 1]
+        invert(mass[lo:hi], face_sum[lo:hi], numbers[0] if level == 0 else numbers[1], inverse[lo:hi])
+        if level == height.size - 1:
+            break
         fine = mass[lo:hi].reshape((2, (hi - lo) // 2 // places[level], places[level]))
         coarse = mass[hi : start[level + 2]]
         coarse[:] = 0
         grid = coarse.reshape((2, coarse.size // 2 // places[level + 1], places[level + 1]))
         h = height[level]
-        for colour in range(2):
-            for k in range(deep, fine.shape[1] // h - deep):
-                for y in range(1, h - 1):
+        for k in range(deep, fine.shape[1] // h - deep):
+            for y in range(1, h - 1):
+                for colour in range(2):
                     add_to_blocks(fine[colour, k * h + y], k, y, places[level], deep, grid, height[level + 1])
-    finest = start[1]
-    for i in range(mass.size):
-        d = mass[i] + (a * g if i < finest else a) * face_sum[i]
-        inverse[i] = 1.0 / d if mass[i] > 0.0 else 0.0
 
 
 @jit
 def v_cycle(
     x: Field, b: Field, inverse: Field, faces: Field, g: float, a: float, line: Field, spare: Field, zero: float,
     one: float, height: Field, places: Field, start: Field, face_start: Field, deep: int,
-) -> None:  # fmt: skip
-    """One V(1,1) cycle from zero for A x = b on the finest grid; symmetric, so that CG may use it.
+) -> float:  # fmt: skip
+    """One V(1,1) cycle from zero for A x = b; symmetric, so that CG may use it. Returns x . b on the finest grid.
 
-    ``spare`` of the size of ``x``, to work in; ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the
-    arithmetic in it.
+    ``b`` and ``x`` are zero in the ring, ``x`` on all grids. ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to
+    keep the arithmetic in it.
     """
     top = height.size - 1
     for step in range(2 * top + 1):
@@ -241,25 +211,32 @@ def v_cycle(
         flat = faces[face_start[level] : face_start[level + 1]]
         fl = flat.reshape((2, flat.size // (hi - lo), shape[1], p))
         gl = g if level == 0 else one
+        swept = fl.shape[1] == 0 and deep == 0 and top > 0
+        if level < top:
+            pn, end = places[level + 1], start[level + 2]
+            coarse_shape = (2, (end - hi) // 2 // pn, pn)
         if down:
-            start_red(xl, bl, il)
-            relax(xl, bl, il, fl, gl, a, 1, h, deep, zero, line)
+            if swept:
+                descend(xl, bl, il, a * g, zero, line, b[hi:end].reshape(coarse_shape))
+                continue
+            start_red(xl[0].reshape(-1), il[0].reshape(-1), bl[0].reshape(-1))
+            relax(xl, bl, il, fl, gl, a, 1, h, deep)
         else:
-            above = x[hi : start[level + 2]]
-            pn = places[level + 1]
-            prolong_red(above.reshape((2, above.size // 2 // pn, pn)), height[level + 1], xl, il, h, deep, zero)
-            relax(xl, bl, il, fl, gl, a, 1, h, deep, zero, line)
-            relax(xl, bl, il, fl, gl, a, 0, h, deep, zero, line)
+            above = x[hi:end].reshape(coarse_shape)
+            if swept:
+                total: float = climb(xl, bl, il, a * g, zero, line, above)
+                return total
+            prolong_red(above, height[level + 1], xl, il, h, deep, zero, line)
+            relax(xl, bl, il, fl, gl, a, 1, h, deep)
+            relax(xl, bl, il, fl, gl, a, 0, h, deep)
         if level == top:
             for _ in range(3):
-                relax(xl, bl, il, fl, gl, a, 0, h, deep, zero, line)
-                relax(xl, bl, il, fl, gl, a, 1, h, deep, zero, line)
-            relax(xl, bl, il, fl, gl, a, 0, h, deep, zero, line)
+                relax(xl, bl, il, fl, gl, a, 0, h, deep)
+                relax(xl, bl, il, fl, gl, a, 1, h, deep)
+            relax(xl, bl, il, fl, gl, a, 0, h, deep)
         elif down:
-            below = b[hi : start[level + 2]]
-            pn = places[level + 1]
-            restrict_red(xl, il, fl, gl, a, h, deep, zero, line, spare[lo : (lo + hi) // 2],
-                         below.reshape((2, below.size // 2 // pn, pn)), height[level + 1])  # fmt: skip
+            restrict_red(xl, il, fl, gl, a, h, deep, zero, line, b[hi:end].reshape(coarse_shape), height[level + 1])
+    return float(dot(x, b, start[1], zero))
 
 
 @jit
@@ -269,27 +246,137 @@ def multiply(
 ) -> float:  # fmt: skip
     """out = A p with A = mass + a (face_sum - faces), summed in double precision; returns p . A p."""
     total = 0.0
-    rows, places = p.shape[1], p.shape[2]
-    for colour in range(2):
-        own, other, ms, fs, res = p[colour], p[1 - colour], mass[colour], face_sum[colour], out[colour]
+    rows, m = p.shape[1], p.shape[2] - 1
+    for c in range(2):
         for k in range(deep, rows // height - deep):
             for y in range(1, height - 1):
                 row = k * height + y
-                flows(other, faces[colour], g, row, height * deep, 1 - 2 * ((y + k - deep + colour) & 1), 0.0, line)
-                for j in range(1, places - 1):
-                    value = ms[row, j] * own[row, j] + a * ((g * fs[row, j]) * own[row, j] - line[j])
-                    value = value if ms[row, j] > 0.0 else 0.0
-                    res[row, j] = value
-                    total += own[row, j] * value
+                flows(p[1 - c], faces[c], g, row, height * deep, 1 - 2 * ((y + k - deep + c) & 1), 0.0, line)
+                total += product_row(
+                    p[c, row, 1:m], mass[c, row, 1:m], face_sum[c, row, 1:m], line[1:m], g, a, out[c, row, 1:m])
     return total
+
+
+@apart
+def product_row(own: Field, ms: Field, fs: Field, line: Field, g: float, a: float, out: Field) -> float:
+    total = 0.0
+    for j in range(own.size):
+        value = ms[j] * own[j] + a * ((g * fs[j]) * own[j] - line[j])
+        value = value if ms[j] > 0.0 else 0.0
+        out[j] = value
+        total += own[j] * value
+    return total
+
+
+@apart
+def sum_of_products(u: Field, v: Field, zero: float) -> float:
+    part = zero
+    for i in range(u.size):
+        part += u[i] * v[i]
+    return part
 
 
 @jit
-def dot(u: Field, v: Field, n: int) -> float:
+def dot(u: Field, v: Field, n: int, zero: float) -> float:
     total = 0.0
-    for i in range(n):
-        total += u[i] * v[i]
+    for lo in range(0, n, STRIP):
+        hi = min(lo + STRIP, n)
+        total += sum_of_products(u[lo:hi], v[lo:hi], zero)
     return total
+
+
+@apart
+def less(r: Field, ap: Field, weight: Field, alpha: float, zero: float) -> float:
+    """r -= alpha A p; the square of its weighted norm."""
+    part = zero
+    for i in range(r.size):
+        left = r[i] - alpha * ap[i]
+        r[i] = left
+        weighted = left * weight[i]
+        part += weighted * weighted
+    return part
+
+
+@apart
+def turn(p: Field, z: Field, dx: Field, beta: float, alpha: float) -> None:
+    """dx += alpha p, then p = z + beta p."""
+    for i in range(p.size):
+        old = p[i]
+        dx[i] += alpha * old
+        p[i] = z[i] + beta * old
+
+
+@apart
+def add_last(dx: Field, p: Field, alpha: float) -> None:
+    for i in range(dx.size):
+        dx[i] += alpha * p[i]
+
+
+@jit
+def clear_ring(x: Field, height: int) -> None:
+    """Zeros around every plane of a packed field; a stack's outermost planes are ring too."""
+    for c in range(2):
+        x[c, :, 0], x[c, :, -1] = 0, 0
+        for row in range(0, x.shape[1], height):
+            x[c, row], x[c, row + height - 1] = 0, 0
+        if x.shape[1] > height:
+            x[c, :height], x[c, -height:] = 0, 0
+
+
+@jit
+def solve_linear(
+    dx: Field, mass: Field, inverse: Field, weight: Field, cells: Field, exact_sum: Field, faces: Field, g: float,
+    a: float, line: Field, line64: Field, limit: float,
+    height: Field, places: Field, start: Field, face_start: Field, deep: int,
+) -> tuple[int, float]:  # fmt: skip
+    """Solve A x = r, with r in ``cells[0]``, until the square of its weighted norm is down to ``limit``.
+
+    ``cells`` (4, flat): r and coarse right-hand sides, z and coarse corrections, p, A p. Returns the iterations and
+    alpha: the solution is ``dx`` + alpha p.
+    """
+    r, z, p, ap = cells[0], cells[1], cells[2], cells[3]
+    n = start[1]
+    shape = (2, n // 2 // places[0], places[0])
+    flat = faces[: face_start[1]]
+    finest = flat.reshape((2, flat.size // n, shape[1], shape[2]))
+    numbers = np.zeros(7, dx.dtype)  # scalars in the fields' own type, or all arithmetic would leave it
+    numbers[0], numbers[1], numbers[2], numbers[3] = a, g, 1.0, 4.0
+    a_, g_, one, four, zero = numbers[0], numbers[1], numbers[2], numbers[3], numbers[6]
+    swept = flat.size == 0 and deep == 0 and a * g < MOST_COUPLING
+    # what other work has left there
+    z[n:] = zero
+    clear_ring(z[:n].reshape(shape), height[0])
+    clear_ring(p[:n].reshape(shape), height[0])
+    rz_old, alpha = 1.0, zero
+    for iteration in range(MOST_ITERATIONS):
+        rz = v_cycle(z, r, inverse, faces, g_, a_, line, ap, zero, one, height, places, start, face_start, deep)
+        numbers[4] = rz / rz_old
+        beta = numbers[4]
+        rz_old = rz
+        if swept:
+            pap = new_direction(
+                p[:n].reshape(shape), z[:n].reshape(shape), dx.reshape(shape), ap[:n].reshape(shape),
+                mass[:n].reshape(shape), exact_sum, a_ * g_, beta, alpha, iteration == 0, zero, four,
+            )  # fmt: skip
+        else:
+            if iteration == 0:
+                p[:n] = z[:n]
+                dx[:] = zero
+            else:
+                turn(p[:n], z[:n], dx, beta, alpha)
+            pap = multiply(
+                p[:n].reshape(shape), ap[:n].reshape(shape), mass[:n].reshape(shape), exact_sum, finest, g, a,
+                height[0], deep, line64,
+            )  # fmt: skip
+        numbers[5] = rz / pap if pap > 0.0 else 0.0
+        alpha = numbers[5]
+        norm = 0.0
+        for lo in range(0, n, STRIP):
+            hi = min(lo + STRIP, n)
+            norm += less(r[lo:hi], ap[lo:hi], weight[lo:hi], alpha, zero)
+        if not norm > limit:
+            return iteration + 1, alpha
+    return MOST_ITERATIONS, alpha
 
 
 @jit
@@ -300,43 +387,15 @@ def conjugate_gradient(
 ) -> int:  # fmt: skip
     """Solve A dx = r, with r in ``cells[0]``, until its weighted norm fell by ``reduction`` or to ``goal``.
 
-    ``cells`` (4, flat): r and coarse right-hand sides, z and coarse corrections, p, A p. Returns the iterations.
+    ``cells`` as in `solve_linear`. Returns the iterations.
     """
-    r, z, p, ap = cells[0], cells[1], cells[2], cells[3]
     n = start[1]
-    shape = (2, n // 2 // places[0], places[0])
-    flat = faces[: face_start[1]]
-    finest = flat.reshape((2, flat.size // n, shape[1], shape[2]))
-    numbers = np.zeros(5, dx.dtype)  # scalars in the fields' own type, or all arithmetic would leave it
-    numbers[0], numbers[1], numbers[2] = a, g, 1.0
-    a_, g_, one, zero = numbers[0], numbers[1], numbers[2], numbers[3]
     first = 0.0
-    for i in range(z.size):
-        z[i] = zero  # its ring must be; other work may have left anything there
     for i in range(n):
-        dx[i] = zero
-        first += (r[i] * weight[i]) ** 2
-    limit = max(reduction * reduction * first, goal * goal)
-    rz_old = 1.0
-    for iteration in range(MOST_ITERATIONS):
-        v_cycle(z, r, inverse, faces, g_, a_, line, ap, zero, one, height, places, start, face_start, deep)
-        rz = dot(r, z, n)
-        numbers[4] = rz / rz_old if iteration > 0 else 0.0
-        beta = numbers[4]
-        rz_old = rz
-        for i in range(n):
-            p[i] = z[i] + beta * p[i] if iteration > 0 else z[i]
-        pap = multiply(
-            p[:n].reshape(shape), ap[:n].reshape(shape), mass[:n].reshape(shape), exact_sum, finest, g, a, height[0],
-            deep, line64,
-        )  # fmt: skip
-        numbers[4] = rz / pap if pap > 0.0 else 0.0
-        alpha = numbers[4]
-        norm = 0.0
-        for i in range(n):
-            dx[i] += alpha * p[i]
-            r[i] -= alpha * ap[i]
-            norm += (r[i] * weight[i]) ** 2
-        if not norm > limit:
-            return iteration + 1
-    return MOST_ITERATIONS
+        first += (cells[0, i] * weight[i]) ** 2
+    iterations, alpha = solve_linear(
+        dx, mass, inverse, weight, cells, exact_sum, faces, g, a, line, line64,
+        max(reduction * reduction * first, goal * goal), height, places, start, face_start, deep,
+    )  # fmt: skip
+    add_last(dx, cells[2, :n], alpha)
+    return int(iterations)

@@ -12,8 +12,8 @@ import numpy as np
 
 from nichedose.fields.grid import Array
 from nichedose.fields.mesh import Mesh
-from nichedose.transport import _kernels  # fmt: skip
 from nichedose.transport import _network_kernels as kernel
+from nichedose.transport import _sums
 from nichedose.transport._elimination import layout
 from nichedose.transport._ladder import MeshLadder
 from nichedose.transport._march import (
@@ -235,7 +235,7 @@ class NetworkRun:
         for state, slopes, out in zip(self.state, self.slopes, into, strict=True):
             out[...] = 0.0
             flat = out.reshape(-1)
-            _kernels.combine(state.reshape(-1), 1.0, slopes.reshape(STAGES, -1), weights, 0, flat.size, flat)
+            _sums.combine(state.reshape(-1), 1.0, slopes.reshape(STAGES, -1), weights, 0, flat.size, flat)
 
     def _new_level(self, level: Array) -> None:
         """The first stage is the last one of the step before, but for what plasma offers now."""
@@ -365,7 +365,7 @@ class NetworkRun:
             self.free_integrals[n] += self.guess[:, :-1]
             flat = self.immobile_integrals[n].reshape(-1)
             slopes = self.slopes[1].reshape(STAGES, -1)
-            _kernels.combine(self.state[1].reshape(-1), w.sum(), slopes, step_h * (w @ A), 0, flat.size, flat)
+            _sums.combine(self.state[1].reshape(-1), w.sum(), slopes, step_h * (w @ A), 0, flat.size, flat)
             for number, r in enumerate(self.p.network.reactions):
                 if r.kind == "from plasma" and r.reactants[0] == label.batch:
                     self.from_plasma[n] += float(w @ self.wall[:, number])
