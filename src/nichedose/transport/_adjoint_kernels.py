@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.fields.grid import Array
+from nichedose.transport._flows import Field, flows, jit
 from nichedose.transport._kernels import Ints
-from nichedose.transport._multigrid import MOST_ITERATIONS, Field, conjugate_gradient, flows, jit, prepare_levels
+from nichedose.transport._multigrid import MOST_ITERATIONS, conjugate_gradient, prepare_levels
 
 __all__ = ["BUFFERS", "SUMS", "between_steps", "keep", "step_back"]
 

@@ -59,6 +59,17 @@ def even_flow(above: Field, below: Field, same: Field, side: Field, g: float, ze
 
 
 @apart
+def even_flow_of_two(
+    above: Field, same0: Field, same1: Field, below: Field, side0: Field, side1: Field, g: float, zero: float,
+    line0: Field, line1: Field,
+) -> None:  # fmt: skip
+    for j in range(line0.size):
+        u, v = zero + same0[j], zero + same1[j]
+        line0[j] = g * (((zero + above[j]) + v) + (u + side0[j]))
+        line1[j] = g * ((u + below[j]) + (v + side1[j]))
+
+
+@apart
 def even_flow_of_stack(
     above: Field, below: Field, same: Field, side: Field, before: Field, behind: Field, g: float, zero: float,
     line: Field,
@@ -92,9 +103,20 @@ def flows_of_rows(
 ) -> tuple[int, int]:
     """`flows` of rows from ``y`` of plane ``k`` into ``lines`` (most rows, places), in double precision. Returns the
     range of cells that they take in a flat field of one colour, ring at both ends of each row included."""
-    count = min(lines.shape[0], height - 1 - y)
-    for n in range(count):
+    count, m = min(lines.shape[0], height - 1 - y), lines.shape[1] - 1
+    n = 0
+    while n < count:
+        if faces.shape[0] == 0 and deep == 0 and n + 1 < count:  # two rows at a time
+            row, aside = y + n, 1 - 2 * ((y + n + colour) & 1)
+            even_flow_of_two(
+                other[row - 1, 1:m], other[row, 1:m], other[row + 1, 1:m], other[row + 2, 1:m],
+                other[row, 1 + aside : m + aside], other[row + 1, 1 - aside : m - aside], g, 0.0, lines[n, 1:m],
+                lines[n + 1, 1:m],
+            )  # fmt: skip
+            n += 2
+            continue
         aside = 1 - 2 * ((y + n + k - deep + colour) & 1)
         flows(other, faces, g, k * height + y + n, height * deep, aside, 0.0, lines[n])
+        n += 1
     lo = (k * height + y) * lines.shape[1]
     return lo, lo + count * lines.shape[1]

@@ -12,10 +12,11 @@ from nichedose.body.plasma import PlasmaCurve
 from nichedose.fields.grid import Array
 from nichedose.transport import _kernels as kernel
 from nichedose.transport import _sums as sums
+from nichedose.transport import _weights as weights
 from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
-from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, C, label_weights
+from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, label_weights
 from nichedose.transport._worst_place import worst_of_section
 
 __all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
@@ -31,9 +32,9 @@ SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
 ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
+DIFFERENCE = B - B_EMBEDDED  # of the scheme and its embedded partner
 HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
 CHUNK = 1024  # cells of whole rows that kernels take at a time
-LAST = np.eye(STAGES)[-1]  # weights of the last stage alone
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
 
@@ -93,94 +94,74 @@ class Stages:
         self.sums_before = np.zeros(3)  # of the state, over the section
         self.sums_after = np.zeros(3)
         self.totals = np.zeros((STAGES, 3))  # of free ligand per tissue, what leaves, kb, at the stages
-        self.stages = (np.zeros((STAGES, STAGES + 2)), np.zeros((STAGES, STAGES + 2)))  # see `_stages_from_parts`
-        self.ends = (np.zeros(STAGES + 2), np.zeros(STAGES + 2))  # bound and internalised ligand at the step's end
+        # bound and internalised ligand of the stages as combinations of kb, B and I of the state: `combinations`
+        self.bound, self.inside = np.zeros((STAGES, STAGES + 2)), np.zeros((STAGES, STAGES + 2))
+        self.arrays = (
+            (self.capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
+            (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
+            (self.line, self.line64, self.lines),
+            (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep),
+        )  # fmt: skip
 
     def take(self, step_h: float, plasma: Array, newton_tolerance: float, last: bool, tally: March) -> bool:
         """Try one step; free + bound ligand at its end lies in ``q``. False where a stage did not converge."""
-        eq, ladder = self.eq, self.ladder
+        eq = self.eq
         tolerances = np.full(STAGES, newton_tolerance)
         if last:
             tolerances[-1] = LAST_TOLERANCE
         counts = np.zeros(2, dtype=np.int64)
         self.residual, content = kernel.take_step(
             step_h, plasma, BEFORE, GAMMA, HELD, PREDICTOR, tolerances, CG_REDUCTION, FLOOR, self.voxels,
-            (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), self.state, self.free, self.slopes,
-            (self.capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
-            (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
-            (self.line, self.line64, self.lines),
-            (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep), counts,
+            (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), self.state, self.free, self.slopes, *self.arrays,
+            counts,
         )  # fmt: skip
         tally.newton += int(counts[0])
         tally.cg += int(counts[1])
         if not self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL):
             return False
         sums.measure(
-            _stages(self.free), _stages(self.slopes), _flat(self.capacity), _flat(self.leave),
-            step_h * (B - B_EMBEDDED), self.totals, _flat(self.mixed),
+            _stages(self.free), _stages(self.slopes), _flat(self.capacity), _flat(self.leave), step_h * DIFFERENCE,
+            self.totals, _flat(self.mixed),
         )  # fmt: skip
-        self.stages = self._stages_from_parts(step_h)
-        bound, inside = self.combinations(LAST)
-        parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
-        self.ends = (bound, inside)
-        self.sums_after = np.array([content, bound @ parts, inside @ parts])
+        weights.combinations(step_h, eq.kint_per_h, eq.krel_per_h, self.bound, self.inside)
+        self.sums_after = np.empty(3)
+        weights.at_end(content, self.bound, self.inside, self.totals, self.sums_before, self.sums_after)
         return True
-
-    def _stages_from_parts(self, step_h: float) -> tuple[Array, Array]:
-        """Bound and internalised ligand of the six stages, each as weights (6, 8) of kb (6), B and I of the state."""
-        start = np.ones((STAGES, 1))
-        bound = np.concatenate([step_h * A, start, 0.0 * start], axis=1)
-        hold = np.linalg.inv(np.eye(STAGES) + step_h * self.eq.krel_per_h * A)  # inside = hold (I + step kint A bound)
-        through = hold @ (step_h * self.eq.kint_per_h * A)
-        inside = np.concatenate([step_h * through @ A, through @ start, hold @ start], axis=1)
-        return bound, inside
-
-    def combinations(self, weights: Array) -> tuple[Array, Array]:
-        """Sums over the stages of ``weights`` (..., 6) x bound and x internalised ligand, as weights (..., 8) of
-        kb (6), B and I of the state."""
-        bound, inside = self.stages
-        return weights @ bound, weights @ inside
 
     def state_errors(self, step_h: float, plasma: Array) -> tuple[float, float]:
         """Embedded error of the step, relative (rms over voxels); the deepest value below 0, of the mean content."""
         peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels) + 1e-290
-        difference = step_h * (B - B_EMBEDDED)
-        numbers = np.zeros((5, STAGES + 2))
-        numbers[0, :STAGES] = difference
-        bound, inside = self.combinations(difference)
-        numbers[1] = self.eq.kint_per_h * bound
-        numbers[2] = numbers[1] - self.eq.krel_per_h * inside
-        numbers[3], numbers[4] = self.ends
         squares, low = sums.step_error(
-            self.mixed, self.free[-1], self.state, self.q, self.slopes, difference @ plasma, self.source, self.leave,
-            self.capacity, numbers, FLOOR * peak, self.sums, self.finest, *self.place, self.lines,
-            self.lowest,
+            self.mixed, self.free[-1], self.state, self.q, self.slopes, step_h * DIFFERENCE, plasma, self.source,
+            self.leave, self.capacity, self.bound, self.inside, self.eq.kint_per_h, self.eq.krel_per_h, FLOOR * peak,
+            self.sums, self.finest, *self.place, self.lines, self.lowest,
         )  # fmt: skip
         return math.sqrt(squares / self.voxels), low / peak
 
-    def label_misses(self, step_h: float, plasma: Array, decays: Array, weights: Array) -> Array:
-        """What each label's quadrature misses of its balance over the step, at the label's strength at its start."""
-        bound, inside = self.stages
-        parts = np.array([*self.totals[:, 2], *self.sums_before[1:]])
-        slopes = self.brought * plasma - self.totals[:, 1] - self.eq.krel_per_h * (inside @ parts)
-        contents = self.totals[:, 0] + (bound + inside) @ parts
-        z, ends = decays * step_h, np.array([1.0, 0.0, 1.0])
-        change = step_h * (weights @ slopes) - z * (weights @ contents)
-        return np.asarray(np.abs(np.exp(-z) * (self.sums_after @ ends) - self.sums_before @ ends - change))
+    def label_misses(self, step_h: float, plasma: Array, decays: Array, quadrature: Array) -> Array:
+        """What each label's ``quadrature`` (labels, 6) misses of its balance over the step, at the label's strength at
+        its start."""
+        found: Array = weights.label_misses(
+            step_h, plasma, self.brought, self.eq.krel_per_h, decays, quadrature, self.bound, self.inside, self.totals,
+            self.sums_before, self.sums_after,
+        )  # fmt: skip
+        return found
 
-    def integrate(self, weights: Array, integrals: Array) -> None:
+    def integrate(self, quadrature: Array, integrals: Array) -> None:
         """Add to ``integrals`` (labels, 3, ...) the stages' free (per void), bound and internalised ligand times
-        ``weights`` (labels, 6)."""
-        bound, inside = self.combinations(weights)
+        ``quadrature`` (labels, 6)."""
         sums.integrate(
-            _stages(self.free), _stages(self.slopes), _flat(self.state[1]), _flat(self.state[2]), weights,
-            bound, inside, integrals.reshape(len(weights), 3, -1),
+            _stages(self.free), _stages(self.slopes), _flat(self.state[1]), _flat(self.state[2]), quadrature,
+            self.bound, self.inside, integrals.reshape(len(quadrature), 3, -1),
         )  # fmt: skip
 
     def accept(self) -> None:
         """The new state becomes the old one; the last stage is the first of the next step."""
         free, slopes = _stages(self.free), _stages(self.slopes)
-        sums.accept(_flat(self.q), free[-1], slopes[1:], *self.ends, self.state.reshape(3, -1), free[0], slopes[0])
+        sums.accept(
+            _flat(self.q), free[-1], slopes[1:], self.bound[-1], self.inside[-1], self.state.reshape(3, -1), free[0],
+            slopes[0],
+        )  # fmt: skip
         self.sums_before = self.sums_after
         self.settled = False
         self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
@@ -210,12 +191,13 @@ class Stages:
     def let_go(self) -> None:
         """Keep the state alone: no step will follow."""
         self.free = self.free[:1].copy()
-        del self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse, self.weight
+        del self.arrays, self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse
+        del self.weight
 
     def snapshot(self, out: Array) -> None:
         """Into ``out`` (3, ...): free (per tissue), bound and internalised at the step's start."""
-        for packed, into in zip((self.free[0], self.state[1], self.state[2]), out, strict=True):
-            unpack(packed, self.shape, into)
+        unpack(self.free[:1], self.shape, out[:1])
+        unpack(self.state[1:], self.shape, out[1:])
         out[0] *= self.eq.capacity
 
 
@@ -233,14 +215,9 @@ def plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: flo
 
     Also the size of that correction as a share of the whole area: the quadrature error, of order five in the step.
     """
-    values = plasma.concentration_nmol_per_L(start_h + C * step_h)
-    rates, amplitudes = np.array(plasma.rates_per_h), np.array(plasma.amplitudes_nmol_per_L)
-    area = float(np.sum(amplitudes * np.exp(-rates * start_h) * -np.expm1(-rates * step_h) / rates))
-    rough = step_h * float(B @ values)
-    close = rough > 0.0 and 0.5 < area / rough < 2.0
-    # a factor keeps the shape; where the stages miss the curve (it is over within the step) a constant must do
-    corrected = values * (area / rough) if close else values + (area - rough) / step_h
-    return corrected, abs(area - rough) / whole
+    values, rates = np.empty(STAGES), np.array(plasma.rates_per_h)
+    miss = weights.plasma_levels(np.array(plasma.amplitudes_nmol_per_L), rates, float(start_h), float(step_h), values)
+    return values, miss / whole
 
 
 @dataclass(frozen=True)
@@ -271,12 +248,12 @@ class _Controller:
         last = time + 1.01 * self.next_h >= self.end_h
         step = self.end_h - time if last else self.next_h
         levels, miss = plasma_stages(self.plasma, time, step, self.supply)
-        weights = np.array([label_weights(d * step) for d in self.decays])
+        quadrature = np.array([label_weights(d * step) for d in self.decays])
         error, cause = math.inf, STAGE
         newton = NEWTON_PER_TOLERANCE * self.tolerance
         if self.run.take(step, levels, newton, last, tally):
             strength = np.exp(-self.decays * time) / self.label_supply
-            labels = float(np.max(strength * self.run.label_misses(step, levels, self.decays, weights)))
+            labels = float(np.max(strength * self.run.label_misses(step, levels, self.decays, quadrature)))
             allowed = (STATE_PER_TOLERANCE, BELOW_ZERO_PER_TOLERANCE, SOURCE_PER_TOLERANCE, LABEL_PER_TOLERANCE)
             found = (*self.run.state_errors(step, levels), miss, labels)
             error, cause = worst(found, [a * self.tolerance for a in allowed])
@@ -285,7 +262,7 @@ class _Controller:
             self.run.settle()
         factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
         self.next_h = step * (factor if error <= 1.0 else min(factor, 0.9))
-        return Step(self.end_h if last else time + step, step, levels, weights, error, cause)
+        return Step(self.end_h if last else time + step, step, levels, quadrature, error, cause)
 
 
 def march(

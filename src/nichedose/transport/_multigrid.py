@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.transport._flows import Field, apart, flows, jit
-from nichedose.transport._section_sweeps import climb, descend, join_rows, new_direction
+from nichedose.transport._section_sweeps import climb, correct_rows, descend, join_rows, new_direction
 
-__all__ = ["Field", "conjugate_gradient", "jit", "multiply", "prepare_levels", "solve_linear", "v_cycle"]
+__all__ = ["conjugate_gradient", "multiply", "prepare_levels", "solve_linear", "v_cycle"]
 
 MOST_ITERATIONS = 60
 MOST_COUPLING = 1e4  # a x conductance, above which a product with the matrix is summed in double precision
@@ -97,51 +97,100 @@ def start_red(own: Field, inv: Field, rhs: Field) -> None:
 
 
 @apart
-def keep_inside(line: Field, inv: Field, zero: float) -> None:
-    for j in range(line.size):
-        line[j] = line[j] if inv[j] > zero else zero
+def lacking_even(
+    inv: Field, above: Field, below: Field, same: Field, side: Field, before: Field, behind: Field, ag: float,
+    zero: float, out: Field,
+) -> None:  # fmt: skip
+    for j in range(out.size):
+        total = ag * (((above[j] + below[j]) + (same[j] + side[j])) + (before[j] + behind[j]))
+        out[j] = total if inv[j] > zero else zero
+
+
+@apart
+def lacking_uneven(
+    inv: Field, above: Field, below: Field, same: Field, left: Field, right: Field, f0: Field, f1: Field, f2: Field,
+    f3: Field, f4: Field, a: float, zero: float, out: Field,
+) -> None:  # fmt: skip
+    for i in range(out.size):
+        total = (f0[i] * above[i] + f1[i] * below[i] + f2[i] * same[i]) + (f3[i] * left[i] + f4[i] * right[i])
+        out[i] = a * total if inv[i] > zero else zero
+
+
+@apart
+def lacking_uneven_stack(
+    inv: Field, above: Field, below: Field, same: Field, left: Field, right: Field, before: Field, behind: Field,
+    f0: Field, f1: Field, f2: Field, f3: Field, f4: Field, f5: Field, f6: Field, a: float, zero: float, out: Field,
+) -> None:  # fmt: skip
+    for i in range(out.size):
+        total = (f0[i] * above[i] + f1[i] * below[i] + f2[i] * same[i]) + (f3[i] * left[i] + f4[i] * right[i])
+        total = a * (total + (f5[i] * before[i] + f6[i] * behind[i]))
+        out[i] = total if inv[i] > zero else zero
 
 
 @jit
 def restrict_red(
-    x: Field, inverse: Field, faces: Field, g: float, a: float, height: int, deep: int, zero: float, line: Field,
+    x: Field, inverse: Field, faces: Field, g: float, a: float, height: int, deep: int, zero: float, spare: Field,
     coarse: Field, coarse_height: int,
 ) -> None:  # fmt: skip
-    """Residual after a red and a black sweep from zero, summed over blocks.
+    """Residual after a red and a black sweep from zero, summed over blocks; ``spare`` of a colour's size.
 
     Black voxels are then in balance, and a red one lacks what its black neighbours give.
     """
-    rows, places = x.shape[1], x.shape[2]
+    black, inv = x[1], inverse[0]
+    rows, p = black.shape
+    m, plane = p - 1, height * deep * p
+    lacking, at, scale = spare.reshape((rows, p)), black.reshape(-1), inv.reshape(-1)
+    if faces.shape[1] == 0:
+        stride = height * deep
+        for k in range(deep, rows // height - deep):
+            for y in range(k * height + 1, (k + 1) * height - 1):
+                aside = 1 - 2 * ((y - k * height + k - deep) & 1)
+                lacking_even(
+                    inv[y, 1:m], black[y - 1, 1:m], black[y + 1, 1:m], black[y, 1:m], black[y, 1 + aside : m + aside],
+                    black[y - stride, 1:m], black[y + stride, 1:m], a * g, zero, lacking[y, 1:m],
+                )  # fmt: skip
+    else:
+        lo = max(p, plane)
+        hi = rows * p - lo
+        f = faces[0].reshape((faces.shape[1], rows * p))
+        if deep == 0:
+            lacking_uneven(
+                scale[lo:hi], at[lo - p : hi - p], at[lo + p : hi + p], at[lo:hi], at[lo - 1 : hi - 1],
+                at[lo + 1 : hi + 1], f[0, lo:hi], f[1, lo:hi], f[2, lo:hi], f[3, lo:hi], f[4, lo:hi], a, zero,
+                spare[lo:hi],
+            )  # fmt: skip
+        else:
+            lacking_uneven_stack(
+                scale[lo:hi], at[lo - p : hi - p], at[lo + p : hi + p], at[lo:hi], at[lo - 1 : hi - 1],
+                at[lo + 1 : hi + 1], at[lo - plane : hi - plane], at[lo + plane : hi + plane], f[0, lo:hi], f[1, lo:hi],
+                f[2, lo:hi], f[3, lo:hi], f[4, lo:hi], f[5, lo:hi], f[6, lo:hi], a, zero, spare[lo:hi],
+            )  # fmt: skip
     coarse[...] = zero
     for k in range(deep, rows // height - deep):
-        for y in range(1, height - 1):
+        for y in range(1, height - 1, 2):
             row = k * height + y
-            flows(x[1], faces[0], a * g, row, height * deep, 1 - 2 * ((y + k - deep) & 1), zero, line)
-            keep_inside(line, inverse[0, row], zero)
-            add_to_blocks(line, k, y, places, deep, coarse, coarse_height)
+            next_row = lacking[row + 1 if y < height - 2 else 0]
+            add_to_blocks(lacking[row], next_row, k, y, deep, coarse, coarse_height)
 
 
 @apart
-def add_rows(line: Field, odd: Field, even: Field) -> None:
+def add_rows(one: Field, two: Field, odd: Field, even: Field) -> None:
     for m in range(even.size):
-        odd[m] += line[2 * m]
-        even[m] += line[2 * m + 1]
+        odd[m] += one[2 * m] + two[2 * m]
+        even[m] += one[2 * m + 1] + two[2 * m + 1]
     if odd.size > even.size:
-        odd[even.size] += line[2 * even.size]
+        odd[even.size] += one[2 * even.size] + two[2 * even.size]
 
 
 @jit
-def add_to_blocks(line: Field, k: int, y: int, places: int, deep: int, coarse: Field, coarse_height: int) -> None:
-    """Add one row of a colour to the blocks that it belongs to: place j to the block at x = j."""
-    block, plane, m = (y - 1) >> 1, (k - deep) >> 1, places - 1
+def add_to_blocks(one: Field, two: Field, k: int, y: int, deep: int, coarse: Field, coarse_height: int) -> None:
+    """Add two rows of a colour, ``y`` and the next, to the blocks that they belong to: place j to the block at x = j.
+
+    The ring of zeros stands for the second row where there is none.
+    """
+    block, plane, m = (y - 1) >> 1, (k - deep) >> 1, one.size - 1
     row, c = (plane + deep) * coarse_height + block + 1, (block + plane) & 1
-    add_rows(line[1:m], coarse[c, row, 1 : 1 + m // 2], coarse[1 - c, row, 1 : 1 + (m - 1) // 2])
-
-
-@apart
-def correct_row(own: Field, inv: Field, line: Field, zero: float) -> None:
-    for j in range(own.size):
-        own[j] += line[j] if inv[j] > zero else zero
+    add_rows(one[1:m], two[1:m], coarse[c, row, 1 : 1 + m // 2], coarse[1 - c, row, 1 : 1 + (m - 1) // 2])
 
 
 @jit
@@ -149,14 +198,15 @@ def prolong_red(
     coarse: Field, coarse_height: int, x: Field, inverse: Field, height: int, deep: int, zero: float, line: Field
 ) -> None:
     """Add each block's correction to its red voxels; the black ones follow in the next sweep."""
-    m = x.shape[2] - 1
+    red, inv, m = x[0], inverse[0], x.shape[2] - 1
     for k in range(deep, x.shape[1] // height - deep):
         plane = (k - deep) >> 1
-        for y in range(1, height - 1):
+        for y in range(1, height - 1, 2):
             block, row = (y - 1) >> 1, k * height + y
             from_row, c = (plane + deep) * coarse_height + block + 1, (block + plane) & 1
             join_rows(coarse[c, from_row, 1 : 1 + m // 2], coarse[1 - c, from_row, 1 : 1 + (m - 1) // 2], line[1:m])
-            correct_row(x[0, row, 1:m], inverse[0, row, 1:m], line[1:m], zero)
+            # where there is no second row, it is ring
+            correct_rows(red[row, 1:m], red[row + 1, 1:m], inv[row, 1:m], inv[row + 1, 1:m], line[1:m], zero)
 
 
 @apart
@@ -186,9 +236,11 @@ def prepare_levels(
         grid = coarse.reshape((2, coarse.size // 2 // places[level + 1], places[level + 1]))
         h = height[level]
         for k in range(deep, fine.shape[1] // h - deep):
-            for y in range(1, h - 1):
-                for colour in range(2):
-                    add_to_blocks(fine[colour, k * h + y], k, y, places[level], deep, grid, height[level + 1])
+            for y in range(1, h - 1, 2):
+                row = k * h + y
+                for c in range(2):
+                    next_row = fine[c, row + 1 if y < h - 2 else 0]
+                    add_to_blocks(fine[c, row], next_row, k, y, deep, grid, height[level + 1])
 
 
 @jit
@@ -198,8 +250,8 @@ def v_cycle(
 ) -> float:  # fmt: skip
     """One V(1,1) cycle from zero for A x = b; symmetric, so that CG may use it. Returns x . b on the finest grid.
 
-    ``b`` and ``x`` are zero in the ring, ``x`` on all grids. ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to
-    keep the arithmetic in it.
+    ``spare`` of the size of ``x``, to work in. ``b`` and ``x`` are zero in the ring, ``x`` and ``spare`` on all grids.
+    ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the arithmetic in it.
     """
     top = height.size - 1
     for step in range(2 * top + 1):
@@ -235,7 +287,8 @@ def v_cycle(
                 relax(xl, bl, il, fl, gl, a, 1, h, deep)
             relax(xl, bl, il, fl, gl, a, 0, h, deep)
         elif down:
-            restrict_red(xl, il, fl, gl, a, h, deep, zero, line, b[hi:end].reshape(coarse_shape), height[level + 1])
+            restrict_red(xl, il, fl, gl, a, h, deep, zero, spare[lo : (lo + hi) // 2],
+                         b[hi:end].reshape(coarse_shape), height[level + 1])
     return float(dot(x, b, start[1], zero))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from nichedose.transport._flows import Field, apart, jit
 
-__all__ = ["climb", "descend", "new_direction"]
+__all__ = ["climb", "correct_rows", "descend", "join_rows", "new_direction"]
 
 
 @apart
@@ -178,16 +178,17 @@ def new_direction(
     """Conjugate gradients' next direction p = z + beta p, after dx += alpha p, and ``out`` = A p; returns p . A p."""
     rows, places = p.shape[1], p.shape[2]
     m, pairs = places - 1, (rows - 1) // 2
+    half = (2, rows * places)
+    flat_p, flat_z, flat_dx = p.reshape(half), z.reshape(half), dx.reshape(half)
     total = 0.0
     for t in range(-1, pairs):
         if t + 1 < pairs:
             lo, hi = (2 * t + 3) * places, min(2 * t + 5, rows) * places
             for c in range(2):
-                new, old, sought = p[c].reshape(-1)[lo:hi], z[c].reshape(-1)[lo:hi], dx[c].reshape(-1)[lo:hi]
                 if first:
-                    first_rows(new, old, sought, zero)
+                    first_rows(flat_p[c, lo:hi], flat_z[c, lo:hi], flat_dx[c, lo:hi], zero)
                 else:
-                    turn_rows(new, old, sought, beta, alpha)
+                    turn_rows(flat_p[c, lo:hi], flat_z[c, lo:hi], flat_dx[c, lo:hi], beta, alpha)
         if t >= 0:
             y = 2 * t + 1
             for c in range(2):

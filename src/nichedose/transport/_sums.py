@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, flows_of_rows, jit
@@ -97,12 +99,16 @@ def integrate(
     free: Array, slopes: Array, bound: Array, inside: Array, weights: Array, of_bound: Array, of_inside: Array,
     out: Array,
 ) -> None:  # fmt: skip
-    """Add to ``out`` (labels, 3, cells) the stages' free ligand times ``weights`` (labels, 6), and bound and
-    internalised ligand as combinations (labels, 8) of kb, ``bound`` and ``inside`` at the step's start."""
+    """Add to ``out`` (labels, 3, cells) the stages' free, bound and internalised ligand times ``weights`` (labels, 6).
+
+    ``of_bound``, ``of_inside`` (6, 8): both at the stages as combinations of kb, ``bound`` and ``inside`` at the step's
+    start.
+    """
+    b, c = weights @ of_bound, weights @ of_inside
     for lo in range(0, bound.size, STRIP):
         hi = min(lo + STRIP, bound.size)
         for n in range(weights.shape[0]):
-            add_integrals(free, slopes, bound, inside, weights[n], of_bound[n], of_inside[n], lo, hi, out[n])
+            add_integrals(free, slopes, bound, inside, weights[n], b[n], c[n], lo, hi, out[n])
 
 
 @apart
@@ -197,18 +203,23 @@ def rows_least(line: Array) -> float:
 
 @jit
 def step_error(
-    mixed: Array, free: Array, state: Array, new: Array, slopes: Array, supplied: float, source: Array, leave: Array,
-    capacity: Array, numbers: Array, floor: float, exact_sum: Field, faces: Field, g: float, height: int,
-    deep: int, lines: Array, least: Array,
+    mixed: Array, free: Array, state: Array, new: Array, slopes: Array, difference: Array, plasma: Array, source: Array,
+    leave: Array, capacity: Array, of_bound: Array, of_inside: Array, kint: float, krel: float, floor: float,
+    exact_sum: Field, faces: Field, g: float, height: int, deep: int, lines: Array, least: Array,
 ) -> tuple[float, float]:  # fmt: skip
     """Sum over tissue of the squared embedded error relative to the ligand that a voxel holds (or ``floor``), of free +
     bound, bound and internalised; and how far below 0 any content at the step's end (``free``) lies.
 
-    ``mixed`` the difference of weights x free ligand, ``supplied`` that of plasma; ``new`` free + bound at the end.
-    ``numbers`` (5, 8): rows for the errors of bound, of what leaves free + bound by way of bound ligand, of
-    internalised, then bound and internalised at the end, each from kb (6), B and I.
+    ``difference`` (6,) of the two schemes' weights, ``mixed`` that of free ligand; ``new`` free + bound at the end.
+    ``of_bound``, ``of_inside`` as in `integrate`.
     """
     total, low = 0.0, 0.0
+    supplied = np.sum(difference * plasma)
+    numbers = np.zeros((5, 8))  # errors of bound, of what it lost, of internalised; bound and internalised at the end
+    numbers[0, :6] = difference
+    numbers[1] = kint * (difference @ of_bound)
+    numbers[2] = numbers[1] - krel * (difference @ of_inside)
+    numbers[3], numbers[4] = of_bound[-1], of_inside[-1]
     half = (2, mixed.size // 2)
     own, fs, lv, so = mixed.reshape(half), exact_sum.reshape(half), leave.reshape(half), source.reshape(half)
     cp, after, end = capacity.reshape(half), new.reshape(half), free.reshape(half)

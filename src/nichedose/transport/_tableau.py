@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 
 __all__ = ["BEFORE", "B_EMBEDDED", "GAMMA", "PREDICTOR", "STAGES", "A", "B", "C", "label_weights",
@@ -63,16 +64,6 @@ _SERIES = np.array([[(-1.0) ** k / (math.factorial(k) * (k + m + 1)) for k in ra
 _SERIES_LIMIT = 1.0
 
 
-def _moments(z: float) -> Array:
-    """Integrals of exp(-z s) s^m over 0..1, m = 0..3."""
-    if z < _SERIES_LIMIT:  # the recurrence below cancels; the series does not
-        return np.asarray(_SERIES @ z ** np.arange(_TERMS))
-    out = [-math.expm1(-z) / z]
-    for m in range(1, 4):
-        out.append((m * out[-1] - math.exp(-z)) / z)
-    return np.array(out)
-
-
 def label_weights(z: float) -> Array:
     """Weights of the six stage values in the integral of exp(-z s) y(s) over one step, s in 0..1.
 
@@ -82,7 +73,34 @@ def label_weights(z: float) -> Array:
     >>> bool(np.allclose(label_weights(0.0), B))
     True
     """
-    return np.asarray(B + _INVERSE @ (_moments(z) - _SERIES[:, 0]))
+    return np.asarray(_label_weights(float(z), B, _INVERSE, _SERIES))
+
+
+@njit(cache=True, nogil=True)
+def _moments(z: float, series: Array) -> Array:
+    """Integrals of exp(-z s) s^m over 0..1, m = 0..3."""
+    out = np.zeros(4)
+    if z < _SERIES_LIMIT:  # the recurrence below cancels; the series does not
+        power = 1.0
+        for k in range(_TERMS):
+            for m in range(4):
+                out[m] += series[m, k] * power
+            power *= z
+    else:
+        out[0] = -math.expm1(-z) / z
+        for m in range(1, 4):
+            out[m] = (m * out[m - 1] - math.exp(-z)) / z
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _label_weights(z: float, usual: Array, inverse: Array, series: Array) -> Array:
+    moments = _moments(z, series)
+    weights = usual.copy()
+    for i in range(STAGES):
+        for m in range(4):
+            weights[i] += inverse[i, m] * (moments[m] - series[m, 0])
+    return weights
 
 
 def label_weights_slope(z: float) -> Array:
@@ -92,7 +110,7 @@ def label_weights_slope(z: float) -> Array:
     >>> bool(np.allclose(label_weights_slope(2.0), (label_weights(2.0 + h) - label_weights(2.0 - h)) / (2 * h)))
     True
     """
-    moments = _moments(z)
+    moments = _moments(float(z), _SERIES)
     if z < _SERIES_LIMIT:
         terms = [(-z) ** k / (math.factorial(k) * (k + 5)) for k in range(_TERMS)]
         fourth = sum(terms)

@@ -29,12 +29,12 @@ def worst_of_section(run: Stages, cause: str, step_h: float, plasma: Array, floo
     )
     start, new = unpack(run.state, run.shape), unpack(run.q, run.shape)
     parts = np.concatenate([slopes, start[1:]])  # what bound and internalised ligand are combinations of
-    bound_end, inside_end = (np.tensordot(weights, parts, 1) for weights in run.ends)
+    bound_end, inside_end = (np.tensordot(weights, parts, 1) for weights in (run.bound[-1], run.inside[-1]))
     if cause == BELOW_ZERO:
         found = {"free ligand": -capacity * free[-1], "bound ligand": -bound_end, "internalised ligand": -inside_end}
     elif cause == THE_STATE:
         weights = step_h * (B - B_EMBEDDED)
-        bound, inside = (np.tensordot(w, parts, 1) for w in run.combinations(weights))
+        bound, inside = (np.tensordot(w, parts, 1) for w in (weights @ run.bound, weights @ run.inside))
         mixed = np.tensordot(weights, free, 1)
         moved = _inflow(mixed, capacity > 0.0, eq.faces_per_h) - leave * mixed
         error = moved + float(weights @ plasma) * source - eq.kint_per_h * bound
