@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 MOST_NEWTON = 25
 LEAST_RESIDUAL = 1e-8  # what any stage is content with
 REFRESH = 3  # Newton steps after which the multigrid's diagonals are made anew
-GOAL = 0.8  # of a stage's tolerance, to which the linear solver goes where that is near
+GOAL = 0.3  # of a stage's tolerance, to which the linear solver goes where that is near
 
 
 @apart
