@@ -1,4 +1,6 @@
-"""Cost of a treatment course per cell and step, iterations, memory told and memory taken.
+"""Cost of a treatment course per cell and step, over that of the compulsory memory traffic (`transport_bench`) too.
+
+Processor time, iterations, memory told and memory taken.
 
     python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--batches 1 2 4]
     python benchmarks/transport_course_bench.py --gradients 64 128
@@ -26,6 +28,7 @@ from nichedose.transport._lattice_march import fits
 from nichedose.transport.cost import course_memory
 from nichedose.transport.course_gradient import CourseIntegrals
 from nichedose.transport.network import build_network
+from transport_bench import COMPULSORY_BYTES, triad_bytes_per_s
 
 LU = {"177Lu": float(np.log(2.0)) / 159.5}
 PLASMA = PlasmaCurve((300.0, 40.0), (3.0, 0.15))
@@ -55,13 +58,14 @@ def one(task: tuple[str, tuple[int, ...], bool, int]) -> str:
     batches = [Batch(f"b{i}", "peptide", Given(PLASMA, 24.0 * i), LU) for i in range(count)]
     network = build_network(mesh, [ligand], [site], batches)
     told = course_memory(mesh, network, fits(mesh, network, {site.name: site}))
-    start = time.perf_counter()
+    start = time.process_time()
     run = simulate_course(mesh, [site], [ligand], batches, end_h=480.0)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     closure = max(ledger.closure for ledger in run.ledgers.values())
     each = seconds / run.steps / mesh.n * 1e9
-    return (f"{name:14s} {mesh.n:9d} {count:3d} {seconds:8.2f} {run.steps:5d} {each:8.0f} "
+    bound = COMPULSORY_BYTES / triad_bytes_per_s() * 1e9
+    return (f"{name:14s} {mesh.n:9d} {count:3d} {seconds:8.2f} {run.steps:5d} {each:8.0f} {each / bound:6.0f} "
             f"{run.v_cycles / run.steps:7.1f} {closure:9.1e} {told / 2**20:7.0f} {taken / 2**10:7.0f}")
 
 
@@ -102,7 +106,7 @@ def main() -> None:
     tasks = [(f"{n}^2", (n, n), False, 1) for n in given.sizes] + [("63 x 91, holes", (63, 91), True, 1)]
     tasks += [(f"{n}^3", (n, n, n), False, 1) for n in given.stacks]
     tasks += [("64^2", (64, 64), False, k) for k in given.batches]
-    print(f"{'case':14s} {'cells':>9s} {'n':>3s} {'s':>8s} {'steps':>5s} {'ns/c/st':>8s} {'V/step':>7s} "
+    print(f"{'case':14s} {'cells':>9s} {'n':>3s} {'s':>8s} {'steps':>5s} {'ns/c/st':>8s} {'bound':>6s} {'V/step':>7s} "
           f"{'closure':>9s} {'told':>7s} {'MiB':>7s}")
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for line in pool.imap(one, tasks, chunksize=1):
