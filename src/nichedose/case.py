@@ -325,6 +325,8 @@ class EffectOptions(_Part):
         if self.reoxygenation and not self.oxygen_within_voxels and self.alpha_dose_spread == 0.0:
             raise ValueError("reoxygenation deals a voxel's cells anew, so it needs oxygen_within_voxels = true (or an "
                              "alpha_dose_spread)")
+        if self.regrowth_starts > 0.0 and self.clonogen_doubling_time is None:
+            raise ValueError("regrowth_starts says from when clonogens double, so it needs clonogen_doubling_time")
         return self
 
 

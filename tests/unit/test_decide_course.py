@@ -219,3 +219,15 @@ def test_other_mistakes_are_refused() -> None:
         overlap((TIMES_H, TIMES_H), (TIMES_H, TIMES_H), 0.0)
     with pytest.raises(NotComputed, match="no limit"):
         scale_to_limits(one, [Administration("A", 0.0)])
+
+
+@pytest.mark.parametrize("growth", [None, Repopulation(1e4), Repopulation(50.0), Repopulation(50.0, starts_h=1e4)])
+def test_an_agent_of_no_activity_has_the_derivative_of_a_little(growth: Repopulation | None) -> None:
+    """At 0 MBq it kills nobody, at the time of another or before growth starts; the first MBq of it does."""
+    one, step = lesion(), 1e-3
+    course = regular_course({"A": 3000.0, "B": 0.0, "C": 0.0}, 3, 1000.0)
+    effect = course_effect(one, course, growth)
+    for j, given in enumerate(course):
+        more = [*course[:j], dataclasses.replace(given, activity_MBq=given.activity_MBq + step), *course[j + 1:]]
+        slope = (course_effect(one, more, growth).log_kill - effect.log_kill) / step
+        assert effect.by_activity[j] == pytest.approx(slope, rel=1e-4, abs=1e-12), j

@@ -51,6 +51,16 @@ def test_growth_shortens_the_intervals() -> None:
     assert best.interval_h == pytest.approx(500.0, rel=1e-3)
 
 
+@pytest.mark.parametrize("doubling_time_h", [200.0, 1440.0])
+def test_an_interval_that_growth_would_outrun_is_left(doubling_time_h: float) -> None:
+    """In the middle of the range the first cycle alone counts at 200 h, and the derivative by the interval is 0."""
+    growth = Repopulation(doubling_time_h)
+    free = optimise_course(many(1), CourseSpace(("A", "B", "C"), 4, (300.0, 2000.0)), growth=growth)
+    shortest = optimise_course(many(1), CourseSpace(("A", "B", "C"), 4, (300.0, 300.0)), growth=growth)
+    assert free.value >= shortest.value - 1e-6
+    assert free.interval_h == pytest.approx(300.0, rel=1e-6)
+
+
 def test_differences_find_the_same_course() -> None:
     exact = optimise_course(many(1), SPACE)
     rough = optimise_course(many(1), SPACE, gradient="difference")

@@ -40,7 +40,7 @@ def rank(
     partner: Annotated[
         list[str] | None,
         typer.Option(help="Every candidate beside this drug too: 'losartan 2 wk before'; may be repeated.")] = None,
-    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")] = None,
     draws: Draws = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -104,7 +104,7 @@ def optimise(
     cycles: Annotated[str, typer.Option(help="Number of cycles, or a range: '2..6'.")] = "4",
     interval: Annotated[str, typer.Option(help="Between cycles: '6 wk', or a range: '4 wk..10 wk'.")] = "6 wk",
     longest_delay: Annotated[str, typer.Option(help="How late in a cycle an agent may be given.")] = "0 h",
-    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")] = None,
     draws: Draws = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -206,7 +206,7 @@ def guideline(
 def design(
     case_file: CaseFile,
     agent: Annotated[str, typer.Option(help="The candidate of the case whose ligand is varied.")],
-    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d': growth is taken off.")] = None,
+    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")] = None,
     hold: Annotated[
         str, typer.Option(help="What all designs share: 'plasma' (its time-integrated activity) or 'activity'.")
     ] = "plasma",

@@ -77,7 +77,8 @@ def optimise_course(
     """Maximise the mean over ``draws`` of the log kill (each capped at 10; with ``growth`` when fewest clonogens are
     left), with every organ of ``limits`` (the first draw when absent) within its limits.
 
-    Sequential quadratic programming from an equal split and from the best single agent. ``gradient`` "difference"
+    Sequential quadratic programming from an equal split and from the best single agent, with growth at the shortest
+    interval. ``gradient`` "difference"
     uses differences instead of the exact derivatives, for engines that have none. Raises `NotComputed` for agents
     without organ data, `DidNotConverge` where no start ends within the limits.
     """
@@ -151,9 +152,17 @@ class _Problem:
 
     def start(self, split: Array, times: Array | None = None) -> Array:
         """A split, scaled to the limits."""
-        x = np.concatenate([split, np.full(self.n_times, 0.5) if times is None else times])
+        x = np.concatenate([split, self._first_times() if times is None else times])
         x[: len(split)] *= min(scale_to_limits(self.limits, self.course(x)), 1e6)
         return x
+
+    def _first_times(self) -> Array:
+        """The middle of each range; with growth the shortest interval, because where intervals let grow more than
+        cycles kill only the first cycle counts, and no derivative tells that they should be shorter."""
+        times = np.full(self.n_times, 0.5)
+        if self.frees_interval and self.growth is not None:
+            times[0] = 0.0
+        return times
 
     def value(self, x: Array) -> tuple[float, Array]:
         """Mean net log kill and its exact derivative by ``x``."""

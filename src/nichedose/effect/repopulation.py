@@ -80,7 +80,8 @@ def fewest_left(
     ``log_left`` (n,): natural log of the clonogens of a whole region that each administration and those before it
     leave, over those at the start, without growth; ``since_first_h`` (n,), in order. All clonogens divide alike, so
     growth multiplies their number, and is given as its natural log. Where what grows in an interval is more than the
-    next administration kills, a course has done what it did before that.
+    next administration kills, a course has done what it did before that. Of administrations that leave equally few it
+    is the last: one of no activity beside another belongs to the course, and owes it a derivative.
 
     >>> fewest_left([-1.0, -2.0, -3.0], [0.0, 100.0, 200.0], Repopulation(50.0))
     (0, 0.0)
@@ -89,5 +90,5 @@ def fewest_left(
     grown = growth.log_growth(since_first_h)
     if left.ndim != 1 or not left.size or left.shape != grown.shape:
         raise BadInput(f"Give one number of clonogens for each administration: {left.shape} for times {grown.shape}.")
-    last = int(np.argmin(left + grown))
+    last = left.size - 1 - int(np.argmin((left + grown)[::-1]))
     return last, float(grown[last])

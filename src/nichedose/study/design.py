@@ -32,7 +32,7 @@ from nichedose.study.design_optimum import (
     optimum_part,
     optimum_sentence,
 )
-from nichedose.study.growth import growth_of
+from nichedose.study.growth import growth_of, other_than_case
 from nichedose.study.kinetics import FormRun, plasma_curve
 from nichedose.study.plan import draw_spacing_um
 from nichedose.study.pool import run_tasks
@@ -278,8 +278,9 @@ def _findings(
             "longer still.",
             *HELD[held],
             "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
-            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d is taken off, from the first administration "
-            "to the time when fewest cells are left"
+            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d"
+            f"{other_than_case(doubling_time_h, setup.case.effect)} is taken off, from the first administration to "
+            "the time when fewest cells are left"
             + (f", over cycles {candidate.interval_h / 168.0:.3g} weeks apart. Where cells grow more in that time than "
                "a cycle kills, that is in the first, and later ones gain nothing." if candidate.cycles > 1 else ".")
             + (" The case's regrowth_starts is passed over." if setup.case.effect.regrowth_starts else ""),

@@ -142,7 +142,8 @@ def _findings(
     last = course_effect(responses.central, course.course, growth).last // len(course.activities_MBq) + 1
     meeting = cycles_that_meet(responses.central, {"the best course": (agents, course.interval_h)}) if best > 1 else ()
     doubts = doubts_of(responses.setup, responses.maps, course.activities_MBq)
-    cautions = (*growth_text(growth, {"the best course": (last, best)}), *left_out(responses.setup), *meeting)
+    cautions = (*growth_text(growth, {"the best course": (last, best)}, responses.setup.case.effect),
+                *left_out(responses.setup), *meeting)
     return Findings(
         title=f"Optimised course: {responses.setup.case.title}", answer=answer,
         parts=(Part("Course", cautions, tuple(tables)), Part("Organs", (), (organs,)), *doubts_part(doubts)),

@@ -93,7 +93,7 @@ def rank_case(
     answer = found.answer + doubts_of_first(
         responses.setup, responses.maps, {agent: float(np.nanmedian(of)) for agent, of in given})
     doubts = doubts_of(responses.setup, responses.maps, {a for of in agents.values() for a in of})
-    cautions = (*growth_text(growth, _counted(responses, mode, growth)), *left_out(responses.setup),
+    cautions = (*growth_text(growth, _counted(responses, mode, growth), case.effect), *left_out(responses.setup),
                 *cycles_that_meet(responses.central, {
                     c.name: (tuple(c.split), c.interval_h) for c in responses.courses if c.cycles > 1}))
     first = dataclasses.replace(found.parts[0], text=(*found.parts[0].text, *cautions))

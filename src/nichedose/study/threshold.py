@@ -114,7 +114,7 @@ def threshold_case(
         raise NotComputed(f"No candidate can be evaluated in the mode '{by}', so there is no ranking that could flip. "
                           "`nichedose plan` says why; take another --mode.")
     doubts = doubts_of(setup, maps, [c.name for c in setup.evaluable])
-    told = growth_text(growth_of(case.effect), {})
+    told = growth_text(growth_of(case.effect), {}, case.effect)
     found = _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:], told)
     return replace(found, parts=(*found.parts, *doubts_part(doubts)),
                    numbers={**found.numbers, "cautions": [*doubts, *found.numbers["cautions"]]})

@@ -220,7 +220,7 @@ def _survival_text(options: EffectOptions) -> str:
         (True, "immune"),
     ) if off]
     upper = ", so log kill over long courses is an upper estimate" if options.clonogen_doubling_time is None else ""
-    grown = "".join(f" {text}" for text in growth_text(growth_of(options), {}))
+    grown = "".join(f" {text}" for text in growth_text(growth_of(options), {}, options))
     return (f"Survival: linear-quadratic with dose-rate protraction and oxygen{''.join(f'; {t}' for t in chosen)}; no "
             f"{', '.join(left_out)} effect{upper}.{grown}")
 
