@@ -66,6 +66,8 @@ def test_growth_favours_what_decays_in_time(case: tuple[Case, Path], found: Find
     ratio = [kill(f, affinity_nmol_per_L=0.3, molar_mass_kDa=1.0, clock="64Cu")
              - kill(f, affinity_nmol_per_L=0.3, molar_mass_kDa=1.0, clock="177Lu") for f in (found, fast)]
     assert ratio[1] > ratio[0]
+    assert "doubling time of 2 d is taken off" in findings_text(fast) and fast.numbers["doubling_time_h"] == 48.0
+    assert "Without a doubling time" in findings_text(found) and found.numbers["doubling_time_h"] is None
 
 
 def test_net_kill_is_below_the_gross_and_approaches_it() -> None:

@@ -264,7 +264,7 @@ def _findings(
         answer=grid if isinstance(tops[0], str) else between,
         parts=(optimum_part(tops[0], tops[1:], float(table[0].max()), top_kill,
                             equal_activity=held == "activity", grows=doubling_time_h is not None),
-               Part("Designs tried", (grid,), (top,)),
+               Part("Designs tried", (grid, _growth_text(setup, candidate, doubling_time_h)), (top,)),
                Part("Maps", ("Cells hold the log kill; strength of colour is its share of the best of all designs.",),
                     maps=maps)),
         values_used=tuple(ValueUse(k, used[k]) for k in sorted(used)), sources=sources_of(setup),
@@ -277,21 +277,28 @@ def _findings(
             "this patient's kidneys and measured activity, do not enter. An antibody that FcRn returns to plasma stays "
             "longer still.",
             *HELD[held],
-            "Without a doubling time nothing is lost by slow decay." if doubling_time_h is None else
-            f"Growth with a doubling time of {doubling_time_h / 24.0:g} d"
-            f"{other_than_case(doubling_time_h, setup.case.effect)} is taken off, from the first administration to "
-            "the time when fewest cells are left"
-            + (f", over cycles {candidate.interval_h / 168.0:.3g} weeks apart. Where cells grow more in that time than "
-               "a cycle kills, that is in the first, and later ones gain nothing." if candidate.cycles > 1 else ".")
-            + (" The case's regrowth_starts is passed over." if setup.case.effect.regrowth_starts else ""),
             "The association rate is the agent's; affinity acts through the dissociation rate.",
             "Internalised ligand leaves at the agent's rate of release. Internalisation below 0.01 per h is not tried "
             "(assumed): cells turn their targets over.",
         ),
-        numbers={"optimum": [t if isinstance(t, str) else dataclasses.asdict(t) | {"flat": t.flat} for t in tops],
+        numbers={"doubling_time_h": doubling_time_h,
+                 "optimum": [t if isinstance(t, str) else dataclasses.asdict(t) | {"flat": t.flat} for t in tops],
                  "best": dataclasses.asdict(best), "within_5_percent": [dataclasses.asdict(d) for d in close],
                  "designs": [dataclasses.asdict(d) | {"log_kill": float(m)} for d, m in
                              zip(designs, median, strict=True)]})
+
+
+def _growth_text(setup: Setup, candidate: ResolvedCandidate, doubling_time_h: float | None) -> str:
+    """What growth takes off every log kill, by whose doubling time."""
+    if doubling_time_h is None:
+        return "Without a doubling time nothing is lost by slow decay."
+    options = setup.case.effect
+    other = other_than_case(doubling_time_h, options)
+    return (f"Growth with a doubling time of {doubling_time_h / 24.0:g} d{other} is taken off, from the first "
+            "administration to the time when fewest cells are left"
+            + (f", over cycles {candidate.interval_h / 168.0:.3g} weeks apart. Where cells grow more in that time than "
+               "a cycle kills, that is in the first, and later ones gain nothing." if candidate.cycles > 1 else ".")
+            + (" The case's regrowth_starts is passed over." if options.regrowth_starts else ""))
 
 
 def _map(
