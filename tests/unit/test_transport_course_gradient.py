@@ -161,7 +161,7 @@ class Frozen:
         problem = course_problem(case.mesh, network, build_ladder(case.mesh), case.flow, case.outside)
         labels, _ = course_labels(case.batches)
         marching.march_network(problem, marching.NetworkRun(problem), labels, case.end_h, [case.end_h], tolerance,
-                               record=lambda start, size, _: steps.append((start, size)))  # fmt: skip
+                               record=lambda start, size, *_: steps.append((start, size)))  # fmt: skip
         self.ends = np.array([0.0, *(start for start, _ in steps[1:]), case.end_h])
         self.kinks = self.places(case)
 
@@ -316,7 +316,7 @@ def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(mon
         seen.append(run)
         run.state[1][...] *= 0.999
 
-    monkeypatch.setattr(marching, "BELOW_ZERO", ANY)
+    monkeypatch.setattr("nichedose.transport._march.BELOW_ZERO", ANY)
     monkeypatch.setattr(marching.NetworkRun, "settle", settle)
     whole, little = (gradient(rivals(), 1e-4, memory_GiB=memory) for memory in (2.0, 1e-9))
     assert len(seen) > 6

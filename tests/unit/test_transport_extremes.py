@@ -17,10 +17,14 @@ from nichedose.transport import (
     LigandKinetics,
     Site,
     TissueTransport,
+    differentiate,
     simulate,
     simulate_course,
 )
+from nichedose.transport._march import next_share
+from nichedose.transport._stuck import BELOW_ZERO, CAUSES
 
+STATE = CAUSES[0]
 DEPOT = PlasmaCurve((6e-5, -6e-5), (0.02, 2.0))
 LABEL = {"x": 0.693}
 ONE = np.ones((1, 1))
@@ -67,3 +71,61 @@ def test_lasting_plasma_fills_tissue_to_its_level() -> None:
                              [Batch("b", "x", Given(lasting))], end_h=500.0)  # fmt: skip
     assert alone.free[-1, 0, 0] == pytest.approx(2.0, rel=1e-3)
     assert course.at(500.0)["b"][0, 0] == pytest.approx(2.0, rel=1e-3)
+
+
+def islands(seed: int) -> tuple[TissueTransport, LigandKinetics]:
+    """Tissue in shreds with few vessels: dead ends hold next to nothing, less than a stage may leave undone."""
+    rng = np.random.default_rng(seed)
+    sites, exchange = 200.0 * rng.random((20, 20)) ** 3, 0.7 * (rng.random((20, 20)) < 0.12)
+    mask = rng.random((20, 20)) < 0.45
+    tissue = TissueTransport(Grid((20, 20), 20.0), mask, sites * mask, exchange * mask)
+    return tissue, LigandKinetics(0.6, 0.2, 0.0, 0.007, 20.0, 0.1, 0.08)
+
+
+TWO_PHASES = PlasmaCurve((10.0, 5.0), (2.3, 0.02))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_next_to_nothing_in_dead_ends_does_not_make_steps_small(seed: int) -> None:
+    tissue, ligand = islands(seed)
+    found, fine = (
+        simulate(tissue, ligand, TWO_PHASES, end_h=96.0, decay_per_h=LABEL, tolerance=tolerance)
+        for tolerance in (1e-3, 1e-6)
+    )
+    assert found.steps < 40
+    for state, expected in fine.time_integrals_nmol_h_per_L["x"].items():
+        off = np.abs(found.time_integrals_nmol_h_per_L["x"][state] - expected).sum()
+        assert off < 1e-3 * expected.sum() or not expected.any()
+    assert found.molecules is not None and found.molecules.closure < 1e-8
+    assert min(found.free.min(), found.bound.min(), found.internalised.min()) >= 0.0
+
+
+def test_next_to_nothing_in_dead_ends_of_a_course_does_not_make_steps_small() -> None:
+    tissue, ligand = islands(1)
+    exchange = np.where(tissue.mask, tissue.exchange_per_h, 0.0)
+    given = Ligand("x", ligand.diffusivity_um2_per_s, 0.08, exchange, exchange, (Binding("target", 0.6, 0.2),))
+    course = simulate_course(  # sites that turn over: not a lattice's run
+        voxel_mesh(tissue.mask, 20.0), [Site("target", tissue.target_nmol_per_L, 1e-6)], [given],
+        [Batch("b", "x", Given(TWO_PHASES), LABEL)], end_h=96.0,
+    )  # fmt: skip
+    assert course.steps < 60
+    assert course.ledgers["b", ""].closure < 1e-8
+
+
+def test_stages_finished_further_are_solved_again_to_the_same_bits() -> None:
+    tissue, ligand = islands(2)
+    whole, little = (
+        differentiate(tissue, ligand, TWO_PHASES, lambda maps: (0.0, {"x": {"bound": 1.0 * tissue.mask}}), end_h=96.0,
+                      decay_per_h=LABEL, memory_GiB=memory)
+        for memory in (1.0, 1e-9)
+    )  # fmt: skip
+    assert little.ligand == whole.ligand
+    np.testing.assert_array_equal(little.target_nmol_per_L, whole.target_nmol_per_L)
+
+
+def test_amounts_below_zero_make_no_step_after_a_good_one_smaller() -> None:
+    assert next_share(0.81, BELOW_ZERO) == (1.0, True)
+    assert next_share(0.81, STATE)[0] < 1.0
+    assert next_share(0.1, BELOW_ZERO)[0] > 1.0
+    assert next_share(2.0, BELOW_ZERO) == (pytest.approx(0.9 * 2.0**-0.25), True)
+    assert next_share(2.0, STATE)[1] is False

@@ -138,7 +138,7 @@ def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(mon
 @pytest.mark.parametrize("most_fields", [24, 60, 150, 400])
 def test_the_tape_keeps_within_its_memory(most_fields: int) -> None:
     stages = Stages(coefficients(section(N, mask=RAGGED), PEPTIDE, "void"))
-    tape = Tape(most_fields, 1e-3)
+    tape = Tape(most_fields)
 
     def record(start_h: float, step: Step, run: Stages) -> None:
         tape.record(start_h, step, run)
@@ -225,3 +225,8 @@ def test_no_memory_is_refused() -> None:
         differentiate(section(N), PEPTIDE, SMALL, objective, end_h=24.0, decay_per_h=USED, memory_GiB=0.0)
 
 
+
+
+def test_an_objective_needs_a_label() -> None:
+    with pytest.raises(BadInput, match="name a label in decay_per_h"):
+        differentiate(section(N, mask=RAGGED), PEPTIDE, SMALL, lambda maps: (0.0, {}), end_h=END_H, decay_per_h={})

@@ -19,7 +19,7 @@ from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, label_weights
 from nichedose.transport._worst_place import worst_of_section
 
-__all__ = ["March", "Stages", "Step", "march", "plasma_stages"]
+__all__ = ["March", "Stages", "Step", "finished_further", "march", "next_share", "plasma_stages"]
 
 STATE_PER_TOLERANCE = 2.0  # rms embedded error per step, in units of the tolerance
 SOURCE_PER_TOLERANCE = 0.02  # error of the plasma quadrature per step, of the whole area under the curve
@@ -222,15 +222,35 @@ def plasma_stages(plasma: PlasmaCurve, start_h: float, step_h: float, whole: flo
 
 @dataclass(frozen=True)
 class Step:
-    """A tried step: end, size, the plasma it saw, label weights (n, 6) and the largest of its errors in units of the
-    allowed one, and which it is."""
+    """A tried step: end, size, the plasma it saw, label weights (n, 6), what its stages were solved to, and the largest
+    of its errors in units of the allowed one, and which it is."""
 
     end_h: float
     size_h: float
     plasma: Array
     weights: Array
+    newton_tolerance: float
     error: float
     cause: str
+
+
+def next_share(error: float, cause: str) -> tuple[float, bool]:
+    """The next step as a share of one that had this largest error, in units of the allowed one; and whether amounts
+    below 0 made it smaller.
+
+    They need not fall with the step, as other errors do: unfinished stages leave them. So from then on stages are
+    finished further, and a step that was good enough is not followed by a smaller one: that could go on for ever.
+    """
+    factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
+    below_zero = cause == BELOW_ZERO and factor < 1.0
+    if error > 1.0:
+        return min(factor, 0.9), below_zero
+    return 1.0 if below_zero else factor, below_zero
+
+
+def finished_further(newton_tolerance: float) -> float:
+    """Residual that stages are solved to once amounts below 0 have shown."""
+    return min(newton_tolerance, max(0.1 * newton_tolerance, kernel.LEAST_RESIDUAL))
 
 
 class _Controller:
@@ -242,15 +262,19 @@ class _Controller:
         entering = float(run.eq.source_per_h.sum())
         self.label_supply = np.array([max(entering * plasma.integral_nmol_h_per_L(d), 1e-300) for d in decays])
         self.next_h = min(FIRST_SHARE * end_h, FIRST_STEP / max(plasma.rates_per_h))
+        self.newton_tolerance, self.below_zero = NEWTON_PER_TOLERANCE * tolerance, False
 
     def attempt(self, time: float, tally: March) -> Step:
         """One step from ``time``; sets ``next_h`` to the step that should follow, or to the one to retry with."""
         last = time + 1.01 * self.next_h >= self.end_h
         step = self.end_h - time if last else self.next_h
+        if self.below_zero:
+            self.run.settle()
+            self.newton_tolerance = finished_further(self.newton_tolerance)
+        newton = self.newton_tolerance
         levels, miss = plasma_stages(self.plasma, time, step, self.supply)
         quadrature = np.array([label_weights(d * step) for d in self.decays])
         error, cause = math.inf, STAGE
-        newton = NEWTON_PER_TOLERANCE * self.tolerance
         if self.run.take(step, levels, newton, last, tally):
             strength = np.exp(-self.decays * time) / self.label_supply
             labels = float(np.max(strength * self.run.label_misses(step, levels, self.decays, quadrature)))
@@ -258,11 +282,9 @@ class _Controller:
             found = (*self.run.state_errors(step, levels), miss, labels)
             error, cause = worst(found, [a * self.tolerance for a in allowed])
             error = error if math.isfinite(error) else math.inf
-        if error > 1.0 and cause == BELOW_ZERO:
-            self.run.settle()
-        factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
-        self.next_h = step * (factor if error <= 1.0 else min(factor, 0.9))
-        return Step(self.end_h if last else time + step, step, levels, quadrature, error, cause)
+        factor, self.below_zero = next_share(error, cause)
+        self.next_h = step * factor
+        return Step(self.end_h if last else time + step, step, levels, quadrature, newton, error, cause)
 
 
 def march(
@@ -288,7 +310,7 @@ def march(
                 fastest = equations.kon_L_per_nmol_per_h * float(equations.target_nmol_per_L.max())
                 where = run.where(step.cause, step.size_h, step.plasma)
                 raise stuck(time, end_h, step.size_h, step.cause, step.error, run.residual,
-                            NEWTON_PER_TOLERANCE * tolerance, where, f"{fastest:.3g} per h")
+                            step.newton_tolerance, where, f"{fastest:.3g} per h")
             continue
         fade = np.exp(-decay_per_h * time)
         fade[fade < 1e-30] = 0.0

@@ -21,15 +21,14 @@ from nichedose.transport._march import (
     FIRST_SHARE,
     FIRST_STEP,
     FLOOR,
-    GROW,
     LABEL_PER_TOLERANCE,
     LAST_TOLERANCE,
-    SAFETY,
-    SHRINK,
     SOURCE_PER_TOLERANCE,
     STATE_PER_TOLERANCE,
+    finished_further,
+    next_share,
 )
-from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
+from nichedose.transport._stuck import STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, PREDICTOR, STAGES, A, B, C, label_weights
 from nichedose.transport._worst_place import worst_of_network
 from nichedose.transport.network import Network
@@ -439,11 +438,13 @@ def kinks_within(supplies: Sequence[Supply], end_h: float) -> list[float]:
 
 def march_network(
     problem: Problem, run: Marching, labels: Sequence[Label], end_h: float, keep_h: Sequence[float], tolerance: float,
-    progress: Callable[[float], None] | None = None, record: Callable[[float, float, Array], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+    record: Callable[[float, float, Array, float], None] | None = None,
 ) -> Course:  # fmt: skip
     """Integrate from tissue that holds its sites and no ligand at time 0 to ``end_h``.
 
-    ``record`` sees the start, size and plasma levels (6, batches) of each accepted step before the run moves on.
+    ``record`` sees the start, size and plasma levels (6, batches) of each accepted step, and what its stages were
+    solved to, before the run moves on.
     """
     supplies = [batch.supply for batch in problem.network.batches]
     out = Course()
@@ -452,6 +453,7 @@ def march_network(
     targets = sorted({*kinks_within(supplies, end_h), *(t for t in keep_h if 0.0 < t < end_h), end_h})
     run.begin(len(labels))
     time, proposed = 0.0, FIRST_SHARE * end_h
+    newton, below_zero = NEWTON_PER_TOLERANCE * tolerance, False
     if 0.0 in keep_h:
         _keep(out, run, 0.0)
     for target in targets:
@@ -465,28 +467,29 @@ def march_network(
             weights = np.array([label_weights(label.decay_per_h * step) for label in labels]).reshape(-1, STAGES)
             strength = strengths(labels, time)
             error, cause = math.inf, STAGE
-            if run.take(step, levels, NEWTON_PER_TOLERANCE * tolerance, last and target == end_h, out):
+            if below_zero:
+                run.settle()
+                newton = finished_further(newton)
+            if run.take(step, levels, newton, last and target == end_h, out):
                 state_error, low = run.errors(step)
                 missed = float(np.max(strength * run.misses(step, labels, weights) / label_supply))
                 allowed = (STATE_PER_TOLERANCE, BELOW_ZERO_PER_TOLERANCE, SOURCE_PER_TOLERANCE, LABEL_PER_TOLERANCE)
                 error, cause = worst((state_error, low, miss, missed), [a * tolerance for a in allowed])
                 error = error if math.isfinite(error) else math.inf
-            factor = min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** -0.25)) if error < math.inf else SHRINK
+            factor, below_zero = next_share(error, cause)
             if not error <= 1.0:
                 out.rejected += 1
-                if cause == BELOW_ZERO:
-                    run.settle()
-                proposed = step * min(factor, 0.9)
+                proposed = step * factor
                 if proposed < 1e-12 * max(time, 1e-3):
                     binding = (r.rate_per_h for r in problem.network.reactions if r.kind == "binding")
-                    raise stuck(time, end_h, step, cause, error, run.residual, NEWTON_PER_TOLERANCE * tolerance,
+                    raise stuck(time, end_h, step, cause, error, run.residual, newton,
                                 run.where(cause, step), f"{max(binding, default=0.0):.3g} L/nmol/h")
                 continue
             proposed = max(step * factor, proposed if last else 0.0)
             strength[strength < 1e-30] = 0.0
             run.integrate(step, labels, step * strength[:, None] * weights)
             if record is not None:
-                record(time, step, levels)
+                record(time, step, levels, newton)
             run.accept()
             time = target if last else time + step
             out.times_h.append(time)

@@ -48,12 +48,14 @@ class TapedRun(NetworkRun):
 
 @dataclass(frozen=True)
 class TriedStep:
-    """An accepted step: start, size, plasma levels (6, batches) of its stages, and what was ``tried`` before it."""
+    """An accepted step: start, size, plasma levels (6, batches) of its stages, and what was tried and
+    ``rejected`` before it; what its stages were solved to."""
 
     start_h: float
     size_h: float
     levels: Array
     rejected: list[Array | None]
+    newton_tolerance: float
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,16 @@ class NetworkTape:
 
     run: TapedRun
     most: int
-    newton_tolerance: float
     steps: list[TriedStep] = field(default_factory=list)
     kept: dict[int, TapedStep] | None = field(default_factory=dict)  # None: some had to be let go
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     stride: int = FIRST_STRIDE
 
-    def record(self, start_h: float, size_h: float, levels: Array) -> None:
+    def record(self, start_h: float, size_h: float, levels: Array, newton_tolerance: float) -> None:
         """Take down an accepted step before the run moves on."""
         n, run = len(self.steps), self.run
         run.free_peak = np.maximum(run.free_peak, np.sqrt((run.free[-1] ** 2).mean(axis=1)))
-        self.steps.append(TriedStep(start_h, size_h, levels.copy(), run.tried[:-1]))
+        self.steps.append(TriedStep(start_h, size_h, levels.copy(), run.tried[:-1], newton_tolerance))
         run.tried = []
         if n % self.stride == 0:
             self.checkpoints[n] = _checkpoint(run)
@@ -136,7 +137,7 @@ class NetworkTape:
             step, last = self.steps[n], n == len(self.steps) - 1
             if n > first:  # a checkpoint has its first slopes as they were when the step was accepted
                 run.again(step.rejected)
-            if not run.take(step.size_h, step.levels, self.newton_tolerance, last, tally):
+            if not run.take(step.size_h, step.levels, step.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step at {step.start_h:.4g} h converged once, but not when solved again.")
             found.append(_taped(run))
             run.accept()

@@ -39,8 +39,8 @@ class Tape:
     when they are asked for. ``stride`` doubles as the run goes on, so that the memory stays bounded.
     """
 
-    def __init__(self, most_fields: int, newton_tolerance: float) -> None:
-        self.most_fields, self.newton_tolerance = most_fields, newton_tolerance
+    def __init__(self, most_fields: int) -> None:
+        self.most_fields = most_fields
         self.steps: list[Step] = []
         self.starts_h: list[float] = []
         self.settled: list[bool] = []
@@ -101,7 +101,7 @@ class Tape:
             if self.settled[n]:
                 run.settle()
             last = n == len(self.steps) - 1
-            if not run.take(step.size_h, step.plasma, self.newton_tolerance, last, tally):
+            if not run.take(step.size_h, step.plasma, step.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step to {step.end_h:.4g} h converged once, but not when solved again.")
             _keep_stages(run, step, out[n - first])
             run.accept()

@@ -102,8 +102,7 @@ def differentiate_course(
     problem = course_problem(mesh, network, build_ladder(mesh), flow, outside)
     labels, names = course_labels(batches)
     run = TapedRun(problem)
-    newton = marching.NEWTON_PER_TOLERANCE * tolerance
-    tape = NetworkTape(run, memory // BYTES, newton)
+    tape = NetworkTape(run, memory // BYTES)
     course = marching.march_network(problem, run, labels, end_h, [end_h], tolerance, record=tape.record)
     value, wanted = objective(time_integrals(mesh, network, course, labels, names))
     if not np.isfinite(value):

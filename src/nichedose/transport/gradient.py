@@ -18,7 +18,7 @@ from nichedose.transport._box import Box, bounding_box, expand
 from nichedose.transport._checkerboard import pack, unpack
 from nichedose.transport._equations import coefficients
 from nichedose.transport._inputs import check_inputs
-from nichedose.transport._march import NEWTON_PER_TOLERANCE, Stages, march
+from nichedose.transport._march import Stages, march
 from nichedose.transport._sweep import Sweep
 from nichedose.transport._tableau import B, C
 from nichedose.transport._tape import Tape
@@ -74,7 +74,8 @@ def differentiate(
 
     ``memory_GiB`` bounds what is kept of the run; beyond it, stretches are solved again (one more forward run).
     ``progress`` receives the share done, the run forwards being half; an exception that it raises ends all.
-    Raises as `simulate` does, and ``BadInput`` for an objective with unknown labels, states, wrong shapes or NaN.
+    Raises as `simulate` does, and ``BadInput`` where no label is given or an objective has unknown labels, states,
+    wrong shapes or NaN.
 
     >>> from nichedose.fields.grid import Grid
     >>> one = np.ones((1, 1))
@@ -89,10 +90,12 @@ def differentiate(
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, "void")
     if not (is_number(memory_GiB) and memory_GiB > 0.0):
         raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
+    if not decay_per_h:
+        raise BadInput("An objective is of label integrals: name a label in decay_per_h (0 per h counts molecules).")
     box = bounding_box(tissue.mask)
     equations = coefficients(tissue, ligand, "void")
     run = Stages(equations)
-    tape = Tape(max(24, int(memory_GiB * 2**30 / run.q.nbytes)), NEWTON_PER_TOLERANCE * tolerance)
+    tape = Tape(max(24, int(memory_GiB * 2**30 / run.q.nbytes)))
     decays = np.array([0.0, *decay_per_h.values()])
     tell = progress if progress is not None else lambda share: None
     course = march(
