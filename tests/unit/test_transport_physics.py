@@ -9,6 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from nichedose.body import PlasmaCurve
+from nichedose.errors import BadInput, NotComputed
 from nichedose.fields.grid import Grid
 from nichedose.transport import LigandKinetics, TissueTransport
 from transport_cases import (
@@ -251,3 +252,18 @@ def test_progress_rises_to_one_and_may_stop_the_run() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(section(8), progress=stop)
+
+
+def test_snapshots_of_the_end_alone_change_nothing_else() -> None:
+    every, last = run(section(13)), run(section(13), snapshots="end")
+    assert last.times_h.tolist() == [every.times_h[-1]] and last.steps == every.steps
+    for state in ("free", "bound", "internalised"):
+        assert np.array_equal(getattr(last, state)[0], getattr(every, state)[-1])
+        assert np.array_equal(last.at(every.times_h[-1])[state], getattr(last, state)[0])
+    for label, maps in every.time_integrals_nmol_h_per_L.items():
+        assert all(np.array_equal(last.time_integral(label)[state], field) for state, field in maps.items())
+    assert last.ledgers == every.ledgers
+    with pytest.raises(NotComputed, match=r"No snapshot was kept at 1 h; the nearest of 1 is at 480 h"):
+        last.at(1.0)
+    with pytest.raises(BadInput, match=r"kept of one of \('steps', 'end'\); got 'last'"):
+        run(section(13), snapshots="last")

@@ -133,7 +133,7 @@ def design_value(chain: DesignChain, design: LigandDesign) -> float:
     label = _label(chain, math.log(2.0) / design.half_life_h, plasma, injected)
     decays = {f"0:{m}": float(label.decay_per_h + d) for m, d in enumerate(label.offsets_per_h)}
     maps = [simulate(*_inputs(chain, place, form), plasma, end_h=HALF_LIVES_FOLLOWED * design.half_life_h,
-                     decay_per_h=decays).time_integrals_nmol_h_per_L
+                     decay_per_h=decays, snapshots="end").time_integrals_nmol_h_per_L
             for place in chain.places]
     return _kill(chain, label, [_stack(m, 0, injected) for m in maps])[0]
 

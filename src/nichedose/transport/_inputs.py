@@ -15,7 +15,7 @@ from nichedose.fields.number import is_number
 from nichedose.transport._box import bounding_box
 from nichedose.transport._equations import Basis
 from nichedose.transport.cost import refuse_if_too_large
-from nichedose.transport.solution import LigandKinetics, TissueTransport
+from nichedose.transport.solution import LigandKinetics, Snapshots, TissueTransport
 
 __all__ = ["check_decays", "check_end", "check_inputs", "check_name", "check_tolerance", "kind", "refuse_unit"]
 
@@ -32,6 +32,7 @@ def check_inputs(
     decay_per_h: Mapping[str, float],
     tolerance: float,
     basis: Basis,
+    snapshots: Snapshots,
 ) -> None:
     """Raise ``BadInput`` for anything that the equations do not allow, and for a run that does not fit in memory: the
     latter before the fields are looked at."""
@@ -44,9 +45,11 @@ def check_inputs(
     check_tolerance(tolerance)
     if basis not in get_args(Basis):
         raise BadInput(f"The concentration basis must be one of {get_args(Basis)}; got '{basis}'.")
+    if snapshots not in get_args(Snapshots):
+        raise BadInput(f"Snapshots are kept of one of {get_args(Snapshots)}; got '{snapshots}'.")
     rows, columns = bounding_box(tissue.mask)
     shape = (rows.stop - rows.start, columns.stop - columns.start)
-    refuse_if_too_large(Grid(shape, tissue.grid.spacing_um), len(decay_per_h))
+    refuse_if_too_large(Grid(shape, tissue.grid.spacing_um), len(decay_per_h), snapshots == "end")
     _check_tissue(tissue)
 
 

@@ -18,6 +18,7 @@ from nichedose.transport._equations import Coefficients
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, label_weights
 from nichedose.transport._worst_place import worst_of_section
+from nichedose.transport.solution import Snapshots
 
 __all__ = ["March", "Stages", "Step", "finished_further", "march", "next_share", "plasma_stages"]
 
@@ -42,8 +43,8 @@ LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final sna
 class March:
     """What a march leaves.
 
-    Step ends, snapshots (nt, 3, ny, nx) of free per tissue, bound and internalised, their label integrals
-    (labels, 3, ny, nx), and counts of rejected steps, Newton and CG iterations.
+    Step ends, snapshots (nt, 3, ny, nx) of free per tissue, bound and internalised at all of these or at the last
+    alone, their label integrals (labels, 3, ny, nx), and counts of rejected steps, Newton and CG iterations.
     """
 
     times_h: list[float] = field(default_factory=lambda: [0.0])
@@ -291,16 +292,17 @@ def march(
     equations: Coefficients, plasma: PlasmaCurve, end_h: float, decay_per_h: Array, tolerance: float,
     progress: Callable[[float], None] | None = None,
     record: Callable[[float, Step, Stages], None] | None = None, stages: Stages | None = None,
+    snapshots: Snapshots = "steps",
 ) -> March:  # fmt: skip
     """Integrate from an empty tissue at time 0 to ``end_h``; labels' decay constants ``decay_per_h`` (n,).
 
-    ``record`` sees each accepted step, with its start, before the run moves on; then no snapshots are kept. ``stages``
-    are the work fields, fresh.
+    ``record`` sees each accepted step, with its start, before the run moves on. ``stages`` are the work fields, fresh.
+    ``snapshots`` are kept of the ends of all steps, or of the run's end alone.
     """
     run, out = Stages(equations) if stages is None else stages, March()
     control = _Controller(run, plasma, end_h, decay_per_h, tolerance)
     integrals = np.zeros((len(decay_per_h), 3, *run.q.shape))
-    snapshots = np.zeros((ROOM if record is None else 0, 3, *run.shape))
+    kept = np.zeros((ROOM if snapshots == "steps" else 1, 3, *run.shape))
     time = 0.0
     while time < end_h:
         step = control.attempt(time, out)
@@ -321,13 +323,15 @@ def march(
         time = step.end_h
         out.times_h.append(time)
         steps = len(out.times_h) - 1
-        if record is None:
-            if steps == len(snapshots):
-                snapshots, full = np.zeros((2 * steps, *snapshots.shape[1:])), snapshots
-                snapshots[:steps] = full
-            run.snapshot(snapshots[steps])
+        if snapshots == "steps":
+            if steps == len(kept):
+                kept, full = np.zeros((2 * steps, *kept.shape[1:])), kept
+                kept[:steps] = full
+            run.snapshot(kept[steps])
         if progress is not None:
             progress(time / end_h)
+    if snapshots == "end":
+        run.snapshot(kept[0])
     integrals[:, 0] *= run.capacity
-    out.integrals, out.snapshots = unpack(integrals, run.shape), snapshots[: len(out.times_h)]
+    out.integrals, out.snapshots = unpack(integrals, run.shape), kept[: len(out.times_h)]
     return out

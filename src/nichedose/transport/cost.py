@@ -14,10 +14,10 @@ from nichedose.transport.network import Network
 __all__ = ["course_memory", "estimate_cost", "refuse_course_if_too_large", "refuse_if_too_large"]
 
 FIELDS_OF_ENGINE = 40  # float64 fields alive in the engine, coarse grids included
-FIELDS_PER_STEP = 6  # three snapshots, twice while they are handed over
+FIELDS_PER_SNAPSHOT = 6  # three snapshots, twice while they are handed over
 FIELDS_PER_LABEL = 9
-NS_PER_VOXEL_AND_STEP = 600.0  # one core of a 2020s server
-USUAL_STEPS = 45
+NS_PER_VOXEL_AND_STEP = 250.0  # one core of a 2020s server, section beyond its caches
+USUAL_STEPS = 30
 LARGEST_SHARE_OF_MEMORY = 0.5
 STAGE_FIELDS = 10  # slopes of six stages, state, new state, right-hand side, and what NumPy holds meanwhile
 SOLVER_FIELDS = 24  # stage values, Krylov vectors, weights, coefficients
@@ -29,31 +29,39 @@ BACKWARD_FIELDS_PER_LABEL = 4  # maps handed to the objective, what it asks for,
 MESH_FIELDS = 30  # places, faces and their coarse copies while the run is set up
 
 
-def estimate_cost(grid: Grid, n_steps: int = USUAL_STEPS, n_labels: int = 4) -> tuple[int, float]:
+def estimate_cost(
+    grid: Grid, n_steps: int = USUAL_STEPS, n_labels: int = 4, n_snapshots: int | None = None
+) -> tuple[int, float]:
     """(bytes, seconds) of one run, roughly: within a factor two on the machines that it was measured on.
+
+    ``n_snapshots`` kept: of all steps where it is None.
 
     >>> size, seconds = estimate_cost(Grid((128, 128), 20.0))
     >>> size < 1e8 and seconds < 2.0
     True
     """
     voxels = grid.shape[0] * grid.shape[1]
-    alive = FIELDS_OF_ENGINE + FIELDS_PER_STEP * (n_steps + 1) + FIELDS_PER_LABEL * (n_labels + 1)
+    kept = n_steps + 1 if n_snapshots is None else n_snapshots
+    alive = FIELDS_OF_ENGINE + FIELDS_PER_SNAPSHOT * kept + FIELDS_PER_LABEL * (n_labels + 1)
     return 8 * voxels * alive, NS_PER_VOXEL_AND_STEP * 1e-9 * voxels * n_steps
 
 
-def refuse_if_too_large(grid: Grid, n_labels: int, available_bytes: int | None = None) -> None:
+def refuse_if_too_large(
+    grid: Grid, n_labels: int, end_alone: bool = False, available_bytes: int | None = None
+) -> None:
     """Raise ``BadInput``, with a spacing that would fit, where a run needs more than half of the memory."""
     have = _physical_memory() if available_bytes is None else available_bytes
     if have <= 0:
         return
-    need, seconds = estimate_cost(grid, n_labels=n_labels)
+    need, seconds = estimate_cost(grid, n_labels=n_labels, n_snapshots=1 if end_alone else None)
     allowed = LARGEST_SHARE_OF_MEMORY * have
     if need > allowed:
         spacing = grid.spacing_um * (need / allowed) ** 0.5
         raise BadInput(
             f"A transport run on {grid.shape[0]} x {grid.shape[1]} voxels needs about {need / 2**30:.1f} GiB (and "
             f"{seconds:.0f} s), more than {LARGEST_SHARE_OF_MEMORY:.0%} of this machine's {have / 2**30:.1f} GiB. "
-            f"Use a grid spacing of {spacing:.0f} um or more, or a smaller section."
+            f"Use a grid spacing of {spacing:.0f} um or more, or a smaller section"
+            + ("." if end_alone else '; snapshots="end" in Python keeps the state at the end alone.')
         )
 
 

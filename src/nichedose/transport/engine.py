@@ -12,7 +12,7 @@ from nichedose.transport._box import Box, bounding_box, expand
 from nichedose.transport._equations import Basis, Coefficients, coefficients
 from nichedose.transport._inputs import check_inputs
 from nichedose.transport._march import March, march
-from nichedose.transport.solution import LabelLedger, LigandKinetics, TissueTransport, TransportSolution
+from nichedose.transport.solution import LabelLedger, LigandKinetics, Snapshots, TissueTransport, TransportSolution
 
 __all__ = ["STATES", "deliver", "simulate"]
 
@@ -28,14 +28,17 @@ def simulate(
     decay_per_h: Mapping[str, float],
     tolerance: float = 1e-3,
     basis: Basis = "void",
+    snapshots: Snapshots = "steps",
     progress: Callable[[float], None] | None = None,
 ) -> TransportSolution:
     """Follow one bolus at time 0 into the section until ``end_h``, for every label in ``decay_per_h`` (name -> 1/h).
 
     Total (non-decaying) ligand is solved once; labels are tagged fractions of it that decay by themselves.
     ``tolerance`` is the relative error in time wanted of the label integrals, voxel by voxel; the error in space is the
-    grid's. ``basis`` is the concentration in which free ligand is solved for; it changes no result. ``progress``
-    receives the share of ``end_h`` reached; an exception that it raises ends the run. Same input, same bits.
+    grid's. ``basis`` is the concentration in which free ligand is solved for; it changes no result. ``snapshots`` of
+    the ends of all steps, or of the run's ``"end"`` alone (less memory, and time where sections are large); label
+    integrals and ledgers need none. ``progress`` receives the share of ``end_h`` reached; an exception that it raises
+    ends the run. Same input, same bits.
 
     Raises ``BadInput`` for impossible rates, fields or a run that does not fit in memory, ``DidNotConverge`` with the
     time and the residual where the solver stopped. Equations, scheme and sources: the theory page on transport.
@@ -48,10 +51,10 @@ def simulate(
     >>> run.ledgers["177Lu"].closure < 1e-4
     True
     """
-    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, basis)
+    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, basis, snapshots)
     equations = coefficients(tissue, ligand, basis)
     decays = np.array([0.0, *decay_per_h.values()])  # 0: the molecules themselves
-    run = march(equations, plasma, end_h, decays, tolerance, progress)
+    run = march(equations, plasma, end_h, decays, tolerance, progress, snapshots=snapshots)
     return deliver(run, tissue, equations, plasma, decay_per_h)
 
 
@@ -67,7 +70,7 @@ def deliver(
     return TransportSolution(
         grid=tissue.grid,
         mask=tissue.mask,
-        times_h=np.array(run.times_h),
+        times_h=np.array(run.times_h[-len(snapshots) :]),
         free=snapshots[:, 0],
         bound=snapshots[:, 1],
         internalised=snapshots[:, 2],

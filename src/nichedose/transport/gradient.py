@@ -87,7 +87,7 @@ def differentiate(
     >>> bool(found.target_nmol_per_L[0, 0] > 0.0)
     True
     """
-    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, "void")
+    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, "void", "end")
     if not (is_number(memory_GiB) and memory_GiB > 0.0):
         raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
     if not decay_per_h:
@@ -99,7 +99,8 @@ def differentiate(
     decays = np.array([0.0, *decay_per_h.values()])
     tell = progress if progress is not None else lambda share: None
     course = march(
-        equations, plasma, end_h, decays, tolerance, lambda share: tell(0.5 * share), record=tape.record, stages=run)
+        equations, plasma, end_h, decays, tolerance, lambda share: tell(0.5 * share), record=tape.record, stages=run,
+        snapshots="end")
     shape = tissue.grid.shape
     maps = expand(course.integrals, shape, box)
     names = list(decay_per_h)

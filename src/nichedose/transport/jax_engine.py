@@ -106,7 +106,7 @@ def log_times(end_h: float, quickest_per_h: float, steps: int = USUAL_STEPS) -> 
 
 def transport_inputs(tissue: TissueTransport, ligand: LigandKinetics, plasma: PlasmaCurve) -> TransportInputs:
     """The inputs of a run of `simulate` as one pytree of float64; raises `BadInput` as `simulate` does."""
-    check_inputs(tissue, ligand, plasma, 1.0, {}, 1e-3, "void")
+    check_inputs(tissue, ligand, plasma, 1.0, {}, 1e-3, "void", "end")
     factor = tissue.diffusivity_factor
     return TransportInputs(
         association_L_per_nmol_per_h=np.float64(ligand.association_L_per_nmol_per_h),
@@ -167,7 +167,7 @@ def simulate_jax(
     """
     if precision not in get_args(Precision):
         raise BadInput(f'precision must be "double" or "single"; got {precision!r}.')
-    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, 1e-3, "void")
+    check_inputs(tissue, ligand, plasma, end_h, decay_per_h, 1e-3, "void", "steps")
     box = bounding_box(tissue.mask)
     cut = crop(tissue, box)
     times = log_times(end_h, max(plasma.rates_per_h)) if times_h is None else np.asarray(times_h, dtype=float)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 
 from nichedose.errors import NotComputed, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
 
-__all__ = ["LabelLedger", "LigandKinetics", "TissueTransport", "TransportSolution"]
+__all__ = ["LabelLedger", "LigandKinetics", "Snapshots", "TissueTransport", "TransportSolution"]
+
+Snapshots = Literal["steps", "end"]
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,10 @@ class LabelLedger:
 class TransportSolution:
     """Total ligand in tissue after one injection, and the time integrals of each label that it can carry.
 
-    Amounts are nmol per L of *tissue*. ``times_h`` (nt,) starts at 0; ``free``, ``bound``, ``internalised``
-    (nt, ny, nx) hold snapshots of total (non-decaying) ligand. ``time_integrals_nmol_h_per_L[label]`` maps ``free``,
-    ``bound``, ``internalised`` to the integral of the label's amount, exp(-decay t) included, over the whole run.
+    Amounts are nmol per L of *tissue*. ``free``, ``bound``, ``internalised`` (nt, ny, nx) hold snapshots of total
+    (non-decaying) ligand at ``times_h`` (nt,): 0 and the ends of all steps, or the end of the run alone.
+    ``time_integrals_nmol_h_per_L[label]`` maps ``free``, ``bound``, ``internalised`` to the integral of the label's
+    amount, exp(-decay t) included, over the whole run.
     ``max_occupancy_at_end`` is the largest bound / target of any voxel, what a next cycle would find taken.
     ``molecules`` is the ledger of the total ligand.
     """
@@ -92,3 +98,13 @@ class TransportSolution:
             raise NotComputed(f"No time integral was kept for '{label}'."
                               f"{near_miss(label, self.time_integrals_nmol_h_per_L)} Name it when the run starts.")
         return self.time_integrals_nmol_h_per_L[label]
+
+    def at(self, time_h: float) -> Mapping[str, Array]:
+        """Snapshot of each state (ny, nx) at one of ``times_h``; raises ``NotComputed`` for another."""
+        found = np.flatnonzero(np.isclose(self.times_h, time_h, rtol=1e-12, atol=1e-12))
+        if not found.size:
+            nearest = self.times_h[np.argmin(np.abs(self.times_h - time_h))]
+            raise NotComputed(f"No snapshot was kept at {time_h:g} h; the nearest of {self.times_h.size} is at "
+                              f"{nearest:g} h. A course (`simulate_course`) keeps those that its times_h name.")
+        states = {"free": self.free, "bound": self.bound, "internalised": self.internalised}
+        return {state: values[found[0]] for state, values in states.items()}
