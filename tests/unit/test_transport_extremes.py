@@ -21,8 +21,13 @@ from nichedose.transport import (
     simulate,
     simulate_course,
 )
-from nichedose.transport._march import next_share
+from nichedose.transport._equations import coefficients
+from nichedose.transport._ladder import build_ladder
+from nichedose.transport._march import March, Stages, next_share
+from nichedose.transport._network_march import Course, NetworkRun
 from nichedose.transport._stuck import BELOW_ZERO, CAUSES
+from nichedose.transport.course import course_problem
+from nichedose.transport.network import build_network
 
 STATE = CAUSES[0]
 DEPOT = PlasmaCurve((6e-5, -6e-5), (0.02, 2.0))
@@ -129,3 +134,52 @@ def test_amounts_below_zero_make_no_step_after_a_good_one_smaller() -> None:
     assert next_share(0.1, BELOW_ZERO)[0] > 1.0
     assert next_share(2.0, BELOW_ZERO) == (pytest.approx(0.9 * 2.0**-0.25), True)
     assert next_share(2.0, STATE)[1] is False
+
+
+def test_free_and_bound_ligand_below_zero_refuses_a_step_of_a_section() -> None:
+    tissue, ligand = islands(1)
+    plasma = np.full(6, 3.0)
+    run = Stages(coefficients(tissue, ligand, "void"))
+    assert run.take(0.01, plasma, 1e-6, False, March())
+    assert run.state_errors(0.01, plasma)[1] == pytest.approx(0.0, abs=1e-6)
+    peak = float(run.sums_after[0] + run.sums_after[2]) / run.voxels
+    flat = run.q.reshape(-1)
+    flat[np.flatnonzero(run.capacity.reshape(-1) > 0.0)[0]] = -0.5 * peak
+    assert run.state_errors(0.01, plasma)[1] == pytest.approx(0.5, rel=1e-6)
+    assert "free and bound ligand" in run.where(BELOW_ZERO, 0.01, plasma)
+
+
+def network_run() -> NetworkRun:
+    """A peptide and, on what is bound of it, a hapten."""
+    mesh = voxel_mesh(np.ones((2, 3), bool), 20.0)
+    ligands = [Ligand("p", 50.0, 0.4, 2.0, 2.0, (Binding("t", 0.6, 0.2, 0.1),)),
+               Ligand("h", 100.0, 0.4, 2.0, 2.0, (Binding("p", 1.0, 0.1),))]  # fmt: skip
+    batches = [Batch(name, name, Given(TWO_PHASES)) for name in ("p", "h")]
+    network = build_network(mesh, ligands, [Site("t", 50.0)], batches)
+    return NetworkRun(course_problem(mesh, network, build_ladder(mesh), None, None))
+
+
+def test_free_and_bound_ligand_below_zero_refuses_a_step_of_a_course() -> None:
+    run = network_run()
+    assert run.take(0.01, np.full((6, 2), 3.0), 1e-4, False, Course())
+    assert run.errors(0.01)[1] == pytest.approx(0.0, abs=1e-6)
+    peak = float(run.contents(run.new)[0].mean())
+    run.new[0][0, 4] = -0.5 * peak
+    assert run.errors(0.01)[1] > 0.4
+
+
+def test_bound_ligand_that_is_taken_back_gives_its_sites_back() -> None:
+    """Of the lower and of the upper one of a pair; nothing falls below 0."""
+    run = network_run()
+    names = run.p.network.immobile
+    site, bound, pair = (names.index(n) for n in ("t", "p on t", "h on p on t"))
+    rng = np.random.default_rng(3)
+    run.state[1][...] = 0.0
+    run.state[1][[site, bound, pair]] = rng.uniform(1.0, 10.0, (3, run.cells))
+    held = run.held.T @ run.state[1]
+    run.state[0][...] = held * rng.choice([0.5, 0.9, 1.1], held.shape)  # less than is bound, in places
+    before = run.state[1][[site, bound, pair]].sum(axis=0)
+    run.settle()
+    np.testing.assert_allclose(run.state[1][[site, bound, pair]].sum(axis=0), before, rtol=1e-14)
+    assert run.state[1].min() >= 0.0
+    assert (run.held.T @ run.state[1] <= run.state[0] * (1.0 + 1e-12)).all()

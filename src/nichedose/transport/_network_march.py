@@ -209,6 +209,10 @@ class NetworkRun:
         for r in net.reactions:
             if r.kind == "binding":
                 self.fastest[r.reactants[0]] = max(self.fastest[r.reactants[0]], r.rate_per_h)
+        # which mobile species binds to which immobile one to make each bound one
+        self.bound_from = {
+            k: r.reactants for r in net.reactions if r.kind == "binding" for k, by in r.changes.items() if by > 0.0
+        }
         self.peak = np.zeros(m)  # largest mean content of each mobile species so far
         self.residual = 0.0
         self.last_level, self.end_level = np.zeros(self.batches), np.zeros(self.batches)
@@ -313,7 +317,8 @@ class NetworkRun:
                 scale = np.abs(self.new[1][k]) + np.abs(self.state[1][k])
                 scale = scale + FLOOR * float(scale.mean()) + 1e-290
                 worst = max(worst, float(np.sqrt(((error_k / scale) ** 2).mean())))
-        low = float(np.max(-(self.p.capacity * self.free[-1][:, :-1]).min(axis=1) / peak))
+        least = np.minimum((self.p.capacity * self.free[-1][:, :-1]).min(axis=1), self.new[0].min(axis=1))
+        low = float(np.max(-least / peak))
         for k in range(self.immobiles):
             carriers = np.flatnonzero(self.carried[k])
             if carriers.size:
@@ -394,7 +399,13 @@ class NetworkRun:
             free, bound = self.p.capacity[m] * np.maximum(self.free[0][m, :-1], 0.0), immobile[rows].sum(axis=0)
             left = np.maximum(mobile[m] - free, 0.0)
             more = (left < bound) & (free < bound)
-            immobile[rows] *= np.divide(left, bound, out=np.ones_like(bound), where=more)
+            taken = immobile[rows] * (1.0 - np.divide(left, bound, out=np.ones_like(bound), where=more))
+            immobile[rows] -= taken
+            for k, back in zip(rows, taken, strict=True):
+                upper, place_of = self.bound_from[int(k)]
+                if upper != m:  # the lower one of a pair lets go
+                    place_of = self.bound_from[place_of][1]
+                immobile[place_of] += back
 
     def _summed(self, rows: Array) -> Array:
         out = np.empty(rows.shape[0])

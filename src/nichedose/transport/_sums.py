@@ -187,7 +187,7 @@ def rows_error(
         squares = error * error + bound * bound + inside * inside
         within = capacity[j] > 0.0
         total += squares if within else 0.0
-        lower = min(capacity[j] * end[j], min(bound_end, inside_end))
+        lower = min(min(capacity[j] * end[j], s1[j]), min(bound_end, inside_end))
         least[j] = lower if within else 0.0
     return total
 

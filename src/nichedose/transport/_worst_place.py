@@ -31,7 +31,8 @@ def worst_of_section(run: Stages, cause: str, step_h: float, plasma: Array, floo
     parts = np.concatenate([slopes, start[1:]])  # what bound and internalised ligand are combinations of
     bound_end, inside_end = (np.tensordot(weights, parts, 1) for weights in (run.bound[-1], run.inside[-1]))
     if cause == BELOW_ZERO:
-        found = {"free ligand": -capacity * free[-1], "bound ligand": -bound_end, "internalised ligand": -inside_end}
+        found = {"free ligand": -capacity * free[-1], "free and bound ligand": -new, "bound ligand": -bound_end,
+                 "internalised ligand": -inside_end}
     elif cause == THE_STATE:
         weights = step_h * (B - B_EMBEDDED)
         bound, inside = (np.tensordot(w, parts, 1) for w in (weights @ run.bound, weights @ run.inside))
@@ -58,7 +59,7 @@ def worst_of_network(run: NetworkRun, cause: str, step_h: float, floor: float) -
     names = [f"free ligand '{form}' of batch '{network.batches[batch].name}'" for batch, form in network.mobile]
     (mobile, immobile), (mobile_start, immobile_start) = run.new, run.state
     if cause == BELOW_ZERO:
-        found = dict(zip(names, -run.p.capacity * run.free[-1][:, :-1], strict=True))
+        found = dict(zip(names, np.maximum(-run.p.capacity * run.free[-1][:, :-1], -mobile), strict=True))
         found |= {f"'{name}'": -values for name, values in zip(network.immobile, immobile, strict=True)}
     elif cause == THE_STATE:
         weights = step_h * (B - B_EMBEDDED)
