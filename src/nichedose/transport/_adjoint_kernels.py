@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from nichedose.fields.grid import Array
-from nichedose.transport._flows import Field, flows, jit
+from nichedose.transport._flows import Field, flows, flows_of_rows, jit
 from nichedose.transport._kernels import Ints
 from nichedose.transport._multigrid import MOST_ITERATIONS, conjugate_gradient, prepare_levels
 
@@ -86,22 +86,17 @@ def before_solve(
     capacity, target, leave, _ = fields
     exact_sum, faces, g = grid
     rows, places = mixed.shape[1], mixed.shape[2]
-    block = max(1, lines.shape[1] // places)
     keep_bound, on, over = 1.0 + a * kint, a * kon, 1.0 / a
-    flow, wanted = lines[0], lines[1]
+    block = lines.shape[1]
+    flow, wanted = lines[0].reshape(-1), lines[1].reshape(-1)
     y_flat, sum_flat = mixed.reshape(-1), exact_sum.reshape(-1)
     conductance, content, norm = 0.0, 0.0, 0.0
     for colour in range(2):
-        other, fc = mixed[1 - colour], faces[colour]
+        other, fc, before = mixed[1 - colour], faces[colour], colour * rows * places  # cells of the colour before
         for k in range(deep, rows // height - deep):
             for first in range(1, height - 1, block):
-                count = min(block, height - 1 - first)
-                for y in range(first, first + count):
-                    aside = 1 - 2 * ((y + k - deep + colour) & 1)
-                    at = (y - first) * places
-                    flows(other, fc, g, k * height + y, height * deep, aside, 0.0, flow[at : at + places])
-                lo = (colour * rows + k * height + first) * places
-                hi, n = lo + count * places, count * places
+                lo, hi = flows_of_rows(other, fc, g, k, first, height, deep, colour, lines[0])
+                lo, hi, n = before + lo, before + hi, hi - lo
                 f, b, tg, yy = free[lo:hi], bound[lo:hi], target[lo:hi], y_flat[lo:hi]
                 cp, lv, fs, bar, kb = capacity[lo:hi], leave[lo:hi], sum_flat[lo:hi], held[lo:hi], of_slope[lo:hi]
                 sl, rt, ms = slope[lo:hi], right[lo:hi], mass[lo:hi]
@@ -149,14 +144,14 @@ def remainder(
     capacity, _, leave, _ = fields
     exact_sum, faces, g = grid
     rows, places = x.shape[1], x.shape[2]
-    keep_bound, flow = 1.0 + a * kint, lines[0]
+    keep_bound, flow = 1.0 + a * kint, lines[0, 0]
     norm, times = 0.0, unit * scale
     for colour in range(2):
         for k in range(deep, rows // height - deep):
             for y in range(1, height - 1):
                 row = k * height + y
                 aside = 1 - 2 * ((y + k - deep + colour) & 1)
-                flows(x[1 - colour], faces[colour], g, row, height * deep, aside, 0.0, flow[:places])
+                flows(x[1 - colour], faces[colour], g, row, height * deep, aside, 0.0, flow)
                 lo = (colour * rows + row) * places
                 hi = lo + places
                 own, fs, cp, lv = x[colour, row], exact_sum[colour, row], capacity[lo:hi], leave[lo:hi]
@@ -229,22 +224,17 @@ def after_solve(
     _, target, _, source = fields
     exact_sum, faces, g = grid
     rows, places = x.shape[1], x.shape[2]
-    block = max(1, lines.shape[1] // places)
     keep_bound, on, over = 1.0 + a * kint, a * kon, 1.0 / a
-    flow, of_bound = lines[0], lines[1]
+    block = lines.shape[1]
+    flow, of_bound = lines[0].reshape(-1), lines[1].reshape(-1)
     x_flat, sum_flat = x.reshape(-1), exact_sum.reshape(-1)
     by_kon, by_gain, by_kint, by_flow, by_content, by_plasma = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for colour in range(2):
-        other, fc = x[1 - colour], faces[colour]
+        other, fc, before = x[1 - colour], faces[colour], colour * rows * places
         for k in range(deep, rows // height - deep):
             for first in range(1, height - 1, block):
-                count = min(block, height - 1 - first)
-                for y in range(first, first + count):
-                    aside = 1 - 2 * ((y + k - deep + colour) & 1)
-                    at = (y - first) * places
-                    flows(other, fc, g, k * height + y, height * deep, aside, 0.0, flow[at : at + places])
-                lo = (colour * rows + k * height + first) * places
-                hi, n = lo + count * places, count * places
+                lo, hi = flows_of_rows(other, fc, g, k, first, height, deep, colour, lines[0])
+                lo, hi, n = before + lo, before + hi, hi - lo
                 f, b, tg, xx, so = free[lo:hi], bound[lo:hi], target[lo:hi], x_flat[lo:hi], source[lo:hi]
                 fs, yy, bar, hd = sum_flat[lo:hi], mixed[lo:hi], bound_bar[lo:hi], held[lo:hi]
                 tb, eb = target_bar[lo:hi], exchange_bar[lo:hi]

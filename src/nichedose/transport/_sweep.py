@@ -46,7 +46,7 @@ class Sweep:
         self.target_bar, self.exchange_bar, self.sums = np.zeros(cells), np.zeros(cells), np.zeros(adjoint.SUMS)
         self.even = np.ones(cells, np.float32)  # the adjoint's residual is weighed alike in every voxel
         places = run.q.shape[2]
-        self.block = np.zeros((adjoint.BUFFERS, max(1, BLOCK // places) * places))
+        self.block = np.zeros((adjoint.BUFFERS, max(1, BLOCK // places), places))
         self.levels_bar: list[Array] = []  # of the plasma at each step's stages, last step first
         self.last_sizes = np.zeros(STAGES)
         self.cg = 0

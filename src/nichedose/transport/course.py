@@ -18,6 +18,7 @@ from nichedose.transport._network_march import Course, Label, Marching, NetworkR
 from nichedose.transport.cost import refuse_course_if_too_large
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
+from nichedose.transport.solution import snapshot_number
 
 __all__ = ["BatchLedger", "CourseSolution", "course_labels", "course_problem", "label_species",
            "simulate_course", "time_integrals"]  # fmt: skip
@@ -77,10 +78,8 @@ class CourseSolution:
 
     def at(self, time_h: float) -> Mapping[str, Array]:
         """Snapshot of every species at one of the times asked for; raises `NotComputed` for another."""
-        found = np.flatnonzero(np.isclose(self.times_h, time_h, rtol=1e-12, atol=1e-12))
-        if not found.size:
-            raise NotComputed(f"No snapshot was kept at {time_h:g} h; name it in times_h when the run starts.")
-        return {name: values[found[0]] for name, values in self.snapshots.items()}
+        n = snapshot_number(self.times_h, time_h, "name it in times_h when the run starts.")
+        return {name: values[n] for name, values in self.snapshots.items()}
 
 
 def simulate_course(

@@ -11,7 +11,8 @@ import numpy as np
 from nichedose.errors import NotComputed, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
 
-__all__ = ["LabelLedger", "LigandKinetics", "Snapshots", "TissueTransport", "TransportSolution"]
+__all__ = ["LabelLedger", "LigandKinetics", "Snapshots", "TissueTransport", "TransportSolution",
+           "snapshot_number"]
 
 Snapshots = Literal["steps", "end"]
 
@@ -101,10 +102,15 @@ class TransportSolution:
 
     def at(self, time_h: float) -> Mapping[str, Array]:
         """Snapshot of each state (ny, nx) at one of ``times_h``; raises ``NotComputed`` for another."""
-        found = np.flatnonzero(np.isclose(self.times_h, time_h, rtol=1e-12, atol=1e-12))
-        if not found.size:
-            nearest = self.times_h[np.argmin(np.abs(self.times_h - time_h))]
-            raise NotComputed(f"No snapshot was kept at {time_h:g} h; the nearest of {self.times_h.size} is at "
-                              f"{nearest:g} h. A course (`simulate_course`) keeps those that its times_h name.")
-        states = {"free": self.free, "bound": self.bound, "internalised": self.internalised}
-        return {state: values[found[0]] for state, values in states.items()}
+        nearest = self.times_h[np.argmin(np.abs(self.times_h - time_h))]
+        n = snapshot_number(self.times_h, time_h, f"the nearest of {self.times_h.size} is at {nearest:g} h. A course "
+                            "(`simulate_course`) keeps those that its times_h name.")  # fmt: skip
+        return {"free": self.free[n], "bound": self.bound[n], "internalised": self.internalised[n]}
+
+
+def snapshot_number(times_h: Array, time_h: float, advice: str) -> int:
+    """Which snapshot was kept at ``time_h``; raises ``NotComputed``, with ``advice``, where none was."""
+    found = np.flatnonzero(np.isclose(times_h, time_h, rtol=1e-12, atol=1e-12))
+    if not found.size:
+        raise NotComputed(f"No snapshot was kept at {time_h:g} h; {advice}")
+    return int(found[0])
