@@ -36,7 +36,7 @@ def near_miss(name: str, allowed: Iterable[str]) -> str:
     """
     names = sorted(allowed)
     lowered = {n.lower(): n for n in names}
-    close = difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(str(name).lower(), list(lowered), n=3, cutoff=0.6)
     if close:
         return " Did you mean " + " or ".join(f"'{lowered[c]}'" for c in close) + "?"
     return f" Known: {', '.join(names)}." if names else " None are known."

@@ -429,18 +429,35 @@ def test_a_supply_of_ones_own_has_a_derivative_by_its_amount_alone() -> None:
         (0.0, {("hot", "177Lu"): {"cold inside": np.ones((5, 4))}}, "species 'cold inside' of 'hot'"),
         (0.0, {("hot", "177Lu"): {"hot inside": np.ones((4, 5))}}, "shape"),
         (0.0, {("hot", ""): {"hot inside": np.full((5, 4), np.nan)}}, "finite"),
-        (np.nan, {}, "value must be finite"),
+        (0.0, {("hot", "177Lu"): {"hot inside": "1"}}, "real numbers; got '1'"),
+        (0.0, {("hot", "177Lu"): {3: np.ones((5, 4))}}, "species '3' of 'hot'"),
+        (0.0, {("hot", "177Lu"): np.ones((5, 4))}, "by batch and label, then species"),
+        (0.0, None, "by batch and label, then species"),
+        (np.nan, {}, "a finite value; got .nan"),
+        ("0", {}, "a finite value; got .'0'"),
+        (True, {}, "a finite value; got .True"),
+        (np.zeros(2), {}, "a finite value"),
     ],
 )
-def test_an_objective_that_makes_no_sense_is_refused(value: float, wanted: Any, words: str) -> None:
+def test_an_objective_that_makes_no_sense_is_refused(value: Any, wanted: Any, words: str) -> None:
     case = predose()
     with pytest.raises(BadInput, match=words):
         differentiate_course(case.mesh, case.sites, case.ligands, case.batches, lambda _: (value, wanted), end_h=13.0)
 
 
-def test_too_little_memory_is_refused() -> None:
-    with pytest.raises(BadInput, match="memory_GiB"):
-        gradient(predose(), memory_GiB=0.0)
+@pytest.mark.parametrize("memory_GiB", [0.0, "2", None, True, np.nan])
+def test_memory_that_is_none_is_refused(memory_GiB: Any) -> None:
+    with pytest.raises(BadInput, match="memory_GiB must be a number above 0"):
+        gradient(predose(), memory_GiB=memory_GiB)
+
+
+@pytest.mark.parametrize(("objective", "words"), [
+    (None, "An objective is a function .*got NoneType"), (lambda _: 1.0, "got 1.0"), (lambda _: (1.0,), "got .1.0,"),
+])  # fmt: skip
+def test_an_objective_is_a_function_that_returns_value_and_derivatives(objective: Any, words: str) -> None:
+    case = predose()
+    with pytest.raises(BadInput, match=words):
+        differentiate_course(case.mesh, case.sites, case.ligands, case.batches, objective, end_h=13.0)
 
 
 def test_a_backward_run_that_would_not_fit_is_refused_before_it_starts() -> None:

@@ -198,7 +198,9 @@ def test_an_objective_that_makes_no_sense_is_refused(wanted: Integrals, words: s
 
 
 @pytest.mark.parametrize("returned", [None, 1.0, (np.nan, {}), ("1", {}), (1.0, None), (1.0, {"177Lu": 3.0}),
-                                      (1.0, {"177Lu": {"bound": "x"}})])
+                                      (1.0, {"177Lu": {"bound": "x"}}), (True, {}), (np.ones(2), {}),
+                                      (1.0, {"177Lu": {"bound": [[1.0], [1.0, 2.0]]}}), (1.0, {177: {}}),
+                                      (1.0, {"177Lu": {3: 1.0}})])
 def test_an_objective_that_gives_no_value_with_derivatives_is_refused(returned: Any) -> None:
     with pytest.raises(BadInput, match="objective"):
         differentiate(section(N), PEPTIDE, SMALL, lambda _: returned, end_h=24.0,
@@ -225,6 +227,9 @@ def test_no_memory_is_refused() -> None:
         differentiate(section(N), PEPTIDE, SMALL, objective, end_h=24.0, decay_per_h=USED, memory_GiB=0.0)
 
 
+def test_an_objective_is_a_function() -> None:
+    with pytest.raises(BadInput, match=r"An objective is a function .*got 'mean'"):
+        differentiate(section(N), PEPTIDE, SMALL, "mean", end_h=24.0, decay_per_h=USED)  # type: ignore[arg-type]
 
 
 def test_an_objective_needs_a_label() -> None:

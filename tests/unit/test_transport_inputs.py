@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nichedose.body import PlasmaCurve
 from nichedose.errors import BadInput, DidNotConverge, NotComputed
 from nichedose.fields import radial_mesh, voxel_mesh
 from nichedose.fields.grid import Grid
-from nichedose.tissue import OxygenParameters, oxygen
 from nichedose.transport import (
     Batch,
     Binding,
-    FlowEdge,
-    FluidParameters,
     Given,
     Ligand,
-    Sampled,
     Site,
     estimate_cost,
-    exchange_rate,
-    exchange_rates,
-    interstitial_flow,
-    ligand_from_size,
-    normal_tissue_edge,
     simulate_course,
 )
 from nichedose.transport._checkerboard import pack
@@ -156,7 +145,6 @@ MESH = voxel_mesh(np.ones((2, 3), bool), 20.0)
 BINDING = Binding("t", 0.6, 0.6, 0.06)
 LIGAND = Ligand("p", 100.0, 0.4, 2.0, 2.0, (BINDING,))
 BATCH = Batch("1", "p", Given(SMALL))
-FLUID, KROGH = FluidParameters(4.13, 2.8e-3, 15.6, 20.0, 15.0, 0.82), OxygenParameters(1750.0, 15.0, 1.0, 40.0, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -188,36 +176,6 @@ def test_what_a_course_cannot_take_is_refused_by_name(changed: dict[str, Any], w
     given = {"mesh": MESH, "sites": [Site("t", 50.0)], "ligands": [LIGAND], "batches": [BATCH], "end_h": 24.0}
     with pytest.raises(BadInput, match=words):
         simulate_course(**(given | changed))
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: Grid(("4", 5), 20.0), "whole sizes"),  # type: ignore[arg-type]
-        (lambda: Grid((4.5, 5), 20.0), "whole sizes"),  # type: ignore[arg-type]
-        (lambda: Grid((4, 5), "20"), "grid spacing"),  # type: ignore[arg-type]
-        (lambda: voxel_mesh([[True]], 20.0), "boolean array"),  # type: ignore[arg-type]
-        (lambda: PlasmaCurve(("1",), (1.0,)), "amplitudes must be finite"),  # type: ignore[arg-type]
-        (lambda: Given(None), "follows a PlasmaCurve"),  # type: ignore[arg-type]
-        (lambda: Sampled((0.0, 1.0), ("a", 1.0)), "finite values"),  # type: ignore[arg-type]
-        (lambda: ligand_from_size("150"), "molar mass"),  # type: ignore[arg-type]
-        (lambda: exchange_rate(np.ones((2, 3)), 0.1, np.ones((3, 2))), "must have one shape"),
-        (lambda: exchange_rates("100", 0.1), "vessel_surface_per_cm must be a number"),  # type: ignore[arg-type]
-        (lambda: exchange_rates(np.ones(2), 0.1, reflection="0"), "reflection"),  # type: ignore[arg-type]
-        (lambda: interstitial_flow(MESH, 100.0, None), "fluid is a FluidParameters"),  # type: ignore[arg-type]
-        (lambda: interstitial_flow(MESH, 100.0, FLUID, edge=3.0), "edge is a FlowEdge"),  # type: ignore[arg-type]
-        (lambda: interstitial_flow(MESH, 100.0, FLUID, edge=FlowEdge("0")), "finite pressure"),  # type: ignore[arg-type]
-        (lambda: normal_tissue_edge(-1.0, FLUID), "vessels is one number"),
-        (lambda: normal_tissue_edge(70.0, replace(FLUID, vessel_mmHg=np.ones(3))), "vessel_mmHg is one number"),
-        (lambda: oxygen(Grid((2, 3), 20.0), MESH.mask, np.ones((3, 2)), KROGH), "of the grid's shape"),
-        (lambda: oxygen(Grid((2, 3), 20.0), MESH.mask, -np.ones((2, 3)), KROGH), "at or above 0"),
-        (lambda: oxygen(Grid((2, 3), 20.0), np.ones((2, 3)), np.ones((2, 3)), KROGH), "mask must be boolean"),  # type: ignore[arg-type]
-        (lambda: OxygenParameters("1750", 15.0, 1.0, 40.0, 5.0), "diffusivity"),  # type: ignore[arg-type]
-    ],
-)
-def test_text_is_no_number(make: Callable[[], object], words: str) -> None:
-    with pytest.raises(BadInput, match=words):
-        make()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

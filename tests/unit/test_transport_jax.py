@@ -203,6 +203,14 @@ def test_single_precision_and_settings_that_make_no_sense_are_refused() -> None:
         ({"spacing_um": -20.0}, "spacing_um"),
         ({"decay_per_h": {"177Lu": -1.0}}, "177Lu"),
         ({"mask": np.ones((3, 3))}, "boolean"),
+        ({"times_h": "hours"}, "times_h must be .*got 'hours'"),
+        ({"times_h": None}, "times_h must be"),
+        ({"times_h": np.array([False, True])}, "times_h must be"),
+        ({"decay_per_h": ["177Lu"]}, "maps the name"),
+        ({"decay_per_h": {"177Lu": "0.1"}}, "177Lu"),
+        ({"spacing_um": "20"}, "spacing_um must be above 0; got '20'"),
+        ({"solver_tolerance": None}, "solver_tolerance"),
+        ({"memory_GiB": "2"}, "memory_GiB"),
     ):
         with pytest.raises(BadInput, match=words):
             replace(steps, **change)
@@ -212,6 +220,8 @@ def test_single_precision_and_settings_that_make_no_sense_are_refused() -> None:
         log_times(1.0, 1.0, 0)
     with pytest.raises(BadInput, match="times_h"):
         simulate_jax(section(4), PEPTIDE, SMALL, end_h=END_H, decay_per_h=USED, times_h=np.array([0.0, 1.0]))
+    with pytest.raises(BadInput, match=r"times_h must be .*got 'hours'"):
+        simulate_jax(section(4), PEPTIDE, SMALL, end_h=END_H, decay_per_h=USED, times_h="hours")  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="'half'"):
         simulate_jax(section(4), PEPTIDE, SMALL, end_h=END_H, decay_per_h=USED, precision="half")  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.fields.number import is_number
+from nichedose.fields.number import are_numbers
 
 __all__ = ["PlasmaCurve"]
 
@@ -29,12 +29,12 @@ class PlasmaCurve:
     rates_per_h: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.amplitudes_nmol_per_L) != len(self.rates_per_h) or not self.rates_per_h:
-            raise BadInput("A plasma curve needs as many rates as amplitudes, at least one.")
-        if not all(is_number(r) and r > 0 for r in self.rates_per_h):
-            raise BadInput(f"Plasma rates must be above 0 per h; got {self.rates_per_h}.")
-        if not all(is_number(a) for a in self.amplitudes_nmol_per_L) or sum(self.amplitudes_nmol_per_L) < 0:
+        if not are_numbers(self.rates_per_h) or not all(r > 0 for r in self.rates_per_h):
+            raise BadInput(f"Plasma rates must be a tuple of numbers above 0 per h; got {self.rates_per_h}.")
+        if not are_numbers(self.amplitudes_nmol_per_L) or sum(self.amplitudes_nmol_per_L) < 0:
             raise BadInput(f"Plasma amplitudes must be finite and sum to 0 or more; got {self.amplitudes_nmol_per_L}.")
+        if len(self.amplitudes_nmol_per_L) != len(self.rates_per_h) or len(self.rates_per_h) == 0:
+            raise BadInput("A plasma curve needs as many rates as amplitudes, at least one.")
         self._refuse_negative()
 
     def _refuse_negative(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.fields.mesh import Mesh
+from nichedose.fields.number import kind, real_array
 
 __all__ = ["box_mesh"]
 
@@ -25,15 +26,18 @@ def box_mesh(
     >>> box_mesh([np.linspace(0.0, 10.0, 6), np.array([0.0, 1.0, 4.0])], [(0, -1)]).edge_area
     array([1., 3.])
     """
-    edges = [np.asarray(e, dtype=float) for e in edges_um]
-    if not 1 <= len(edges) <= 3:
-        raise BadInput(f"A box has 1 to 3 axes; got {len(edges)}.")
+    if not isinstance(edges_um, Sequence | np.ndarray) or not 1 <= len(edges_um) <= 3:
+        raise BadInput(f"A box has 1 to 3 axes, with a list of edges for each; got {edges_um!r:.60}.")
+    edges = [real_array(f"edges_um of axis {axis}", e) for axis, e in enumerate(edges_um)]
     for axis, e in enumerate(edges):
         if e.ndim != 1 or e.size < 2 or not np.isfinite(e).all() or not bool((np.diff(e) > 0.0).all()):
             raise BadInput(f"The edges of axis {axis} must be at least two finite, rising numbers in um.")
-    for axis, side in open_sides:
-        if not (0 <= axis < len(edges) and side in (-1, 1)):
-            raise BadInput(f"An open side is an axis of the box with -1 (low) or 1 (high); got ({axis}, {side}).")
+    allowed = [(axis, side) for axis in range(len(edges)) for side in (-1, 1)]
+    if not isinstance(open_sides, Sequence) or not all(
+        isinstance(side, Sequence) and tuple(side) in allowed for side in open_sides
+    ):
+        raise BadInput("open_sides lists pairs of an axis of the box and -1 (low) or 1 (high), of "
+                       f"{allowed}; got {open_sides!r:.60}.")  # fmt: skip
     widths = [np.diff(e) for e in edges]
     shape = tuple(w.size for w in widths)
     width = np.stack(np.meshgrid(*widths, indexing="ij")).reshape(len(shape), -1)
@@ -46,8 +50,8 @@ def box_mesh(
         b.append(high)
         axes.append(np.full(low.size, axis))
     first, second, along = np.concatenate(a), np.concatenate(b), np.concatenate(axes)
-    if where is not None and (where.shape != shape or where.dtype != np.bool_):
-        raise BadInput(f"where must be boolean of the box's shape {shape}; got {where.dtype} of {where.shape}.")
+    if where is not None and (not isinstance(where, np.ndarray) or where.shape != shape or where.dtype != np.bool_):
+        raise BadInput(f"where must be boolean of the box's shape {shape}; got {kind(where)}.")
     sides = [np.take(index, 0 if side == -1 else -1, axis).ravel() for axis, side in open_sides]
     open_cells = sides if where is None else [cells[where.ravel()[cells]] for cells in sides]
     none = np.zeros(0, dtype=np.intp)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nichedose.errors import BadInput
-from nichedose.fields.number import is_number
+from nichedose.fields.number import are_numbers, is_number, is_whole
 
 __all__ = ["Array", "BoolArray", "Grid"]
 
@@ -28,10 +28,12 @@ class Grid:
     origin_um: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 2 or not all(isinstance(n, int | np.integer) and n >= 1 for n in self.shape):
+        if not are_numbers(self.shape) or len(self.shape) != 2 or not all(is_whole(n, 1) for n in self.shape):
             raise BadInput(f"A grid needs two whole sizes above 0, (ny, nx); got {self.shape}.")
         if not (is_number(self.spacing_um) and self.spacing_um > 0.0):
             raise BadInput(f"A grid spacing must be above 0 um; got {self.spacing_um}.")
+        if not are_numbers(self.origin_um) or len(self.origin_um) != 2:
+            raise BadInput(f"A grid's origin is (y, x) in um; got {self.origin_um!r:.40}.")
 
     @property
     def y_um(self) -> Array:

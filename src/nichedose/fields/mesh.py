@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray
-from nichedose.fields.number import is_number
+from nichedose.fields.number import is_number, real_array
 
 __all__ = ["IntArray", "Mesh", "radial_mesh", "voxel_mesh"]
 
@@ -51,11 +51,7 @@ class Mesh:
     def gather(self, name: str, field: Array | float) -> Array:
         """Values of the cells (n,) of a number or an array of the mask's shape; raises `BadInput` for another shape and
         for values that are not finite."""
-        array = np.asarray(field)
-        if array.dtype.kind not in "fiu":
-            got = array.dtype if array.ndim else repr(field)
-            raise BadInput(f"{name} must be a number or an array of real numbers; got {got}.")
-        array = array.astype(float, copy=False)
+        array = real_array(name, field)
         if array.ndim and array.shape != self.mask.shape:
             raise BadInput(
                 f"{name} has shape {array.shape}; give a number or an array of the grid's shape {self.mask.shape}."
@@ -161,9 +157,9 @@ def radial_mesh(edges_um: Array, dimension: int = 3) -> Mesh:
     >>> bool(np.isclose(radial_mesh(np.linspace(0.0, 3.0, 4)).volume.sum(), 36.0 * np.pi))
     True
     """
-    edges = np.asarray(edges_um, dtype=float)
-    if dimension not in CONTENT_PER_ANGLE:
-        raise BadInput(f"A radial body has dimension 1, 2 or 3; got {dimension}.")
+    edges = real_array("edges_um of shells", edges_um)
+    if not is_number(dimension) or dimension not in CONTENT_PER_ANGLE:
+        raise BadInput(f"A radial body has dimension 1, 2 or 3; got {dimension!r:.40}.")
     rising = edges.ndim == 1 and edges.size > 1 and np.isfinite(edges).all() and bool((np.diff(edges) > 0).all())
     if not rising or edges[0] < 0.0:
         raise BadInput("The radii of shells must be finite, start at or above 0 um and rise.")

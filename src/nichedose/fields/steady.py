@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from nichedose.errors import BadInput, DidNotConverge
 from nichedose.fields.grid import Array, BoolArray, Grid
 from nichedose.fields.linear import solve_spd
+from nichedose.fields.number import is_number, kind, real_array
 from nichedose.fields.stencil import Stencil, diffusion_stencil
 
 __all__ = ["MichaelisMenten", "SteadySolution", "steady_reaction_diffusion"]
@@ -64,12 +65,19 @@ def steady_reaction_diffusion(
     ...                           source_per_s=6.0).values.round(6).tolist()
     [[3.0, 3.0, 3.0]]
     """
+    if not isinstance(grid, Grid):
+        raise BadInput(f"A steady field stands on a Grid; got {kind(grid)}.")
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != grid.shape:
+        raise BadInput(f"The mask must be boolean of the grid's shape {grid.shape} (y, x); got {kind(mask)}.")
     fields = {"diffusivity_um2_per_s": diffusivity_um2_per_s, "loss_per_s": loss_per_s, "source_per_s": source_per_s}
     if saturable is not None:
+        if not isinstance(saturable, MichaelisMenten):
+            raise BadInput(f"saturable is a MichaelisMenten; got {kind(saturable)}.")
         fields["saturable.max_rate_per_s"] = saturable.max_rate_per_s
-        if not (np.isfinite(saturable.half_value) and saturable.half_value > 0.0):
+        if not (is_number(saturable.half_value) and saturable.half_value > 0.0):
             raise BadInput(f"saturable.half_value must be above 0; got {saturable.half_value}.")
     arrays = {name: _field(name, value, grid, mask) for name, value in fields.items()}
+    held = None if held is None else real_array("held", held)
     if held is not None and (held.shape != grid.shape or bool((held[mask & np.isfinite(held)] < 0.0).any())):
         raise BadInput(f"held must have the grid's shape {grid.shape} and no negative value; got shape {held.shape}.")
     stencil = diffusion_stencil(grid, mask, arrays["diffusivity_um2_per_s"], held)
@@ -155,9 +163,7 @@ def _refuse_singular(stencil: Stencil, matrix: sp.csr_matrix, extra: Array) -> N
 
 
 def _field(name: str, value: Array | float, grid: Grid, mask: BoolArray) -> Array:
-    if mask.shape != grid.shape:
-        raise BadInput(f"The mask has shape {mask.shape}; the grid is {grid.shape} (y, x).")
-    array = np.asarray(value, dtype=float)
+    array = real_array(name, value)
     if array.ndim and array.shape != grid.shape:
         raise BadInput(f"{name} has shape {array.shape}; give a number or an array of the grid's shape {grid.shape}.")
     array = np.where(mask, array, 0.0)

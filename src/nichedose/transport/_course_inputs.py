@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-import numpy as np
-
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.mesh import Mesh
-from nichedose.fields.number import is_number
-from nichedose.transport._inputs import check_decays, check_end, check_name, check_tolerance, kind, refuse_unit
+from nichedose.fields.number import are_numbers, is_number, kind
+from nichedose.transport._inputs import check_decays, check_end, check_name, check_tolerance, refuse_unit
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Binding, Change, Ligand, Site
 
@@ -29,7 +27,7 @@ def check_course(
     if not isinstance(mesh, Mesh):
         raise BadInput(f"The tissue of a course is a mesh, as voxel_mesh makes one of a mask; got {kind(mesh)}.")
     check_end(end_h)
-    if not isinstance(times_h, Sequence | np.ndarray) or any(not (is_number(t) and 0.0 <= t <= end_h) for t in times_h):
+    if not are_numbers(times_h) or any(not 0.0 <= t <= end_h for t in times_h):
         raise BadInput(f"Snapshots can be kept from 0 h to end_h = {end_h:g} h; times_h lists them; got {times_h}.")
     check_tolerance(tolerance)
     if outside is not None and not _at_or_above_0(outside):

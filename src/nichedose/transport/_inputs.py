@@ -11,13 +11,14 @@ import numpy as np
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array, BoolArray, Grid
-from nichedose.fields.number import is_number
+from nichedose.fields.number import is_number, kind
 from nichedose.transport._box import bounding_box
 from nichedose.transport._equations import Basis
 from nichedose.transport.cost import refuse_if_too_large
 from nichedose.transport.solution import LigandKinetics, Snapshots, TissueTransport
 
-__all__ = ["check_decays", "check_end", "check_inputs", "check_name", "check_tolerance", "kind", "refuse_unit"]
+__all__ = ["check_decays", "check_end", "check_inputs", "check_memory", "check_name", "check_progress",
+           "check_tolerance", "refuse_unit"]  # fmt: skip
 
 TOLERANCES = (1e-9, 0.1)
 # Beyond these a number was meant in another unit: 1 mol/L of sites, a diffusivity as in a gas; 1e9 per h is at once.
@@ -39,7 +40,7 @@ def check_inputs(
     _check_ligand(ligand)
     _check_mask(tissue)
     if not isinstance(plasma, PlasmaCurve):
-        raise BadInput(f"The plasma of a run is a PlasmaCurve; got {type(plasma).__name__}.")
+        raise BadInput(f"The plasma of a run is a PlasmaCurve; got {kind(plasma)}.")
     check_end(end_h)
     check_decays(decay_per_h)
     check_tolerance(tolerance)
@@ -71,15 +72,21 @@ def check_name(name: str, what: str) -> None:
 def check_decays(decay_per_h: Mapping[str, float], who: str = "") -> None:
     """Names and decay constants of labels; ``who`` they belong to, as the message begins."""
     if not isinstance(decay_per_h, Mapping):
-        raise BadInput(f"{who}decay_per_h maps the name of each label to its 1/h; got {type(decay_per_h).__name__}.")
+        raise BadInput(f"{who}decay_per_h maps the name of each label to its 1/h; got {kind(decay_per_h)}.")
     for name, decay in decay_per_h.items():
         check_name(name, f"{who}A label in decay_per_h")
         if not (is_number(decay) and decay >= 0.0):
             raise BadInput(f"{who}The decay constant of '{name}' must be at or above 0 per h; got {decay}.")
 
 
-def kind(value: Any) -> str:
-    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+def check_memory(memory_GiB: float) -> None:
+    if not (is_number(memory_GiB) and memory_GiB > 0.0):
+        raise BadInput(f"memory_GiB must be a number above 0; got {memory_GiB!r:.40}.")
+
+
+def check_progress(progress: Any) -> None:
+    if progress is not None and not callable(progress):
+        raise BadInput(f"progress is None or a function, called with the share done (0 to 1); got {kind(progress)}.")
 
 
 def _check_ligand(ligand: LigandKinetics) -> None:

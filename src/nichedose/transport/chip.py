@@ -12,7 +12,9 @@ from nichedose.errors import BadInput
 from nichedose.fields.box import box_mesh
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.fields.mesh import Mesh
+from nichedose.fields.number import is_whole, kind
 from nichedose.quantities import MOLECULES_PER_NMOL
+from nichedose.transport._inputs import check_name
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Binding, Ligand, Site
 
@@ -52,14 +54,20 @@ def chip_tissue(
     >>> chip.layer.shape
     (40, 29)
     """
+    for what, given, wanted in (("culture", culture, Culture), ("binding", binding, CellBinding)):
+        if not isinstance(given, wanted):
+            raise BadInput(f"chip_tissue: {what} is a {wanted.__name__}; got {kind(given)}.")
+    check_name(name, "chip_tissue: the ligand")
     if not culture.is_chip:
         raise BadInput("A chip needs flow: give flow_uL_per_min above 0. A plate is mixed; use culture_model.")
     if culture.recirculates:
         raise BadInput("Medium that recirculates changes with what the cells take, which a supply cannot follow; use "
                        "culture_model, or a single pass.")
-    for what, number in (("along", along), ("layer_cells", layer_cells), ("channel_cells", channel_cells)):
-        if number < LEAST_CELLS:
-            raise BadInput(f"chip_tissue: {what} must be at least {LEAST_CELLS}; got {number}.")
+    cells = {"along": along, "layer_cells": layer_cells, "gel_cells": gel_cells, "channel_cells": channel_cells}
+    for what, number in cells.items():
+        least = LEAST_CELLS if what != "gel_cells" else 1 if culture.gel_um > 0.0 else 0
+        if not is_whole(number, least):
+            raise BadInput(f"chip_tissue: {what} must be at least {least}, a whole number; got {number!r:.40}.")
     x = np.linspace(0.0, culture.length_um, along + 1)
     levels = [np.linspace(0.0, culture.layer_um, layer_cells + 1)]
     thick_gel = gel_cells if culture.gel_um > 0.0 else 0

@@ -7,6 +7,7 @@ from scipy.special import ive, kve
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
+from nichedose.fields.number import is_number, real_array
 from nichedose.tissue.krogh import tissue_radius_um
 
 __all__ = ["around_resolved_vessels", "around_vessels", "trapping_per_h"]
@@ -31,7 +32,7 @@ def around_vessels(
     72.0
     """
     surface, spread = _vessels(vessel_surface_per_cm, vessel_radius_um, diffusivity_um2_per_s)
-    loss = np.asarray(loss_per_h, float)
+    loss = real_array("loss_per_h", loss_per_h)
     _refuse_negative("loss_per_h", loss)
     surface, spread, loss = np.broadcast_arrays(surface, spread, loss)
     out = np.full(surface.shape, np.inf)
@@ -63,7 +64,7 @@ def around_resolved_vessels(
     63006
     """
     surface, spread = _vessels(vessel_surface_per_cm, vessel_radius_um, diffusivity_um2_per_s)
-    if not (np.isfinite(spacing_um) and spacing_um > 0.0):
+    if not (is_number(spacing_um) and spacing_um > 0.0):
         raise BadInput(f"A voxel's side must be above 0 um; got {spacing_um}.")
     surface, spread = np.broadcast_arrays(surface, spread)
     drop = np.log(GRID_RADIUS * spacing_um / vessel_radius_um)
@@ -75,12 +76,13 @@ def around_resolved_vessels(
 
 def _vessels(surface_per_cm: Array, radius_um: float, diffusivity_um2_per_s: Array | float) -> tuple[Array, Array]:
     """Checked surface (1/cm) and diffusivity (um2/h)."""
-    surface, spread = np.asarray(surface_per_cm, float), np.asarray(diffusivity_um2_per_s, float)
+    surface = real_array("vessel_surface_per_cm", surface_per_cm)
+    spread = real_array("diffusivity_um2_per_s", diffusivity_um2_per_s)
     _refuse_negative("vessel_surface_per_cm", surface)
-    if not (np.isfinite(spread).all() and bool((spread > 0.0).all()) and np.isfinite(radius_um)):
-        raise BadInput("diffusivity_um2_per_s must be finite and above 0 everywhere, and the vessel's radius finite.")
-    if not radius_um > 0.0:
-        raise BadInput(f"A vessel's radius must be above 0 um; got {radius_um}.")
+    if not (np.isfinite(spread).all() and bool((spread > 0.0).all())):
+        raise BadInput("diffusivity_um2_per_s must be finite and above 0 everywhere.")
+    if not (is_number(radius_um) and radius_um > 0.0):
+        raise BadInput(f"A vessel's radius must be one number above 0 um; got {radius_um!r:.40}.")
     return surface, spread * SECONDS_PER_HOUR
 
 
@@ -95,13 +97,20 @@ def trapping_per_h(
 ) -> Array:  # fmt: skip
     """Net first-order loss of free ligand to unsaturated sites, per tissue volume: kon R (kint + L)/(koff + kint + L).
 
-    With ``decay_per_h`` L it is exact for the time integral of that label.
+    With ``decay_per_h`` L it is exact for the time integral of that label. Raises `BadInput`.
 
     >>> float(trapping_per_h(0.6, 0.6, 0.2, 100.0))
     15.0
     """
+    rates = {"association_L_per_nmol_per_h": association_L_per_nmol_per_h, "dissociation_per_h": dissociation_per_h,
+             "internalisation_per_h": internalisation_per_h, "decay_per_h": decay_per_h}  # fmt: skip
+    for name, rate in rates.items():
+        if not (is_number(rate) and rate >= 0.0):
+            raise BadInput(f"{name} must be one number at or above 0; got {rate!r:.40}.")
+    sites = real_array("sites_nmol_per_L", sites_nmol_per_L)
+    _refuse_negative("sites_nmol_per_L", sites)
     out = internalisation_per_h + decay_per_h
-    return np.asarray(association_L_per_nmol_per_h * np.asarray(sites_nmol_per_L, float) * out
+    return np.asarray(association_L_per_nmol_per_h * sites * out
                       / max(dissociation_per_h + out, 1e-300))  # fmt: skip
 
 

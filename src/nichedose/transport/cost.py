@@ -9,6 +9,7 @@ import numpy as np
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Grid
 from nichedose.fields.mesh import Mesh
+from nichedose.fields.number import is_whole, kind
 from nichedose.transport.network import Network
 
 __all__ = ["course_memory", "estimate_cost", "refuse_course_if_too_large", "refuse_if_too_large"]
@@ -34,12 +35,17 @@ def estimate_cost(
 ) -> tuple[int, float]:
     """(bytes, seconds) of one run, roughly: within a factor two on the machines that it was measured on.
 
-    ``n_snapshots`` kept: of all steps where it is None.
+    ``n_snapshots`` kept: of all steps where it is None. Raises `BadInput`.
 
     >>> size, seconds = estimate_cost(Grid((128, 128), 20.0))
     >>> size < 1e8 and seconds < 2.0
     True
     """
+    if not isinstance(grid, Grid):
+        raise BadInput(f"The cost of a run is that on a Grid; got {kind(grid)}.")
+    for name, number, least in (("n_steps", n_steps, 1), ("n_labels", n_labels, 0), ("n_snapshots", n_snapshots, 1)):
+        if not is_whole(number, least) and not (number is None and name == "n_snapshots"):
+            raise BadInput(f"{name} is a whole number, {least} or more; got {number!r:.40}.")
     voxels = grid.shape[0] * grid.shape[1]
     kept = n_steps + 1 if n_snapshots is None else n_snapshots
     alive = FIELDS_OF_ENGINE + FIELDS_PER_SNAPSHOT * kept + FIELDS_PER_LABEL * (n_labels + 1)

@@ -12,6 +12,7 @@ from nichedose.errors import NotComputed, near_miss
 from nichedose.fields.grid import Array
 from nichedose.fields.mesh import Mesh
 from nichedose.transport._course_inputs import check_course
+from nichedose.transport._inputs import check_progress
 from nichedose.transport._ladder import MeshLadder, build_ladder, fitted, species_coefficients
 from nichedose.transport._lattice_march import LatticeRun, fits, lattice_coefficients
 from nichedose.transport._network_march import Course, Label, Marching, NetworkRun, Problem, march_network
@@ -71,14 +72,14 @@ class CourseSolution:
 
     def time_integral(self, batch: str, label: str) -> Array:
         """nmol h per L of tissue in all states; raises `NotComputed` for a label that was not followed."""
-        if (batch, label) not in self.time_integrals:
+        if (batch, label) not in list(self.time_integrals):
             known = [f"{b} {n}".strip() for b, n in self.time_integrals]
             raise NotComputed(f"No time integral was kept of '{batch} {label}'.{near_miss(f'{batch} {label}', known)}")
         return np.asarray(sum(self.time_integrals[batch, label].values()))
 
     def at(self, time_h: float) -> Mapping[str, Array]:
         """Snapshot of every species at one of the times asked for; raises `NotComputed` for another."""
-        n = snapshot_number(self.times_h, time_h, "name it in times_h when the run starts.")
+        n = snapshot_number(self.times_h, time_h, "Name it in times_h when the run starts.")
         return {name: values[n] for name, values in self.snapshots.items()}
 
 
@@ -116,6 +117,7 @@ def simulate_course(
     True
     """
     check_course(mesh, sites, ligands, batches, end_h, times_h, flow, outside, tolerance)
+    check_progress(progress)
     network = build_network(mesh, ligands, sites, batches)
     lattice = flow is None and fits(mesh, network, {site.name: site for site in sites})
     refuse_course_if_too_large(mesh, network, lattice)

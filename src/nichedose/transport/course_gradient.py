@@ -21,9 +21,11 @@ from nichedose.transport._course_chain import (
     site_gradients,
 )
 from nichedose.transport._course_inputs import check_course
+from nichedose.transport._inputs import check_memory
 from nichedose.transport._ladder import build_ladder
 from nichedose.transport._network_adjoint import Sweep
 from nichedose.transport._network_tape import NetworkTape, TapedRun
+from nichedose.transport._objective import answer_of, check_objective, slope
 from nichedose.transport._tableau import STAGES
 from nichedose.transport.cost import refuse_course_if_too_large
 from nichedose.transport.course import course_labels, course_problem, label_species, time_integrals
@@ -93,8 +95,8 @@ def differentiate_course(
     (True, True)
     """
     check_course(mesh, sites, ligands, batches, end_h, (), flow, outside, tolerance)
-    if not memory_GiB > 0.0:
-        raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
+    check_objective(objective)
+    check_memory(memory_GiB)
     network = build_network(mesh, ligands, sites, batches, keep_zero=True)
     whole_run = BYTES * MANY_STEPS * (len(network.immobile) + STAGES * len(network.mobile)) * mesh.n
     memory = int(memory_GiB * 2**30)
@@ -104,9 +106,8 @@ def differentiate_course(
     run = TapedRun(problem)
     tape = NetworkTape(run, memory // BYTES)
     course = marching.march_network(problem, run, labels, end_h, [end_h], tolerance, record=tape.record)
-    value, wanted = objective(time_integrals(mesh, network, course, labels, names))
-    if not np.isfinite(value):
-        raise BadInput(f"The objective's value must be finite; got {value}.")
+    value, wanted = answer_of(objective(time_integrals(mesh, network, course, labels, names)),
+                              "batch and label, then species: {('1', '177Lu'): {'1 inside': array}}")
     free, fixed = _seeds(wanted, mesh, network, names)
     used = [n for n in range(len(labels)) if free[n].any() or fixed[n].any()] or [0]
     reduction = max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION)
@@ -114,7 +115,7 @@ def differentiate_course(
     sweep = Sweep(tape, own, free[used], fixed[used], reduction, shared_steps(tape, network)).back()
     sweep.capacity_bar += (free * course.free_integrals).sum(axis=0) / problem.capacity
     return CourseGradient(
-        value=float(value),
+        value=value,
         ligands=ligand_gradients(problem, sweep, ligands, flow, outside),
         sites=site_gradients(problem, sweep, [site.name for site in sites]),
         batches={found.name: found for found in batch_gradients(problem, sweep, end_h)},
@@ -138,10 +139,6 @@ def _seeds(
             if species not in mobiles and species not in immobiles:
                 raise BadInput(f"The objective's derivative names the species '{species}' of '{key[0]}'."
                                f"{near_miss(species, [*mobiles, *immobiles])}")  # fmt: skip
-            given = np.asarray(field, dtype=float)
-            if given.shape != mesh.mask.shape or not np.isfinite(given[mesh.mask]).all():
-                raise BadInput(f"The objective's derivative for {key}, {species} must be finite, of shape "
-                               f"{mesh.mask.shape}; got shape {given.shape}.")  # fmt: skip
             rows, place = (free, mobiles[species]) if species in mobiles else (fixed, immobiles[species])
-            rows[names.index(key), place] = given[mesh.mask]
+            rows[names.index(key), place] = slope(f"{key}, {species}", field, mesh.mask)
     return free, fixed

@@ -10,7 +10,7 @@ from nichedose.body.plasma import PlasmaCurve
 from nichedose.fields.grid import Array
 from nichedose.transport._box import Box, bounding_box, expand
 from nichedose.transport._equations import Basis, Coefficients, coefficients
-from nichedose.transport._inputs import check_inputs
+from nichedose.transport._inputs import check_inputs, check_progress
 from nichedose.transport._march import March, march
 from nichedose.transport.solution import LabelLedger, LigandKinetics, Snapshots, TissueTransport, TransportSolution
 
@@ -52,6 +52,7 @@ def simulate(
     True
     """
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, basis, snapshots)
+    check_progress(progress)
     equations = coefficients(tissue, ligand, basis)
     decays = np.array([0.0, *decay_per_h.values()])  # 0: the molecules themselves
     run = march(equations, plasma, end_h, decays, tolerance, progress, snapshots=snapshots)

@@ -6,7 +6,7 @@ import numpy as np
 
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.fields.number import is_number
+from nichedose.fields.number import is_number, real_array
 from nichedose.transport._ladder import fitted
 
 __all__ = ["exchange_rate", "exchange_rates"]
@@ -103,12 +103,9 @@ def _within_flow(into: Array, out: Array, filtered: Array, flow: Array) -> tuple
 
 def _alike(**given: Array | float) -> tuple[Array, ...]:
     """Numbers and fields as float arrays of one shape; `BadInput` for what is neither, or of shapes that differ."""
-    arrays = {name: np.asarray(value) for name, value in given.items()}
-    for name, array in arrays.items():
-        if array.dtype.kind not in "fiu":
-            raise BadInput(f"{name} must be a number or an array of real numbers; got {array.dtype}.")
+    arrays = {name: real_array(name, value) for name, value in given.items()}
     shapes = {name: array.shape for name, array in arrays.items() if array.ndim}
     if len(set(shapes.values())) > 1:
         found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise BadInput(f"Fields of vessel exchange must have one shape; got {found}.")
-    return np.broadcast_arrays(*(array.astype(float, copy=False) for array in arrays.values()))
+    return np.broadcast_arrays(*arrays.values())

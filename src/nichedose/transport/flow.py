@@ -14,7 +14,7 @@ from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
 from nichedose.fields.linear import solve_spd
 from nichedose.fields.mesh import Mesh
-from nichedose.fields.number import is_number
+from nichedose.fields.number import is_number, kind
 
 __all__ = ["FlowEdge", "FluidParameters", "InterstitialFlow", "interstitial_flow", "normal_tissue_edge"]
 
@@ -110,7 +110,7 @@ def interstitial_flow(
     """
     for what, given, wanted in (("mesh", mesh, Mesh), ("fluid", fluid, FluidParameters), ("edge", edge, FlowEdge)):
         if not isinstance(given, wanted) and not (given is None and wanted is FlowEdge):
-            raise BadInput(f"Interstitial flow: {what} is a {wanted.__name__}; got {type(given).__name__}.")
+            raise BadInput(f"Interstitial flow: {what} is a {wanted.__name__}; got {kind(given)}.")
     get = {f.name: mesh.gather(f.name, getattr(fluid, f.name)) for f in fields(fluid)}
     surface = mesh.gather("vessel_surface_per_cm", vessel_surface_per_cm)
     _check(get | {"vessel_surface_per_cm": surface}, edge)
@@ -148,6 +148,8 @@ def normal_tissue_edge(vessel_surface_per_cm: float, normal: FluidParameters) ->
     >>> round(normal_tissue_edge(70.0, normal).mmHg, 2)
     1.31
     """
+    if not isinstance(normal, FluidParameters):
+        raise BadInput(f"Normal tissue around the map is a FluidParameters; got {kind(normal)}.")
     numbers = {f.name: getattr(normal, f.name) for f in fields(normal)} | {"vessels": vessel_surface_per_cm}
     for name, value in numbers.items():
         if not is_number(value) or (value < 0.0 and not name.endswith("mmHg")):

@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput, near_miss
 from nichedose.fields.grid import Array, BoolArray
-from nichedose.fields.number import is_number
 from nichedose.transport import _adjoint_kernels as adjoint
 from nichedose.transport._box import Box, bounding_box, expand
 from nichedose.transport._checkerboard import pack, unpack
 from nichedose.transport._equations import coefficients
-from nichedose.transport._inputs import check_inputs
+from nichedose.transport._inputs import check_inputs, check_memory, check_progress
 from nichedose.transport._march import Stages, march
+from nichedose.transport._objective import answer_of, check_objective, slope
 from nichedose.transport._sweep import Sweep
 from nichedose.transport._tableau import B, C
 from nichedose.transport._tape import Tape
@@ -88,8 +87,9 @@ def differentiate(
     True
     """
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, tolerance, "void", "end")
-    if not (is_number(memory_GiB) and memory_GiB > 0.0):
-        raise BadInput(f"memory_GiB must be above 0; got {memory_GiB}.")
+    check_objective(objective)
+    check_memory(memory_GiB)
+    check_progress(progress)
     if not decay_per_h:
         raise BadInput("An objective is of label integrals: name a label in decay_per_h (0 per h counts molecules).")
     box = bounding_box(tissue.mask)
@@ -105,22 +105,11 @@ def differentiate(
     maps = expand(course.integrals, shape, box)
     names = list(decay_per_h)
     integrals = {name: dict(zip(STATES, maps[n + 1], strict=True)) for n, name in enumerate(names)}
-    value, wanted = _answer(objective(integrals))
+    value, wanted = answer_of(objective(integrals), "label and state: {'177Lu': {'bound': array}}")
     seeds = _seeds(wanted, names, shape, tissue.mask)[(..., *box)]
     sweep = Sweep(run, decays[1:], np.stack([np.stack([pack(m) for m in label]) for label in seeds]))
     sweep.back(tape, max(SOLVE_PER_TOLERANCE * tolerance, LEAST_REDUCTION), lambda share: tell(0.5 + 0.5 * share))
     return _gradient(value, sweep, tape, ligand, plasma, shape, box)
-
-
-def _answer(answer: Any) -> tuple[float, Integrals]:
-    """What an objective returned, where it is a finite value and derivatives by label and state."""
-    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
-    value = pair[0].item() if isinstance(pair[0], np.ndarray) and pair[0].ndim == 0 else pair[0]
-    if not is_number(value):
-        raise BadInput(f"An objective returns (value, derivatives) with a finite value; got {answer!r:.80}.")
-    if not isinstance(pair[1], Mapping) or not all(isinstance(states, Mapping) for states in pair[1].values()):
-        raise BadInput("An objective returns its derivatives by label and state: {'177Lu': {'bound': array}}.")
-    return float(value), pair[1]
 
 
 def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: BoolArray) -> Array:
@@ -132,11 +121,7 @@ def _seeds(wanted: Integrals, names: list[str], shape: tuple[int, int], mask: Bo
         for state, field in states.items():
             if state not in STATES:
                 raise BadInput(f"The objective's derivative names the state '{state}'.{near_miss(state, STATES)}")
-            given = np.asarray(field)
-            if given.dtype.kind not in "fiu" or given.shape != shape or not np.isfinite(given[mask]).all():
-                raise BadInput(f"The objective's derivative for {label}, {state} must be finite, of shape {shape}; got "
-                               f"{given.dtype} of shape {given.shape}.")
-            seeds[names.index(label), STATES.index(state)] = np.where(mask, given, 0.0)
+            seeds[names.index(label), STATES.index(state)][mask] = slope(f"{label}, {state}", field, mask)
     return seeds
 
 

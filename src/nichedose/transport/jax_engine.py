@@ -12,10 +12,11 @@ import numpy as np
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput, DidNotConverge
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.fields.number import is_number, is_whole, kind, real_array
 from nichedose.jax_support import Precision, in_precision, refuse_single_precision
 from nichedose.transport._box import bounding_box, crop
 from nichedose.transport._equations import coefficients
-from nichedose.transport._inputs import check_inputs
+from nichedose.transport._inputs import check_decays, check_inputs, check_memory
 from nichedose.transport._march import March
 from nichedose.transport._tableau import label_weights
 from nichedose.transport.engine import STATES, deliver
@@ -69,21 +70,18 @@ class FixedSteps:
     memory_GiB: float = 2.0
 
     def __post_init__(self) -> None:
-        mask, times = np.asarray(self.mask), np.asarray(self.times_h, dtype=float)
+        mask, times = np.asarray(self.mask), real_array("times_h", self.times_h)
         if mask.dtype != np.bool_ or mask.ndim not in (2, 3) or not mask.any():
-            raise BadInput(f"A mask is boolean, 2-D or 3-D, and holds tissue; got {mask.dtype} of shape {mask.shape}.")
-        if not (math.isfinite(self.spacing_um) and self.spacing_um > 0.0):
-            raise BadInput(f"spacing_um must be above 0; got {self.spacing_um}.")
+            raise BadInput(f"A mask is boolean, 2-D or 3-D, and holds tissue; got {kind(mask)}.")
+        if not (is_number(self.spacing_um) and self.spacing_um > 0.0):
+            raise BadInput(f"spacing_um must be above 0; got {self.spacing_um!r:.40}.")
         if times.ndim != 1 or times.size < 2 or times[0] != 0.0 or not (np.diff(times) > 0.0).all() \
                 or not math.isfinite(times[-1]):
             raise BadInput("times_h must rise from 0 to the end of the run, at least one step.")
-        for name, decay in self.decay_per_h.items():
-            if not (math.isfinite(decay) and decay >= 0.0):
-                raise BadInput(f"The decay constant of '{name}' must be at or above 0 per h; got {decay}.")
-        if not 1e-13 <= self.solver_tolerance <= 1e-2:
-            raise BadInput(f"solver_tolerance must lie in 1e-13..1e-2; got {self.solver_tolerance}.")
-        if not self.memory_GiB > 0.0:
-            raise BadInput(f"memory_GiB must be above 0; got {self.memory_GiB}.")
+        check_decays(self.decay_per_h)
+        if not (is_number(self.solver_tolerance) and 1e-13 <= self.solver_tolerance <= 1e-2):
+            raise BadInput(f"solver_tolerance must lie in 1e-13..1e-2; got {self.solver_tolerance!r:.40}.")
+        check_memory(self.memory_GiB)
 
 
 def log_times(end_h: float, quickest_per_h: float, steps: int = USUAL_STEPS) -> Array:
@@ -94,10 +92,11 @@ def log_times(end_h: float, quickest_per_h: float, steps: int = USUAL_STEPS) -> 
     >>> log_times(480.0, 3.0, 4).round(2)
     array([  0.  ,   0.55,   5.59,  52.05, 480.  ])
     """
-    if not (math.isfinite(end_h) and end_h > 0.0 and math.isfinite(quickest_per_h) and quickest_per_h > 0.0):
-        raise BadInput(f"log_times needs end_h and quickest_per_h above 0; got {end_h}, {quickest_per_h}.")
-    if steps < 1:
-        raise BadInput(f"log_times needs at least one step; got {steps}.")
+    for name, value in (("end_h", end_h), ("quickest_per_h", quickest_per_h)):
+        if not (is_number(value) and value > 0.0):
+            raise BadInput(f"log_times needs {name} above 0; got {value!r:.40}.")
+    if not is_whole(steps, 1):
+        raise BadInput(f"log_times needs at least one step, a whole number; got {steps!r:.40}.")
     scale = EARLIEST / quickest_per_h
     times = scale * np.expm1(np.linspace(0.0, math.log1p(end_h / scale), steps + 1))
     times[-1] = end_h
@@ -170,7 +169,7 @@ def simulate_jax(
     check_inputs(tissue, ligand, plasma, end_h, decay_per_h, 1e-3, "void", "steps")
     box = bounding_box(tissue.mask)
     cut = crop(tissue, box)
-    times = log_times(end_h, max(plasma.rates_per_h)) if times_h is None else np.asarray(times_h, dtype=float)
+    times = log_times(end_h, max(plasma.rates_per_h)) if times_h is None else real_array("times_h", times_h)
     if times.ndim != 1 or times.size < 2 or times[-1] != end_h:
         raise BadInput(f"times_h must rise from 0 to end_h = {end_h}; got {times}.")
     steps = FixedSteps(cut.mask, cut.grid.spacing_um, times, decay_per_h, solver_tolerance)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.fields.grid import Array
-from nichedose.fields.number import is_number
+from nichedose.fields.number import is_number, real_array
 
 __all__ = [
     "SizeProperties", "ligand_from_radius", "ligand_from_size", "matrix_hindrance", "mouse_plasma_clearance_per_h",
@@ -104,7 +104,7 @@ def matrix_hindrance(
     >>> [round(float(matrix_hindrance(r, 0.03, 20.0)), 2) for r in (1.0, 5.0, 50.0)]
     [0.83, 0.81, 0.55]
     """
-    share = np.asarray(fibre_fraction, dtype=float)
+    share = real_array("fibre_fraction", fibre_fraction)
     if not bool((np.isfinite(share) & (share >= 0.0) & (share < 1.0)).all()):
         raise BadInput("fibre_fraction is a share of volume: at or above 0 and below 1 everywhere.")
     for name, value in (("hydrodynamic_radius_nm", hydrodynamic_radius_nm), ("fibre_radius_nm", fibre_radius_nm)):

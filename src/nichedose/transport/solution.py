@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from nichedose.errors import NotComputed, near_miss
+from nichedose.errors import BadInput, NotComputed, near_miss
 from nichedose.fields.grid import Array, BoolArray, Grid
+from nichedose.fields.number import is_number
 
 __all__ = ["LabelLedger", "LigandKinetics", "Snapshots", "TissueTransport", "TransportSolution",
            "snapshot_number"]
@@ -95,22 +96,24 @@ class TransportSolution:
     molecules: LabelLedger | None = None
 
     def time_integral(self, label: str) -> Mapping[str, Array]:
-        if label not in self.time_integrals_nmol_h_per_L:
+        if label not in list(self.time_integrals_nmol_h_per_L):
             raise NotComputed(f"No time integral was kept for '{label}'."
                               f"{near_miss(label, self.time_integrals_nmol_h_per_L)} Name it when the run starts.")
         return self.time_integrals_nmol_h_per_L[label]
 
     def at(self, time_h: float) -> Mapping[str, Array]:
         """Snapshot of each state (ny, nx) at one of ``times_h``; raises ``NotComputed`` for another."""
-        nearest = self.times_h[np.argmin(np.abs(self.times_h - time_h))]
-        n = snapshot_number(self.times_h, time_h, f"the nearest of {self.times_h.size} is at {nearest:g} h. A course "
-                            "(`simulate_course`) keeps those that its times_h name.")  # fmt: skip
+        n = snapshot_number(self.times_h, time_h, "A course (`simulate_course`) keeps those that its times_h name.")
         return {"free": self.free[n], "bound": self.bound[n], "internalised": self.internalised[n]}
 
 
 def snapshot_number(times_h: Array, time_h: float, advice: str) -> int:
     """Which snapshot was kept at ``time_h``; raises ``NotComputed``, with ``advice``, where none was."""
+    if not is_number(time_h):
+        raise BadInput(f"A snapshot is asked for by its time, one number of hours; got {time_h!r:.40}.")
     found = np.flatnonzero(np.isclose(times_h, time_h, rtol=1e-12, atol=1e-12))
     if not found.size:
-        raise NotComputed(f"No snapshot was kept at {time_h:g} h; {advice}")
+        nearest = times_h[np.argmin(np.abs(times_h - time_h))]
+        raise NotComputed(f"No snapshot was kept at {time_h:g} h; the nearest of {times_h.size} is at {nearest:g} h. "
+                          f"{advice}")  # fmt: skip
     return int(found[0])

@@ -10,7 +10,7 @@ import numpy as np
 from nichedose.body.plasma import PlasmaCurve
 from nichedose.errors import BadInput
 from nichedose.fields.grid import Array
-from nichedose.fields.number import is_number
+from nichedose.fields.number import are_numbers, is_number, kind
 
 __all__ = ["Given", "Sampled", "Supply"]
 
@@ -53,7 +53,7 @@ class Given:
 
     def __post_init__(self) -> None:
         if not isinstance(self.curve, PlasmaCurve):
-            raise BadInput(f"What is given follows a PlasmaCurve; got {type(self.curve).__name__}.")
+            raise BadInput(f"What is given follows a PlasmaCurve; got {kind(self.curve)}.")
         if not all(is_number(time) and time >= 0.0 for time in (self.start_h, self.over_h)):
             raise BadInput(f"A batch starts at or after 0 h and lasts 0 h or more; got {self.start_h}, {self.over_h}.")
 
@@ -104,7 +104,7 @@ class Sampled:
     nmol_per_L: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not all(is_number(value) for value in (*self.times_h, *self.nmol_per_L)):
+        if not (are_numbers(self.times_h) and are_numbers(self.nmol_per_L)):
             raise BadInput("A sampled curve needs as many finite values as times, at least two.")
         t, c = np.array(self.times_h), np.array(self.nmol_per_L)
         if t.size != c.size or t.size < 2:
