@@ -89,6 +89,21 @@ def test_thresholds_of_a_sweep(small: tuple[Case, Path]) -> None:
     assert "<polyline" in render_findings(found)
 
 
+def test_a_sweep_says_its_answer_once_and_takes_growth_off(small: tuple[Case, Path]) -> None:
+    """With regrowth a slow killer loses its place: kill is net of it, in the case's words or those of the question."""
+    case, path = small
+    stated = case.model_copy(update={"effect": case.effect.model_copy(update={"clonogen_doubling_time": 480.0})})
+    without, asked, of_case, other = (
+        threshold_case(*question, "perfusion", down_to=0.5, mode="as_prescribed", draws=0, doubling_time_h=hours)
+        for question, hours in ((small, None), (small, 480.0), ((stated, path), None), ((stated, path), 960.0)))
+    assert findings_text(asked).count(asked.answer) == 1 and asked.answer not in asked.parts[2].text
+    kills = [max(line[-1] for line in found.parts[2].charts[0].lines.values()) for found in (without, asked)]
+    assert kills[1] < kills[0] - 0.1
+    assert asked.parts[2].charts == of_case.parts[2].charts != other.parts[2].charts
+    assert [found.numbers["doubling_time_h"] for found in (without, asked, other)] == [None, 480.0, 960.0]
+    assert "double every 40 d between administrations (the case says 20 d)" in findings_text(other)
+
+
 def test_less_oxygen_changes_survival_and_not_uptake(small: tuple[Case, Path]) -> None:
     found = threshold_case(*small, "hypoxia", down_to=0.2, mode="as_prescribed", draws=0)
     for numbers in found.numbers["candidates"].values():
@@ -140,6 +155,7 @@ def test_sweeps_outside_the_model_and_unknown_barriers(small: tuple[Case, Path])
      "overlap impossibly"),
     (["rank", "CASE", "--objective", "joy"], "not computed"),
     (["rank", "CASE", "--doubling-time", "0 d"], "--doubling-time: '0 d' is below the smallest allowed"),
+    (["threshold", "CASE", "--barrier", "hypoxia", "--doubling-time", "0 d"], "below the smallest allowed"),
     (["design", "CASE", "--agent", "x", "--doubling-time", "60"], "--doubling-time: '60' has no unit"),
     (["optimise", "CASE", "--agents", "x", "--interval", "4 wk..10"], "--interval: '10' has no unit"),
     (["optimise", "CASE", "--agents", "177Lu-PSMA-617", "--longest-delay", "24 h"], "delay within a cycle"),

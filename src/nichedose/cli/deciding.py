@@ -23,6 +23,7 @@ Draws = Annotated[int | None, typer.Option(min=0, max=4096, help="Joint draws, i
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed, instead of the case's.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; results do not depend on it.")]
 Mode = Annotated[str | None, typer.Option(help="Comparison mode, instead of the case's.")]
+DoublingTime = Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")]
 
 
 @app.command()
@@ -40,7 +41,7 @@ def rank(
     partner: Annotated[
         list[str] | None,
         typer.Option(help="Every candidate beside this drug too: 'losartan 2 wk before'; may be repeated.")] = None,
-    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")] = None,
+    doubling_time: DoublingTime = None,
     draws: Draws = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -80,6 +81,7 @@ def threshold(
     barrier: Annotated[str, typer.Option(help="fibrosis, perfusion, pressure or hypoxia.")],
     down_to: Annotated[float, typer.Option(help="Smallest factor on the barrier's quantity, 0.01 to below 1.")] = 0.03,
     mode: Mode = None,
+    doubling_time: DoublingTime = None,
     draws: Draws = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -92,8 +94,8 @@ def threshold(
 
     case = _read(case_file, seed, workers)
     with progress_bars(quiet) as progress:
-        found = threshold_case(case, case_file, barrier, down_to=down_to, mode=_mode(mode), draws=draws,
-                               progress=progress)
+        found = threshold_case(case, case_file, barrier, down_to=down_to, mode=_mode(mode),
+                               doubling_time_h=_doubling_time(doubling_time), draws=draws, progress=progress)
     _show(found, page, as_json)
 
 
@@ -104,7 +106,7 @@ def optimise(
     cycles: Annotated[str, typer.Option(help="Number of cycles, or a range: '2..6'.")] = "4",
     interval: Annotated[str, typer.Option(help="Between cycles: '6 wk', or a range: '4 wk..10 wk'.")] = "6 wk",
     longest_delay: Annotated[str, typer.Option(help="How late in a cycle an agent may be given.")] = "0 h",
-    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")] = None,
+    doubling_time: DoublingTime = None,
     draws: Draws = None,
     seed: Seed = None,
     workers: Workers = None,
@@ -206,7 +208,7 @@ def guideline(
 def design(
     case_file: CaseFile,
     agent: Annotated[str, typer.Option(help="The candidate of the case whose ligand is varied.")],
-    doubling_time: Annotated[str | None, typer.Option(help="Of the tumour, '60 d', instead of the case's.")] = None,
+    doubling_time: DoublingTime = None,
     hold: Annotated[
         str, typer.Option(help="What all designs share: 'plasma' (its time-integrated activity) or 'activity'.")
     ] = "plasma",

@@ -87,9 +87,11 @@ class _Sweep:
 
 def threshold_case(
     case: Case, case_path: Path, barrier: str, *, down_to: float = 0.03, mode: Mode | None = None,
-    draws: int | None = None, progress: Progress = lambda *_: None
+    doubling_time_h: float | None = None, draws: int | None = None, progress: Progress = lambda *_: None
 ) -> Findings:
     """Sweep ``barrier`` from the tissue as it is (factor 1) down to the factor ``down_to``, in every draw.
+
+    Log kills are net of growth: with ``doubling_time_h``, else with the case's where it states one.
 
     Raises `BadInput` for an unknown barrier, `OutOfValidity` for a factor outside 0.01 to below 1.
     """
@@ -98,7 +100,11 @@ def threshold_case(
         raise OutOfValidity(f"The sweep to {down_to:g} leaves the range in which the tissue model holds: factors from "
                             f"{SMALLEST_FACTOR:g} to below 1 of what the library gives.")
     by = mode or case.comparison.decide_by
-    case = case.model_copy(update={"comparison": case.comparison.model_copy(update={"modes": (by,), "decide_by": by})})
+    growth = growth_of(case.effect, doubling_time_h)
+    told = growth_text(growth, {}, case.effect)
+    case = case.model_copy(update={
+        "comparison": case.comparison.model_copy(update={"modes": (by,), "decide_by": by}),
+        "effect": case.effect.model_copy(update={"clonogen_doubling_time": growth and growth.doubling_time_h})})
     setup = prepare(case, case_path, progress=progress)
     maps = tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing)
     spacing = draw_spacing_um(case, maps)
@@ -114,10 +120,10 @@ def threshold_case(
         raise NotComputed(f"No candidate can be evaluated in the mode '{by}', so there is no ranking that could flip. "
                           "`nichedose plan` says why; take another --mode.")
     doubts = doubts_of(setup, maps, [c.name for c in setup.evaluable])
-    told = growth_text(growth_of(case.effect), {}, case.effect)
     found = _findings(setup, chosen, by, np.array(factors), sweeps[0], sweeps[1:], told)
-    return replace(found, parts=(*found.parts, *doubts_part(doubts)),
-                   numbers={**found.numbers, "cautions": [*doubts, *found.numbers["cautions"]]})
+    return replace(found, parts=(*found.parts, *doubts_part(doubts)), numbers={
+        **found.numbers, "doubling_time_h": growth and growth.doubling_time_h,
+        "cautions": [*doubts, *found.numbers["cautions"]]})
 
 
 def _barrier(name: str) -> Barrier:
@@ -253,7 +259,9 @@ def _findings(
              (FindingTable(("candidate", "elasticity now", f"at {factors[-1]:.2g}", "threshold (5 to 95 %)",
                             "already below", "never below"), tuple(rows)),),
              (_chart("Elasticity of uptake by target density", "elasticity", factors, central.elasticity),)),
-        Part("Where the ranking flips", (answer,), (FindingTable(
+        Part("Where the ranking flips", (
+            f"How often each candidate is best {f'in {len(every)} draws' if draws else 'in the central run'}: in the "
+            f"tissue as it is, and at a factor of {factors[-1]:.2g}.",), (FindingTable(
             ("candidate", "best now", "best at the end"),
             tuple((n, f"{100 * first[n]:.0f} %", f"{100 * winners[n]:.0f} %") for n in winners)),),
              (_chart(f"Log kill, {mode.replace('_', ' ')}", "log kill, 10 and more as 10", factors,
