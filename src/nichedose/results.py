@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from nichedose.values import Flag, Source, ValueUse
 
-__all__ = ["SCHEMA_VERSION", "CandidateSummary", "ModeResult", "OrganDose", "PlanResult", "Quantiles", "SectionResult"]
+__all__ = ["SCHEMA_VERSION", "CandidateSummary", "ModeResult", "OrganDose", "PlanResult", "Quantiles", "SectionResult",
+           "maps_in_tissue"]  # fmt: skip
 
 SCHEMA_VERSION = "1"
+
+
+def maps_in_tissue(dataset: xr.Dataset, mask: NDArray[np.bool_]) -> xr.Dataset:
+    """``dataset`` with NaN outside ``mask`` (y, x) in all maps but the mask itself; its attribute ``outside_tissue``
+    says so. There is no tissue there, and a 0 would count in a mean."""
+    inside = xr.DataArray(mask, dims=("y", "x"))
+    maps = {n: v.where(inside) for n, v in dataset.data_vars.items() if n != "mask" and {"y", "x"} <= set(v.dims)}
+    return dataset.assign(maps).assign_attrs(outside_tissue="NaN")
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,7 @@ class SectionResult:
     (candidate, y, x) MBq.h/L; and histograms ``dose_volume`` (candidate, dose_bin) and ``survival_histogram``
     (candidate, log10_survival_bin). ``tissue_quantiles`` holds every tissue field over the draws, before any partner
     drug: (quantile, y, x) on the grid of the draws, and its mean over the tissue (quantile); empty with too few draws.
+    Maps are NaN outside the tissue.
     """
 
     sample: str

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from plan_cases import AGENTS, central, demo_case, run
 
 import nichedose.study.kinetics as kinetics
 from nichedose.case import PriorDose
+from nichedose.io.result_store import read_store, write_store
 from nichedose.study.plan import PlanRun
 
 
@@ -51,6 +53,22 @@ def test_doubling_the_resolution_changes_little(plan: PlanRun, tmp_path: Path) -
     for name, (dose, kill) in central(plan).items():
         assert dose == pytest.approx(fine[name][0], rel=0.03), name
         assert kill == pytest.approx(fine[name][1], rel=0.05), name
+
+
+def test_maps_stand_in_the_tissue_alone(plan: PlanRun, tmp_path: Path) -> None:
+    """Outside is no dose of 0 Gy: a mean over the whole map is that over the tissue, in memory and in the file."""
+    [section] = plan.result.sections
+    inside = section.tissue["mask"].values
+    assert 0 < inside.sum() < inside.size
+    write_store(tmp_path / "results.zarr", plan.result)
+    stored = read_store(tmp_path / "results.zarr")
+    for ours, theirs in ((section.tissue, stored.tissue), (section.candidates, stored.candidates)):
+        [back] = theirs.values()
+        assert back.attrs["outside_tissue"] == "NaN"
+        xr.testing.assert_equal(back, ours)
+        for name, field in ours.data_vars.items():
+            if {"y", "x"} <= set(field.dims) and name != "mask":
+                assert (np.isfinite(field.values) == inside).all(), name
 
 
 def test_the_activity_ledger_closes(plan: PlanRun) -> None:

@@ -50,7 +50,9 @@ def test_it_writes_page_tables_and_maps(coarse: Path) -> None:
         maps = xr.open_zarr(folder / "maps.zarr", consolidated=False).load()
     assert maps.pressure.attrs["units"] == "mmHg"
     inside = maps.mask.values.astype(bool)
-    assert np.isfinite(maps.amount.values).all()
+    assert maps.attrs["outside_tissue"] == "NaN" and not inside.all()
+    for name in set(map(str, maps.data_vars)) - {"mask"}:
+        assert (np.isfinite(maps[name].values) == inside).all(), name
     assert maps.pressure.values[inside].max() <= 11.6  # where filtration stops
     mean = float(maps.time_integral.sel(computed_with="mixed voxels").values[inside].mean())
     assert mean == pytest.approx(found["mean_integral_nmol_h_per_L"]["mixed voxels"], rel=1e-9)

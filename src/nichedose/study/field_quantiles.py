@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from nichedose.fields.grid import Array
+from nichedose.results import maps_in_tissue
 from nichedose.tissue import SpotModel, TissueMap, section_grid, tissue_mask
 from nichedose.tissue.field_spread import FEWEST, LEVELS
 from nichedose.tissue.map import field_unit
@@ -53,4 +54,5 @@ def _quantiles(model: SpotModel, drawn: Sequence[SectionFields], spacing_um: flo
                                 {**unit, "long_name": f"{name}, mean over the tissue, over the draws"})
     coords = {"quantile": ("quantile", list(LEVELS), {"units": "1"}), "y": ("y", grid.y_um, {"units": "um"}),
               "x": ("x", grid.x_um, {"units": "um"})}
-    return xr.Dataset(data, coords=coords, attrs={"sample": model.sample, "draws": len(drawn)})
+    found = xr.Dataset(data, coords=coords, attrs={"sample": model.sample, "draws": len(drawn)})
+    return maps_in_tissue(found, mask)

@@ -11,7 +11,7 @@ import xarray as xr
 from nichedose.dose import QUALITIES
 from nichedose.effect import dose_volume_histogram, survival_histogram
 from nichedose.fields.grid import Array
-from nichedose.results import SectionResult
+from nichedose.results import SectionResult, maps_in_tissue
 from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import Setup
 from nichedose.tissue import TissueMap
@@ -73,7 +73,7 @@ def _candidates(tissue: TissueMap, central: Sequence[CentralCandidate], section:
         histograms, bins = _histograms(tissue, central, section, dose, survival)
         data |= histograms
         coords |= bins
-    return xr.Dataset(data, coords=coords)
+    return maps_in_tissue(xr.Dataset(data, coords=coords), tissue.mask)
 
 
 def _histograms(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nichedose.results import maps_in_tissue
 from nichedose.study.penetration import SHOWN_HOURS, Penetration
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ def penetration_tables(found: Penetration) -> dict[str, pd.DataFrame]:
 
 
 def penetration_maps(found: Penetration) -> xr.Dataset:
-    """All maps, dims (y, x), (time, y, x) or (computed_with, y, x), with units."""
+    """All maps, dims (y, x), (time, y, x) or (computed_with, y, x), with units; NaN outside the tissue."""
     import xarray as xr
 
     grid, flow = found.tissue.grid, found.flow
     plane = ("y", "x")
-    return xr.Dataset(
+    maps = xr.Dataset(
         {
             "mask": (plane, found.tissue.mask, {"units": "1", "long_name": "in tissue"}),
             "target": (plane, found.target_nmol_per_L, {"units": "nmol/L"}),
@@ -63,3 +64,4 @@ def penetration_maps(found: Penetration) -> xr.Dataset:
         },
         attrs={"agent": found.candidate.name, "sample": found.tissue.sample, "injected_nmol": found.injected_nmol},
     )  # fmt: skip
+    return maps_in_tissue(maps, found.tissue.mask)

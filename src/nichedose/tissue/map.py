@@ -151,8 +151,10 @@ class TissueMap:
 
     def to_dataset(self) -> xr.Dataset:
         """All fields as one `xarray.Dataset`, dims (cell_type, y, x) or (y, x), each with ``units``; of a field with
-        ``spread`` also ``NAME_q05``, ``NAME_q95`` and ``NAME_sd``."""
+        ``spread`` also ``NAME_q05``, ``NAME_q95`` and ``NAME_sd``. NaN outside the tissue."""
         import xarray as xr
+
+        from nichedose.results import maps_in_tissue
 
         dims = ("y", "x")
         coords = {
@@ -184,7 +186,7 @@ class TissueMap:
             for part in ("q05", "q95", "sd"):
                 data[f"{name}_{part}"] = (dims, getattr(found, part), {
                     "units": field_unit(name), "long_name": f"{name}, {part} of {found.draws} draws"})
-        return xr.Dataset(data, coords=coords, attrs={"sample": self.sample})
+        return maps_in_tissue(xr.Dataset(data, coords=coords, attrs={"sample": self.sample}), self.mask)
 
 
 def field_unit(name: str) -> str:
