@@ -15,6 +15,7 @@ from nichedose.findings import Findings, FindingTable, Part
 from nichedose.library import load_library
 from nichedose.library.bodies import load_bodies
 from nichedose.study.administration import regimen_of, target_changes
+from nichedose.study.body_agreement import body_doubt, disagreements
 from nichedose.study.body_part import candidate_answer, candidate_numbers, candidate_part
 from nichedose.study.body_rows import CurveRow, OrganRow, curve_rows, organ_rows, with_interval
 from nichedose.study.measured_findings import (
@@ -105,8 +106,10 @@ def body_report(
         curves += curve_rows(candidate, run)
         warned = off_tumour(candidate, case.patient, library.limits)
         answers.append(candidate_answer(candidate, tolerance))
-        parts.append(candidate_part(candidate, run, mine, tolerance, warned))
-        numbers[candidate.name] = candidate_numbers(candidate, run, mine, tolerance, warned)
+        doubt = body_doubt(candidate)
+        parts.append(candidate_part(candidate, run, mine, tolerance, warned, (f"In doubt: {doubt}.",) if doubt else ()))
+        numbers[candidate.name] = candidate_numbers(candidate, run, mine, tolerance, warned) | {
+            "differs_from_published": [vars(d) for d in disagreements(candidate)]}
         sbml[candidate.name] = body_sbml(run.model, candidate.ligand_nmol)
     progress("kinetics", len(known), len(known))
     used = {**draw.used, **({} if fit is None else dict(zip(fit.found.parameters, fit.found.priors, strict=True)))}

@@ -35,7 +35,7 @@ def candidate_answer(candidate: ResolvedCandidate, tolerance: Tolerance) -> str:
 
 def candidate_part(
     candidate: ResolvedCandidate, run: BodySolution, rows: Sequence[OrganRow], tolerance: Tolerance,
-    warned: Sequence[OffTumour],
+    warned: Sequence[OffTumour], doubts: Sequence[str] = (),
 ) -> Part:
     """Table of organs, curves of the first administration, what limits, and the target outside the tumour."""
     fitted = any(r.low_Gy_per_GBq is not None for r in rows)
@@ -77,7 +77,7 @@ def candidate_part(
     text = (f"Excreted (ligand): {out}.",
             f"Largest change against half the steps {run.error_estimate:.0e}; mass balance {run.mass_closure:.0e}, "
             f"activity balance {run.activity_closure(candidate.radionuclide):.0e}.",
-            *(organ.text for organ in warned))
+            *(organ.text for organ in warned), *doubts)
     return Part(candidate.name, text, (table, bounds) if tolerance.organs else (table,), (chart,))
 
 

@@ -1,4 +1,4 @@
-"""What is in doubt about the agents that a decision names: their targets here, and activities nobody has given."""
+"""What is in doubt about the agents that a decision names: targets here, the body model, activities never given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nichedose.findings import Part
 from nichedose.study.setup import ResolvedCandidate, Setup
-from nichedose.study.standing import HYPOTHETICAL, target_doubts, target_shown, unshown_text, untried_text
+from nichedose.study.standing import HYPOTHETICAL, model_doubts, target_doubts, target_shown, unshown_text, untried_text
 from nichedose.tissue import TissueMap
 
 __all__ = ["doubts_of", "doubts_of_first", "doubts_part"]
@@ -21,6 +21,7 @@ def doubts_of(setup: Setup, maps: Sequence[TissueMap], agents: Iterable[str]) ->
         by_target.setdefault(c.form.target, []).append(c)
     found = [f"{', '.join(c.name for c in of)}: {'; '.join(doubts)}." for target, of in by_target.items()
              if (doubts := target_doubts(setup, maps, target))]
+    found += [f"{c.name}: {doubt}." for c in asked for doubt in model_doubts(setup, c)]
     hypothetical = [c.name for c in asked if c.agent.status == "hypothetical"]
     return (*found, *((f"{', '.join(hypothetical)}: {HYPOTHETICAL}.",) if hypothetical else ()))
 

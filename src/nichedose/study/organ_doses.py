@@ -10,7 +10,10 @@ from nichedose.dose import organ_dose, organ_names, organ_s_values
 from nichedose.dose.kernels import Daughters
 from nichedose.dose.result import Quality
 
-__all__ = ["body_organ_doses_Gy", "organ_doses_of_draws"]
+__all__ = ["body_organ_doses_Gy", "organ_doses_of_draws", "weighted_Gy"]
+
+ALPHA_WEIGHT = 5.0  # of the limits that count alpha dose so
+HEAVY = ("alpha", "recoil")
 
 # organs of the kinetics under their name in the phantom; what is not named lies in the rest of the body
 IN_PHANTOM: Mapping[str, str] = {
@@ -55,6 +58,12 @@ def organ_doses_of_draws(
         doses = organ_dose(sources, s)
         found.append({o: doses[name] for o, name in IN_PHANTOM.items() if name in doses and o in volume_L})
     return found
+
+
+def weighted_Gy(by_quality: Mapping[Quality | str, float], quantity: str) -> float:
+    """One dose in the quantity of a limit or a published dose: absorbed, or alphas times 5."""
+    heavy = ALPHA_WEIGHT if quantity == "weighted_rbe5" else 1.0
+    return sum(gray * (heavy if quality in HEAVY else 1.0) for quality, gray in by_quality.items())
 
 
 def _in_phantom(activity: Mapping[str, float]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from nichedose.fields.grid import Array
 from nichedose.library.schema import DoseCoefficient, LabelledForm, OrganLimit
 from nichedose.nuclide import half_life_h
 from nichedose.study.administration import once, regimen_of, target_changes
-from nichedose.study.organ_doses import organ_doses_of_draws
+from nichedose.study.organ_doses import organ_doses_of_draws, weighted_Gy
 from nichedose.study.organ_repair import half_lives_of_curves
 from nichedose.study.patient_fit import LESION, PatientFit
 from nichedose.study.setup import ResolvedCandidate
@@ -32,8 +32,6 @@ from nichedose.values import Draw, Value
 __all__ = ["DRAWS", "LEVEL", "FittedCandidate", "fitted_candidate", "tolerated_interval_MBq"]
 
 DRAWS, LEVEL = 256, 0.9
-ALPHA_WEIGHT = 5.0  # of the limits that count alpha dose so
-HEAVY = ("alpha", "recoil")
 SEED = 1
 FITTED = "this patient's measurements"
 
@@ -148,9 +146,7 @@ def _doses_Gy(
     found = {}
     for organ, kind in quantity.items():
         if organ in by_quality[0]:
-            found[organ] = np.array([sum(
-                gray * (ALPHA_WEIGHT if kind == "weighted_rbe5" and q in HEAVY else 1.0)
-                for q, gray in doses[organ].items()) for doses in by_quality])
+            found[organ] = np.array([weighted_Gy(doses[organ], kind) for doses in by_quality])
         elif kind == "absorbed_dose":  # lesions and organs that the phantom lacks: a sphere of water
             per_MBq_h = self_dose_Gy_per_MBq_h(radionuclide, round(run.model.volume_L[organ] * 1e3, 2))
             found[organ] = activity[organ].draws_MBq_h * per_MBq_h

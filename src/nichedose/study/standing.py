@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from nichedose.study.body_agreement import body_doubt
 from nichedose.study.central import CentralCandidate
 from nichedose.study.setup import ResolvedCandidate, Setup
 from nichedose.tissue import TissueMap
 
 __all__ = [
-    "HYPOTHETICAL", "UNTRIED_ABOVE", "standing", "target_doubts", "target_shown", "unshown_text", "untried_text",
+    "HYPOTHETICAL", "UNTRIED_ABOVE", "model_doubts", "standing", "target_doubts", "target_shown", "unshown_text",
+    "untried_text",
 ]
 
 Status = Literal["evaluable", "flagged", "not evaluable"]
@@ -53,7 +55,8 @@ def standing(
     reason = setup.reason_not_evaluable(candidate)
     if reason is not None or entry is None:
         return "not evaluable", (reason or "not computed",)
-    doubts = (*target_doubts(setup, maps, candidate.form.target), *_activity_doubts(candidate, entry, tolerated_MBq))
+    doubts = (*target_doubts(setup, maps, candidate.form.target), *model_doubts(setup, candidate),
+              *_activity_doubts(candidate, entry, tolerated_MBq))
     told = [
         _lesion_dose(setup, candidate, entry),
         setup.library.targets[candidate.form.target].caution,
@@ -94,6 +97,13 @@ def target_doubts(setup: Setup, maps: Sequence[TissueMap], target: str) -> list[
             text += ", and is drawn downwards, because so few counts do not show that the target is there"
         found.append(text)
     return found
+
+
+def model_doubts(setup: Setup, candidate: ResolvedCandidate) -> list[str]:
+    """Where the whole-body model misses what was published of the agent, and was not fitted to this patient's own."""
+    fitted = setup.measured is not None and candidate.name in setup.measured.forms
+    doubt = "" if fitted else body_doubt(candidate)
+    return [doubt] if doubt else []
 
 
 def _activity_doubts(
