@@ -25,8 +25,8 @@ class FindingTable:
 
 @dataclass(frozen=True)
 class FindingChart:
-    """Lines over a shared ``x``; the unit stands in the labels. By the name of a line: ``bands`` (low, high) over it,
-    and ``points`` (x, y) that were measured."""
+    """Lines over a shared ``x``, NaN where one has no value; the unit stands in the labels. By the name of a line:
+    ``bands`` (low, high) over it, and ``points`` (x, y) that were measured."""
 
     title: str
     summary: str

@@ -83,11 +83,17 @@ def _chart(chart: FindingChart, name: str) -> Chart:
         y = np.array(line)
         keep = np.isfinite(y)
         series.append(Series(
-            label, polyline(x[keep], y[keep], x_axis, y_axis), hue, dash, tuple(line),
+            label, polyline(x[keep], y[keep], x_axis, y_axis), hue, dash,
+            tuple(_digits(v) if known else None for v, known in zip(line, keep, strict=True)),
             _band(chart, label, x_axis, y_axis),
             tuple((x_axis.place(a), round(100.0 - y_axis.place(b), 3)) for a, b in chart.points.get(label, ()))))
     summary = f"{as_sentence(chart.summary)} Upwards: {chart.y_label}."
-    return Chart(name, chart.title, summary, x_axis, y_axis, tuple(series), chart.x, "")
+    return Chart(name, chart.title, summary, x_axis, y_axis, tuple(series), tuple(map(_digits, chart.x)), "", y_unit="")
+
+
+def _digits(value: float) -> float:
+    """As much of a number as is read under the cursor."""
+    return float(f"{value:.4g}")
 
 
 def _band(chart: FindingChart, label: str, x_axis: Axis, y_axis: Axis) -> str:

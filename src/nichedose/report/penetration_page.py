@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.findings import Cell, FindingChart, FindingPicture, Findings, FindingTable, Part
@@ -77,15 +78,11 @@ def _uptake(found: Penetration, integral: Array, mask: BoolArray) -> Part:
     viable = oxygen > HYPOXIC_MMHG
     if viable.any() and not viable.all():
         groups[f"tissue above {HYPOXIC_MMHG:g} mmHg oxygen"] = viable
-    some = [b for b in range(BANDS) if (band == b).any()]
-    groups = {name: inside for name, inside in groups.items() if all((inside & (band == b)).any() for b in some)}
-    lines = {
-        name: tuple(float(integral[mask][(band == b) & inside].mean()) for b in some) for name, inside in groups.items()
-    }
-    x = tuple(float(target[mask][band == b].mean()) for b in some)
+    x, lines = _by_band(target[mask], integral[mask], band, groups)
     chart = FindingChart(
         "Uptake against target",
-        "Mean over tenths of the tissue, ordered by target density: where the lines part, delivery decides.",
+        "Means over tenths of the tissue, ordered by target density; those of a group stand at the mean target of its "
+        "own part of the tenth. Where the lines part, delivery decides.",
         "target density (nmol/L)", "time integral of ligand (nmol·h/L)", x, lines,
     )  # fmt: skip
     hours = tuple(
@@ -99,6 +96,24 @@ def _uptake(found: Penetration, integral: Array, mask: BoolArray) -> Part:
                  mask, "viridis", found),
     )
     return Part("Uptake and target", found.doubts, charts=(chart,), pictures=(*pictures, *hours))
+
+
+def _by_band(
+    target: Array, uptake: Array, band: NDArray[np.intp], groups: Mapping[str, BoolArray]
+) -> tuple[tuple[float, ...], dict[str, tuple[float, ...]]]:
+    """Mean uptake of each group's part of each band, over the mean targets of all groups' parts.
+
+    A group's own means are joined by straight lines; beyond them it has no value. One that misses a band is left out.
+    """
+    some = np.unique(band)
+    own = {}
+    for name, inside in groups.items():
+        parts = [inside & (band == b) for b in some]
+        if all(part.any() for part in parts):
+            own[name] = [np.array([float(values[part].mean()) for part in parts]) for values in (target, uptake)]
+    x = np.unique(np.concatenate([at for at, _ in own.values()]))
+    lines = {name: np.interp(x, at, mean, left=np.nan, right=np.nan) for name, (at, mean) in own.items()}
+    return tuple(x.tolist()), {name: tuple(line.tolist()) for name, line in lines.items()}
 
 
 def _around(found: Penetration) -> Part:

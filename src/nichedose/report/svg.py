@@ -46,21 +46,23 @@ class Axis:
 class Series:
     """One line of a chart: places in per cent for drawing, numbers for reading under the cursor.
 
-    ``band`` is a polygon around it, ``marks`` are single points, x and y in per cent with y downwards.
+    ``y`` is None where the line has no value. ``band`` is a polygon around it, ``marks`` are single points, x and y in
+    per cent with y downwards.
     """
 
     name: str
     points: str
     hue: str
     dash: str
-    y: tuple[float, ...]
+    y: tuple[float | None, ...]
     band: str = ""
     marks: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A line chart with shared ``x``; ``data`` is what the page's script needs to read values under the cursor."""
+    """A line chart with shared ``x``; ``data`` is what the page's script needs to read values under the cursor, which
+    it shows with ``y_unit`` behind them."""
 
     id: str
     title: str
@@ -71,12 +73,14 @@ class Chart:
     x: tuple[float, ...]
     x_unit: str
     absent: tuple[str, ...] = ()
+    y_unit: str = "%"
 
     @property
     def data(self) -> dict[str, object]:
         return {
             "x": self.x,
             "unit": self.x_unit,
+            "yUnit": self.y_unit,
             "low": self.x_axis.low,
             "high": self.x_axis.high,
             "log": self.x_axis.is_log,

@@ -313,7 +313,10 @@
     function show(i) {
       current = i;
       line.hidden = i < 0;
-      outputs.forEach((o, k) => { o.textContent = i < 0 ? "" : chart.series[k].y[i] + " %"; });
+      outputs.forEach((o, k) => {
+        const y = i < 0 ? null : chart.series[k].y[i];
+        o.textContent = y === null ? "" : chart.yUnit ? y + " " + chart.yUnit : number(y);
+      });
       if (i < 0) return;
       line.style.left = at(chart.x[i]) + "%";
       line.classList.toggle("left", at(chart.x[i]) > 60);
