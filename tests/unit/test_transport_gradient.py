@@ -44,8 +44,7 @@ def at_the_same_steps(
             assert stages.take(size, levels, 1e-12, False, March())
             for n, decay in enumerate(decays):
                 fade[n] = math.exp(-decay * start) * size
-            stages.integrate(fade[:, None] * weights, integrals)
-            stages.accept()
+            stages.accept(fade[:, None] * weights, integrals)
         integrals[:, 0] *= stages.capacity
         maps = unpack(integrals, stages.shape)[1:]
         names = ("free", "bound", "internalised")

@@ -8,10 +8,11 @@ from scipy.integrate import quad
 
 from nichedose.transport import _multigrid as multigrid
 from nichedose.transport import _tableau as tableau
+from nichedose.transport import _weights as weights
 from nichedose.transport._checkerboard import build_ladder, pack, packed_shape, unpack
 from nichedose.transport._equations import coefficients
 from nichedose.transport._march import March, Stages, march, plasma_stages
-from transport_cases import PEPTIDE, SMALL, run, section, slab, thiele_profile
+from transport_cases import ANTIBODY, PEPTIDE, SLOW, SMALL, run, section, slab, thiele_profile
 
 
 def order_conditions(b: np.ndarray) -> list[float]:
@@ -155,8 +156,26 @@ def fixed_steps(count: int) -> np.ndarray:
     for k in range(count):
         plasma, _ = plasma_stages(SMALL, k * step, step, 1.0)
         assert stages.take(step, plasma, 1e-10, False, March())
-        stages.accept()
+        stages.accept(np.zeros((0, 6)), np.zeros((0, *stages.state.shape)))
     return stages.state.copy()
+
+
+def test_flows_cancel_in_what_stages_are_judged_against() -> None:
+    """The sums of stages tell the content at the step's end before the fields are looked at, solved or not."""
+    mask = np.ones((9, 7), bool)
+    mask[2:4, :3] = False
+    run, step = Stages(coefficients(section(9, mask=np.pad(mask, ((0, 0), (0, 2)))), ANTIBODY, "void")), 0.5
+    for k in range(4):
+        plasma, _ = plasma_stages(SLOW, k * step, step, 1.0)
+        before = run.sums_before.copy()
+        assert run.take(step, plasma, 1e-2, False, March())
+        told = weights.content_after(
+            step * tableau.B, plasma, run.brought, run.eq.kint_per_h, run.bound, run.totals, before)
+        assert run.sums_after[0] == pytest.approx(told, rel=1e-12)
+        free, slopes = (f.reshape(6, -1).sum(axis=1) for f in (run.capacity * run.free, run.slopes))
+        np.testing.assert_allclose(run.totals[:, [0, 2]], np.stack([free, slopes], 1), rtol=1e-10, atol=1e-12)
+        run.accept(np.zeros((0, 6)), np.zeros((0, *run.state.shape)))
+        assert run.sums_before[0] == pytest.approx(float(run.state[0].sum()), rel=1e-13)
 
 
 def test_fourth_order_in_time() -> None:

@@ -102,6 +102,7 @@ class LatticeRun:
         self.tally = March()
         self.levels = np.zeros(STAGES)
         self.integrals: Array = np.zeros(0)
+        self.quadrature: Array = np.zeros((0, STAGES))
 
     @property
     def residual(self) -> float:
@@ -123,16 +124,16 @@ class LatticeRun:
         return converged
 
     def errors(self, step_h: float) -> tuple[float, float]:
-        return self.stages.state_errors(step_h, self.levels)
+        return self.stages.state_errors()
 
     def misses(self, step_h: float, labels: Sequence[Label], weights: Array) -> Array:
         return self.stages.label_misses(step_h, self.levels, np.array([lb.decay_per_h for lb in labels]), weights)
 
     def integrate(self, step_h: float, labels: Sequence[Label], weights: Array) -> None:
-        self.stages.integrate(weights, self.integrals)
+        self.quadrature = weights  # one pass with `accept`
 
     def accept(self) -> None:
-        self.stages.accept()
+        self.stages.accept(self.quadrature, self.integrals)
 
     def settle(self) -> None:
         self.stages.settle()

@@ -16,7 +16,7 @@ from nichedose.transport import _weights as weights
 from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
-from nichedose.transport._tableau import B_EMBEDDED, BEFORE, GAMMA, PREDICTOR, STAGES, A, B, label_weights
+from nichedose.transport._tableau import STAGES, label_weights
 from nichedose.transport._worst_place import worst_of_section
 from nichedose.transport.solution import Snapshots
 
@@ -33,9 +33,7 @@ SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
 ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
-DIFFERENCE = B - B_EMBEDDED  # of the scheme and its embedded partner
-HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
-CHUNK = 1024  # cells of whole rows that kernels take at a time
+CHUNK = 8192  # cells of whole rows that kernels take at a time: as many as the middle cache holds of some fields
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
 
@@ -79,7 +77,7 @@ class Stages:
         self.place = (ladder.even, int(ladder.height[0]), ladder.deep)
         self.line, self.line64 = np.zeros(packed[2], np.float32), np.zeros(packed[2])
         self.lines = np.zeros((max(1, CHUNK // packed[2]), packed[2]))
-        self.lowest = np.zeros(self.lines.size)
+        self.spare = np.zeros(self.lines.size)
         self.mass, self.inverse = np.zeros(total, np.float32), np.zeros(total, np.float32)
         self.work, self.dx = np.zeros((4, total), np.float32), np.zeros(cells, np.float32)
         self.weight = np.zeros(packed, np.float32)
@@ -95,12 +93,13 @@ class Stages:
         self.sums_before = np.zeros(3)  # of the state, over the section
         self.sums_after = np.zeros(3)
         self.totals = np.zeros((STAGES, 3))  # of free ligand per tissue, what leaves, kb, at the stages
+        self.squares, self.below = 0.0, 0.0  # errors of the step taken last: see `kernel.take_step`
         # bound and internalised ligand of the stages as combinations of kb, B and I of the state: `combinations`
         self.bound, self.inside = np.zeros((STAGES, STAGES + 2)), np.zeros((STAGES, STAGES + 2))
         self.arrays = (
             (self.capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
             (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
-            (self.line, self.line64, self.lines),
+            (self.line, self.line64, self.lines, self.spare),
             (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep),
         )  # fmt: skip
 
@@ -111,33 +110,22 @@ class Stages:
         if last:
             tolerances[-1] = LAST_TOLERANCE
         counts = np.zeros(2, dtype=np.int64)
-        self.residual, content = kernel.take_step(
-            step_h, plasma, BEFORE, GAMMA, HELD, PREDICTOR, tolerances, CG_REDUCTION, FLOOR, self.voxels,
-            (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), self.state, self.free, self.slopes, *self.arrays,
-            counts,
+        weights.combinations(step_h, eq.kint_per_h, eq.krel_per_h, self.bound, self.inside)
+        self.sums_after = np.empty(3)
+        self.residual, self.squares, self.below = kernel.take_step(
+            step_h, plasma, tolerances, CG_REDUCTION, FLOOR, self.voxels, self.brought, self.peak,
+            (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), eq.krel_per_h, self.state, self.free, self.slopes,
+            self.bound, self.inside, self.totals, self.sums_before, self.sums_after, *self.arrays, counts,
         )  # fmt: skip
         tally.newton += int(counts[0])
         tally.cg += int(counts[1])
-        if not self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL):
-            return False
-        sums.measure(
-            _stages(self.free), _stages(self.slopes), _flat(self.capacity), _flat(self.leave), step_h * DIFFERENCE,
-            self.totals, _flat(self.mixed),
-        )  # fmt: skip
-        weights.combinations(step_h, eq.kint_per_h, eq.krel_per_h, self.bound, self.inside)
-        self.sums_after = np.empty(3)
-        weights.at_end(content, self.bound, self.inside, self.totals, self.sums_before, self.sums_after)
-        return True
+        return bool(self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL))
 
-    def state_errors(self, step_h: float, plasma: Array) -> tuple[float, float]:
-        """Embedded error of the step, relative (rms over voxels); the deepest value below 0, of the mean content."""
+    def state_errors(self) -> tuple[float, float]:
+        """Embedded error of the step taken, relative (rms over voxels); the deepest value below 0, of the mean
+        content."""
         peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels) + 1e-290
-        squares, low = sums.step_error(
-            self.mixed, self.free[-1], self.state, self.q, self.slopes, step_h * DIFFERENCE, plasma, self.source,
-            self.leave, self.capacity, self.bound, self.inside, self.eq.kint_per_h, self.eq.krel_per_h, FLOOR * peak,
-            self.sums, self.finest, *self.place, self.lines, self.lowest,
-        )  # fmt: skip
-        return math.sqrt(squares / self.voxels), low / peak
+        return math.sqrt(self.squares / self.voxels), self.below / peak
 
     def label_misses(self, step_h: float, plasma: Array, decays: Array, quadrature: Array) -> Array:
         """What each label's ``quadrature`` (labels, 6) misses of its balance over the step, at the label's strength at
@@ -148,21 +136,14 @@ class Stages:
         )  # fmt: skip
         return found
 
-    def integrate(self, quadrature: Array, integrals: Array) -> None:
+    def accept(self, quadrature: Array, integrals: Array) -> None:
         """Add to ``integrals`` (labels, 3, ...) the stages' free (per void), bound and internalised ligand times
-        ``quadrature`` (labels, 6)."""
-        sums.integrate(
-            _stages(self.free), _stages(self.slopes), _flat(self.state[1]), _flat(self.state[2]), quadrature,
-            self.bound, self.inside, integrals.reshape(len(quadrature), 3, -1),
-        )  # fmt: skip
-
-    def accept(self) -> None:
-        """The new state becomes the old one; the last stage is the first of the next step."""
-        free, slopes = _stages(self.free), _stages(self.slopes)
+        ``quadrature`` (labels, 6). Then the new state becomes the old one, and the last stage the first."""
         sums.accept(
-            _flat(self.q), free[-1], slopes[1:], self.bound[-1], self.inside[-1], self.state.reshape(3, -1), free[0],
-            slopes[0],
+            _flat(self.q), _stages(self.free), _stages(self.slopes), self.bound, self.inside, quadrature,
+            integrals.reshape(len(quadrature), 3, self.q.size), self.state.reshape(3, -1),
         )  # fmt: skip
+        self.totals[0] = self.totals[-1]
         self.sums_before = self.sums_after
         self.settled = False
         self.peak = max(self.peak, float(self.sums_after[0] + self.sums_after[2]) / self.voxels)
@@ -280,7 +261,7 @@ class _Controller:
             strength = np.exp(-self.decays * time) / self.label_supply
             labels = float(np.max(strength * self.run.label_misses(step, levels, self.decays, quadrature)))
             allowed = (STATE_PER_TOLERANCE, BELOW_ZERO_PER_TOLERANCE, SOURCE_PER_TOLERANCE, LABEL_PER_TOLERANCE)
-            found = (*self.run.state_errors(step, levels), miss, labels)
+            found = (*self.run.state_errors(), miss, labels)
             error, cause = worst(found, [a * self.tolerance for a in allowed])
             error = error if math.isfinite(error) else math.inf
         factor, self.below_zero = next_share(error, cause)
@@ -316,10 +297,9 @@ def march(
             continue
         fade = np.exp(-decay_per_h * time)
         fade[fade < 1e-30] = 0.0
-        run.integrate(step.size_h * fade[:, None] * step.weights, integrals)
         if record is not None:
             record(time, step, run)
-        run.accept()
+        run.accept(step.size_h * fade[:, None] * step.weights, integrals)
         time = step.end_h
         out.times_h.append(time)
         steps = len(out.times_h) - 1

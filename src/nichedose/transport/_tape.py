@@ -25,11 +25,14 @@ ROOM = 48  # steps for which there is room at first; what is not touched takes n
 
 @dataclass(frozen=True)
 class _Checkpoint:
-    """The start of a step, packed: state (3, ...), first slope of bound ligand, free ligand."""
+    """The start of a step, packed: state (3, ...), first slope of bound ligand, free ligand; sums of them, which
+    decide what stages are solved to."""
 
     state: Array
     first_slope: Array
     free: Array
+    sums: Array
+    totals: Array
 
 
 class Tape:
@@ -57,7 +60,8 @@ class Tape:
         self.starts_h.append(start_h)
         self.settled.append(run.settled)
         if n % self.stride == 0:
-            self.checkpoints[n] = _Checkpoint(run.state.copy(), run.slopes[0].copy(), run.free[0].copy())
+            self.checkpoints[n] = _Checkpoint(
+                run.state.copy(), run.slopes[0].copy(), run.free[0].copy(), run.sums_before, run.totals[0].copy())
         if self.whole and (n + 1) * FIELDS_OF_STAGES + len(self.checkpoints) * FIELDS_PER_CHECKPOINT > self.most_fields:
             self.whole = False
             del self.blocks[:]
@@ -95,7 +99,8 @@ class Tape:
     def _again(self, first: int, end: int, run: Stages, out: Array) -> None:
         start = self.checkpoints.pop(first)
         run.state[...], run.slopes[0], run.free[0] = start.state, start.first_slope, start.free
-        tally = March()
+        run.sums_before, run.totals[0] = start.sums, start.totals
+        tally, nothing = March(), np.zeros((0, 3, *run.q.shape))
         for n in range(first, end):
             step = self.steps[n]
             if self.settled[n]:
@@ -104,7 +109,7 @@ class Tape:
             if not run.take(step.size_h, step.plasma, step.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step to {step.end_h:.4g} h converged once, but not when solved again.")
             _keep_stages(run, step, out[n - first])
-            run.accept()
+            run.accept(np.zeros((0, STAGES)), nothing)
 
 
 def _keep_stages(run: Stages, step: Step, out: Array) -> None:

@@ -9,7 +9,7 @@ from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 from nichedose.transport._tableau import STAGES, A, B, C
 
-__all__ = ["at_end", "combinations", "label_misses", "plasma_levels"]
+__all__ = ["at_end", "combinations", "content_after", "label_misses", "plasma_levels"]
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -35,6 +35,22 @@ def _parts(totals: Array, before: Array) -> Array:
     parts = np.empty(STAGES + 2)
     parts[:STAGES], parts[STAGES], parts[STAGES + 1] = totals[:, 2], before[1], before[2]
     return parts
+
+
+@jit
+def content_after(
+    weights: Array, plasma: Array, brought: float, kint: float, bound: Array, totals: Array, before: Array
+) -> float:
+    """Free + bound ligand in the tissue once ``weights`` (6,) x slopes of the stages have been added to the start:
+    flows within the tissue cancel. ``brought`` per h by plasma of level 1; else as in `at_end`."""
+    parts = _parts(totals, before)
+    total = float(before[0])
+    for j in range(STAGES):
+        held = 0.0
+        for k in range(STAGES + 2):
+            held += bound[j, k] * parts[k]
+        total += weights[j] * (brought * plasma[j] - totals[j, 1] - kint * held)
+    return total
 
 
 @jit

@@ -1,0 +1,199 @@
+"""Compiled passes over the fields of one stage: its start, with the first residual, and a Newton step with the next.
+
+All fields are packed red and black apart (see ``_checkerboard``), (2, cells of a colour) or, those that diffuse, (2,
+rows, places). Beyond the caches a pass costs what it reads and writes. So each goes through a block of rows at a time:
+what neighbours need is made for some rows ahead, and what one loop leaves is still in the cache for the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nichedose.fields.grid import Array
+from nichedose.transport._flows import Field, apart, flows_of_rows, jit
+from nichedose.transport._sums import two_sums
+
+__all__ = ["finish_stage", "next_residual", "rows_ahead", "start_stage"]
+
+Rates = tuple[float, float, float]  # kon, koff, kint
+
+
+@jit
+def rows_ahead(y: int, k: int, height: int, deep: int, block: int, rows: int) -> int:
+    """Rows, from the first one on, in which all neighbours of a block of rows from ``y`` of plane ``k`` lie."""
+    return min(rows, k * height + min(y + block, height - 1) + 1 + height * deep)
+
+
+@apart
+def finish_stage(
+    free: Array, bound_rhs: Array, target: Array, a: float, kon: float, koff: float, kint: float, slope: Array
+) -> None:
+    """Slope kb of bound ligand of a stage from its solved ``free``; flat fields or rows."""
+    gain, on, over = 1.0 + a * (koff + kint), a * kon, 1.0 / a
+    for i in range(free.size):
+        bound = (bound_rhs[i] + on * target[i] * free[i]) / (gain + on * free[i])
+        slope[i] = (bound - bound_rhs[i]) * over
+
+
+@apart
+def rows_rhs(
+    line: Array, own: Array, fs: Array, leave: Array, source: Array, capacity: Array, s0: Array, supplied: float,
+    brought: float, a: float, g: float, q: Array, holds: Array,
+) -> None:  # fmt: skip
+    """Right-hand side ``q`` of free + bound ligand of some rows, in place of what bound ligand lost in earlier stages.
+
+    ``own`` the sum of step x weight x free ligand of earlier stages, ``supplied`` that of plasma, ``brought`` plasma
+    of the stage itself times ``a``; ``s0`` free + bound ligand at the step's start. ``holds`` what each voxel holds
+    (-1 outside), its right-hand side and what plasma alone would bring, under fast exchange far less than what passes
+    through within the step.
+    """
+    for j in range(own.size):
+        so, lv, cp = source[j], leave[j], capacity[j]
+        inside = cp > 0.0
+        value = s0[j] - q[j] + line[j] - (g * fs[j] + lv) * own[j] + supplied * so
+        value = value if inside else 0.0
+        given = brought * so
+        volume = cp if inside else 1.0
+        held = abs(value) + abs(given) * volume / (volume + a * lv)
+        q[j] = value + given
+        holds[j] = held if inside else -1.0
+
+
+@apart
+def rows_weight(holds: Array, unit: float, scale: float, floor: float, weight: Field) -> None:
+    """Weights of an rms norm of residuals relative to what each voxel holds, not below ``floor`` of the mean."""
+    for j in range(holds.size):
+        weight[j] = scale / (holds[j] * unit + floor) if holds[j] >= 0.0 else 0.0
+
+
+@apart
+def rows_residual(
+    line: Array, own: Array, fs: Array, rhs: Array, br: Array, tg: Array, leave: Array, capacity: Array, wt: Field,
+    unit: float, a: float, g: float, kon: float, koff: float, kint: float, r: Field, mass: Field,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Residual ``r`` (times ``unit``) and Newton's diagonal ``mass`` of the scalar stage equation at ``own``, in some
+    rows.
+
+    capacity F + a leave F + (1 + a kint) B(F) - a div(faces grad F) = q, with the bound ligand eliminated:
+    B(F) = (bound_rhs + a kon R F) / (1 + a (kon F + koff + kint)).
+    Returns the square of the weighted norm, and sums of free ligand per tissue, of what leaves per h and of a x kb.
+    """
+    total, content, leaving, taken = 0.0, 0.0, 0.0, 0.0
+    keep, gain, on = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon
+    for j in range(own.size):
+        f, cp, lv = own[j], capacity[j], leave[j]
+        share = 1.0 / (gain + on * f)
+        bound = (br[j] + on * tg[j] * f) * share
+        slope = on * share * (tg[j] - bound)
+        linear = cp + a * lv
+        value = rhs[j] - linear * f - keep * bound + a * (line[j] - g * fs[j] * f)
+        value = value * unit if cp > 0.0 else 0.0
+        r[j] = value
+        mass[j] = linear + keep * max(slope, 0.0)
+        weighted = value * wt[j]
+        total += weighted * weighted
+        content += cp * f
+        leaving += lv * f
+        taken += bound - br[j]
+    return total, content, leaving, taken
+
+
+@apart
+def rows_move(free: Array, dx: Field, p: Field, alpha: float, back: float, lowest: float) -> None:
+    """Newton's step: ``free`` + ``back`` x (``dx`` + ``alpha`` ``p``), not below ``lowest``."""
+    for i in range(free.size):
+        free[i] = max(free[i] + back * (dx[i] + alpha * p[i]), lowest)
+
+
+@jit
+def start_stage(
+    i: int, a: float, rates: Rates, sums: tuple[Array, Array, Array, Array], plasma: tuple[float, float], unit: float,
+    scale: float, floor: float, state: Array, free: Array, slopes: Array, fields: tuple[Array, Array, Array, Array],
+    work: tuple[Array, Array, Array, Field], residual: tuple[Field, Field], exact_sum: Field, faces: Field, g: float,
+    height: int, deep: int, lines: Array, holds: Array, totals: Array,
+) -> float:  # fmt: skip
+    """Slope of stage ``i`` - 1, then stage ``i``: its right-hand sides, first guess, weights and first residual.
+
+    ``sums`` (6,) weights of the step's start and the stages in the sum that diffuses, in the first guess, in the
+    right-hand side of bound ligand and in what it lost; ``plasma`` as in `rows_rhs`. Returns and gives as
+    `next_residual`.
+    """
+    kon, koff, kint = rates
+    moves, predictor, of_bound, lost = sums
+    supplied, brought = plasma
+    capacity, target, source, leave = fields
+    q, bound_rhs, mixed, weight = work
+    r, mass = residual
+    rows, places = mixed.shape[1], mixed.shape[2]
+    n, block, line = rows * places, lines.shape[0], lines.reshape(-1)
+    half = (2, n)
+    flat_free, flat_slopes, start = free.reshape((6, 2 * n)), slopes.reshape((6, 2 * n)), state.reshape((3, 2 * n))
+    flat_mixed, flat_q = mixed.reshape(-1), q.reshape(-1)
+    flat_br, flat_target = bound_rhs.reshape(-1), target.reshape(-1)
+    guess, diffused, before = free[i].reshape(half), mixed.reshape(half), state[0].reshape(half)
+    total, content, leaving, taken = 0.0, 0.0, 0.0, 0.0
+    done = 0
+    for k in range(deep, rows // height - deep):
+        for y in range(1, height - 1, block):
+            ahead = rows_ahead(y, k, height, deep, block, rows)
+            for c in range(2):
+                lo, hi = c * n + done * places, c * n + ahead * places
+                br = flat_br[lo:hi]
+                if i > 1:
+                    finish_stage(flat_free[i - 1][lo:hi], br, flat_target[lo:hi], a, kon, koff, kint,
+                                 flat_slopes[i - 1][lo:hi])
+                two_sums(flat_free[0][lo:hi], flat_free[1:], lo, moves, predictor, i - 1, 0.0, flat_mixed[lo:hi],
+                         flat_free[i][lo:hi])
+                two_sums(start[1][lo:hi], flat_slopes, lo, of_bound, lost, i, -np.inf, br, flat_q[lo:hi])
+            done = ahead
+            for c in range(2):
+                lo, hi = flows_of_rows(mixed[1 - c], faces[c], g, k, y, height, deep, c, lines)
+                flow, fs, lv, cp = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi], capacity[c, lo:hi]
+                rhs, held, wt = q[c, lo:hi], holds[: hi - lo], weight[c, lo:hi]
+                rows_rhs(flow, diffused[c, lo:hi], fs, lv, source[c, lo:hi], cp, before[c, lo:hi], supplied, brought,
+                         a, g, rhs, held)
+                rows_weight(held, unit, scale, floor, wt)
+                flows_of_rows(free[i, 1 - c], faces[c], g, k, y, height, deep, c, lines)
+                found = rows_residual(flow, guess[c, lo:hi], fs, rhs, bound_rhs[c, lo:hi], target[c, lo:hi], lv, cp, wt,
+                                      unit, a, g, kon, koff, kint, r[c, lo:hi], mass[c, lo:hi])
+                total, content = total + found[0], content + found[1]
+                leaving, taken = leaving + found[2], taken + found[3]
+    totals[0], totals[1], totals[2] = content, leaving, taken / a
+    return total
+
+
+@jit
+def next_residual(
+    free: Array, dx: Field, p: Field, alpha: float, back: float, lowest: float, unit: float, a: float, rates: Rates,
+    fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Field], residual: tuple[Field, Field],
+    exact_sum: Field, faces: Field, g: float, height: int, deep: int, lines: Array, totals: Array,
+) -> float:  # fmt: skip
+    """Newton's step in ``free`` (2, rows, places), and the residual there. Returns the square of its weighted norm, and
+    in ``totals`` (3,) the sums over the tissue of free ligand per tissue, of what leaves per h and of kb."""
+    kon, koff, kint = rates
+    capacity, target, _, leave = fields
+    q, bound_rhs, _, weight = work
+    r, mass = residual
+    rows, places = free.shape[1], free.shape[2]
+    n, block, line = rows * places, lines.shape[0], lines.reshape(-1)
+    flat = free.reshape((2, n))
+    total, content, leaving, taken = 0.0, 0.0, 0.0, 0.0
+    done = 0
+    for k in range(deep, rows // height - deep):
+        for y in range(1, height - 1, block):
+            ahead = rows_ahead(y, k, height, deep, block, rows)
+            for c in range(2):
+                lo, hi = done * places, ahead * places
+                rows_move(flat[c, lo:hi], dx[c * n + lo : c * n + hi], p[c * n + lo : c * n + hi], alpha, back, lowest)
+            done = ahead
+            for c in range(2):
+                lo, hi = flows_of_rows(free[1 - c], faces[c], g, k, y, height, deep, c, lines)
+                found = rows_residual(
+                    line[: hi - lo], flat[c, lo:hi], exact_sum[c, lo:hi], q[c, lo:hi], bound_rhs[c, lo:hi],
+                    target[c, lo:hi], leave[c, lo:hi], capacity[c, lo:hi], weight[c, lo:hi], unit, a, g, kon, koff,
+                    kint, r[c, lo:hi], mass[c, lo:hi],
+                )  # fmt: skip
+                total, content = total + found[0], content + found[1]
+                leaving, taken = leaving + found[2], taken + found[3]
+    totals[0], totals[1], totals[2] = content, leaving, taken / a
+    return total
