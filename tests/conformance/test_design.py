@@ -10,7 +10,7 @@ import pytest
 from plan_cases import demo_case
 
 from decide_cases import lesion
-from nichedose.case import Case
+from nichedose.case import Candidate, Case
 from nichedose.decide import Administration, course_effect
 from nichedose.errors import BadInput, OutOfValidity
 from nichedose.findings import Findings
@@ -59,6 +59,21 @@ def test_every_design_is_told(found: Findings) -> None:
     page = render_findings(found)
     assert page.count('<figure class="winners">') == 2
     assert all(u.value.source is None or u.value.source in found.sources for u in found.values_used)
+
+
+def test_the_doubts_of_a_plan_about_the_target_are_told(case: tuple[Case, Path], found: Findings) -> None:
+    """Of PD-L1 the demo has 9 counts, and nobody has given its agent; PSMA has an anchor. No body model enters."""
+    assert found.numbers["cautions"] == [] and found.parts[-1].title == "Maps"
+    small = DesignSpace((0.3,), (150.0,), (0.06,), ("177Lu",))
+    few = case[0].model_copy(update={"candidates": (Candidate(agent="177Lu-atezolizumab"),
+                                                    Candidate(agent="177Lu-FAP-2286"))})
+    rare, fap = (design_case(few, case[1], c.agent, space=small, draws=0) for c in few.candidates)
+    assert "But the section hardly shows PD-L1" in rare.answer and "before this design means anything" in rare.answer
+    assert any("only 9 counts" in text for text in rare.numbers["cautions"])
+    assert any("nobody has given it" in text for text in rare.numbers["cautions"])
+    assert rare.parts[-1].title == "What is in doubt" and rare.parts[-1].text == tuple(rare.numbers["cautions"])
+    assert fap.numbers["cautions"] == [
+        "177Lu-FAP-2286: mean density of FAP comes from the library, not from this lesion."]
 
 
 def test_growth_favours_what_decays_in_time(case: tuple[Case, Path], found: Findings) -> None:

@@ -269,7 +269,7 @@ def test_a_first_choice_that_the_section_hardly_shows_says_so(tmp_path: Path) ->
     assert any("only 9 counts" in text for text in next(p for p in found.parts if p.title == "What is in doubt").text)
     assert any("nobody has given it" in text for text in found.numbers["cautions"])
     course = course_case(only, path, ["177Lu-atezolizumab"], cycles=(1, 1), interval_h=(1008.0, 1008.0), draws=0)
-    assert "But the section hardly shows PD-L1" in course.answer
+    assert "But the section hardly shows PD-L1" in course.answer and "before this course means" in course.answer
     assert "best in draws (95 %)" not in found.parts[0].tables[0].head  # of one candidate
     assert run(only, path).result.candidates[0].modes["as_prescribed"].probability_best is None
     barrier = threshold_case(only, path, "perfusion", down_to=0.5, mode="as_prescribed", draws=0)

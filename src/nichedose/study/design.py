@@ -32,6 +32,7 @@ from nichedose.study.design_optimum import (
     optimum_part,
     optimum_sentence,
 )
+from nichedose.study.doubts import doubts_of, doubts_of_first, doubts_part
 from nichedose.study.growth import growth_of, other_than_case
 from nichedose.study.kinetics import FormRun, plasma_curve
 from nichedose.study.plan import draw_spacing_um
@@ -147,7 +148,8 @@ def design_case(
     reason = setup.reason_not_evaluable(candidate)
     if reason is not None:
         raise BadInput(f"{candidate.name} cannot be evaluated: {reason}.")
-    spacing = draw_spacing_um(case, tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing))
+    fine = tissue_maps(setup, Draw(seed=case.sampling.seed), case.sampling.grid_spacing)
+    spacing = draw_spacing_um(case, fine)
     tasks = [_Task(i, spacing, candidate.name, chosen, doubling_time_h, held) for i in (None, *range(draws))]
     kills: list[dict[Design, float]] = []
     tops: list[Optimum | str] = []
@@ -159,7 +161,11 @@ def design_case(
         tops.append(top)
         used.update(drawn)
         progress("designs", done, len(tasks))
-    return _findings(setup, candidate, chosen, (kills, tops), used, doubling_time_h, held)
+    told = _findings(setup, candidate, chosen, (kills, tops), used, doubling_time_h, held)
+    doubts = doubts_of(setup, fine, (candidate.name,), by_body=False)
+    return dataclasses.replace(
+        told, answer=told.answer + doubts_of_first(setup, fine, {candidate.name: candidate.activity_MBq}, "design"),
+        parts=(*told.parts, *doubts_part(doubts)), numbers={**told.numbers, "cautions": list(doubts)})
 
 
 def _one(setup: Setup, task: _Task) -> tuple[dict[Design, float], Optimum | str, dict[str, Value]]:

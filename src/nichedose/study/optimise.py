@@ -118,7 +118,7 @@ def _findings(
                    f" {name} alone at its limit does as well: a mixture gains nothing here.")
     answer += _fewest(found, best) + _caution(passed)
     answer += doubts_of_first(responses.setup, responses.maps,
-                              {n: a for n, a in course.activities_MBq.items() if a > 0.0})
+                              {n: a for n, a in course.activities_MBq.items() if a > 0.0}, "course")
     if growth is None:
         answer += " Without a doubling time nothing is lost by waiting, so intervals matter only through shared damage."
     rows: list[tuple[Cell, ...]] = [

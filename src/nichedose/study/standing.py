@@ -28,10 +28,10 @@ def target_shown(setup: Setup, maps: Sequence[TissueMap], target: str) -> bool:
     return target in setup.case.anchors or all(tissue.targets[target].detected for tissue in maps)
 
 
-def unshown_text(target: str) -> str:
-    """What an answer must say whose first place rests on the library's density alone."""
+def unshown_text(target: str, answer: str = "place") -> str:
+    """What an ``answer`` must say (a first place, a course, a design) that rests on the library's density alone."""
     return (f"the section hardly shows {target}, and no anchor gives its density: measure it, by PET or "
-            "immunohistochemistry, before this place means anything.")
+            f"immunohistochemistry, before this {answer} means anything.")
 
 
 def untried_text(activity_MBq: float, prescribed_MBq: float) -> str:
