@@ -160,6 +160,33 @@ def fixed_steps(count: int) -> np.ndarray:
     return stages.state.copy()
 
 
+@pytest.mark.parametrize("patchy", [False, True])
+def test_what_lies_in_the_tissue_has_a_sum_of_open_faces_above_0(patchy: bool) -> None:
+    mask = np.ones((5, 7), bool)
+    mask[1, :], mask[:, 3] = False, False
+    mask[0, :2], mask[0, 3:5] = False, False  # a voxel alone
+    faces = (np.zeros((4, 7)), np.zeros((5, 6))) if patchy else 3.0
+    found = unpack(build_ladder(mask, faces).exact_sum.astype(np.float64), mask.shape)
+    np.testing.assert_array_equal(found > 0.0, mask)
+
+
+def test_capacity_is_the_same_as_a_block_and_as_a_field() -> None:
+    """Tissue far larger than a block of rows, with holes and voxels alone."""
+    mask = np.random.default_rng(1).random((150, 140)) < 0.7
+    states = []
+    for whole in (False, True):
+        stages = Stages(coefficients(section(150, mask=np.pad(mask, ((0, 0), (0, 10)))), PEPTIDE, "void"))
+        given = stages.arrays[0]
+        assert given[0].size < stages.capacity.size
+        if whole:
+            stages.arrays = ((stages.capacity.reshape(2, -1), *given[1:]), *stages.arrays[1:])
+        plasma, _ = plasma_stages(SMALL, 0.0, 0.1, 1.0)
+        assert stages.take(0.1, plasma, 1e-6, False, March())
+        states.append((stages.q.copy(), stages.free.copy(), *stages.state_errors()))
+    for block, field in zip(*states, strict=True):
+        np.testing.assert_allclose(block, field, rtol=1e-12)
+
+
 def test_flows_cancel_in_what_stages_are_judged_against() -> None:
     """The sums of stages tell the content at the step's end before the fields are looked at, solved or not."""
     mask = np.ones((9, 7), bool)

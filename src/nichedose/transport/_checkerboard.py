@@ -23,6 +23,7 @@ from nichedose.fields.grid import Array, BoolArray
 
 __all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape", "unpack"]
 
+ALONE = 1e-30  # sum of conductances of a voxel without open faces: nothing, but not the 0 of what is no tissue
 COARSEST = 3  # voxels along the longest side at which coarsening stops
 Float32 = NDArray[np.float32]
 
@@ -102,7 +103,8 @@ class Ladder:
     one row and right in the next; two faces for it, one of them zero, let a sweep run through all rows in one go.
     ``face_sum`` their sum. Where all open faces of the finest grid have one conductance, ``even``, its faces are
     not kept (closed ones have zeros behind them) and its ``face_sum`` counts them; otherwise ``even`` is 1.
-    ``exact_sum`` (cells of the finest grid) is the same without rounding to ``face_sum``'s type.
+    ``exact_sum`` (cells of the finest grid) is the same without rounding to ``face_sum``'s type; it is above 0 in the
+    tissue alone, and everywhere there (`ALONE`).
     """
 
     planes: NDArray[np.int64]
@@ -142,6 +144,7 @@ def build_ladder(
         if not all_faces:  # the finest grid
             exact = _sum(tuple(_open(mask, k) for k in range(mask.ndim)) if one else per_axis, shape,
                          dtype if one else np.float64)  # fmt: skip
+            exact[pack(mask, np.bool_) & (exact == 0.0)] = ALONE
             sums.append(exact.astype(dtype, copy=False).ravel())
             all_faces.append(np.zeros(0, dtype) if one else _pack_faces(per_axis, shape, dtype).ravel())
         else:

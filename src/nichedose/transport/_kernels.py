@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, jit
 from nichedose.transport._multigrid import prepare_levels, solve_linear
-from nichedose.transport._stage_rows import Rates, next_residual, start_stage
+from nichedose.transport._stage_rows import Rates, capacity_of, next_residual, start_stage
 from nichedose.transport._step_end import end_step
 from nichedose.transport._tableau import BEFORE, GAMMA, PREDICTOR, A, B
 from nichedose.transport._weights import at_end, content_after
@@ -28,12 +28,22 @@ GOAL = 0.3  # of a stage's tolerance, to which the linear solver goes where that
 
 
 @apart
-def sum_given(source: Array, leave: Array, capacity: Array, a: float) -> float:
-    """What plasma of level 1 alone would bring within ``a``, less what leaves again; over the tissue."""
+def rows_given(source: Array, leave: Array, capacity: Array, a: float) -> float:
     total = 0.0
     for j in range(source.size):
         volume = capacity[j] if capacity[j] > 0.0 else 1.0
         total += source[j] * volume / (volume + a * leave[j])
+    return total
+
+
+@jit
+def sum_given(source: Array, leave: Array, capacity: Array, a: float) -> float:
+    """What plasma of level 1 alone would bring within ``a``, less what leaves again; over the tissue."""
+    total, n = 0.0, source.shape[1]
+    for c in range(2):
+        for lo in range(0, n, capacity.shape[1]):
+            hi = min(lo + capacity.shape[1], n)
+            total += rows_given(source[c, lo:hi], leave[c, lo:hi], capacity_of(capacity, c, lo, hi, n), a)
     return total
 
 
@@ -97,8 +107,8 @@ def take_step(
     shape = work[0].shape
     n = work[0].size
     half = (2, n // 2)
-    flat_fields = (
-        fields[0].reshape(half), fields[1].reshape(half), fields[2].reshape(half), fields[3].reshape(half))
+    capacity, source, leave = fields[0], fields[2].reshape(half), fields[3].reshape(half)
+    flat_fields = (capacity, fields[1].reshape(half), source, leave)
     flat_work = (work[0].reshape(half), work[1].reshape(half), work[2], work[3].reshape(half))
     exact_sum, _, faces, g = grid
     _, _, lines, spare = buffers
@@ -109,7 +119,7 @@ def take_step(
     sums = exact_sum.reshape(half)
     residual_at = (solver[3][0, :n].reshape(half), solver[0][:n].reshape(half))
     a = GAMMA * step
-    given = sum_given(fields[2].reshape(-1), fields[3].reshape(-1), fields[0].reshape(-1), a)
+    given = sum_given(source, leave, capacity, a)
     residual = 0.0
     guess, bound_weights, lost = np.zeros(6), np.zeros(6), np.zeros(6)
     totals[1:] = 0.0  # a stage that failed may have left anything

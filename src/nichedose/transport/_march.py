@@ -96,8 +96,12 @@ class Stages:
         self.squares, self.below = 0.0, 0.0  # errors of the step taken last: see `kernel.take_step`
         # bound and internalised ligand of the stages as combinations of kb, B and I of the state: `combinations`
         self.bound, self.inside = np.zeros((STAGES, STAGES + 2)), np.zeros((STAGES, STAGES + 2))
+        # capacity for the kernels: of one block of rows, where it is the same in all tissue
+        values = equations.capacity[mask]
+        one = values.size > 0 and float(np.ptp(values)) == 0.0
+        capacity = np.full((2, self.lines.size), values[0]) if one else self.capacity.reshape(2, -1)
         self.arrays = (
-            (self.capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
+            (capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
             (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
             (self.line, self.line64, self.lines, self.spare),
             (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep),

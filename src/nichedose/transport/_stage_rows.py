@@ -1,8 +1,10 @@
 """Compiled passes over the fields of one stage: its start, with the first residual, and a Newton step with the next.
 
 All fields are packed red and black apart (see ``_checkerboard``), (2, cells of a colour) or, those that diffuse, (2,
-rows, places). Beyond the caches a pass costs what it reads and writes. So each goes through a block of rows at a time:
-what neighbours need is made for some rows ahead, and what one loop leaves is still in the cache for the next.
+rows, places). What lies in the tissue has a sum of open faces above 0 (see `Ladder`); capacity that is the same in all
+tissue is given for one block of rows. Beyond the caches a pass costs what it reads and writes. So each goes through a
+block of rows at a time: what neighbours need is made for some rows ahead, and what one loop leaves is still in the
+cache for the next.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, flows_of_rows, jit
 from nichedose.transport._sums import two_sums
 
-__all__ = ["finish_stage", "next_residual", "rows_ahead", "start_stage"]
+__all__ = ["capacity_of", "finish_stage", "next_residual", "rows_ahead", "start_stage"]
 
 Rates = tuple[float, float, float]  # kon, koff, kint
 
@@ -22,6 +24,13 @@ Rates = tuple[float, float, float]  # kon, koff, kint
 def rows_ahead(y: int, k: int, height: int, deep: int, block: int, rows: int) -> int:
     """Rows, from the first one on, in which all neighbours of a block of rows from ``y`` of plane ``k`` lie."""
     return min(rows, k * height + min(y + block, height - 1) + 1 + height * deep)
+
+
+@jit
+def capacity_of(capacity: Array, c: int, lo: int, hi: int, cells: int) -> Array:
+    """Of cells ``lo`` to ``hi`` of a colour."""
+    first = lo if capacity.shape[1] >= cells else 0
+    return capacity[c, first : first + hi - lo]
 
 
 @apart
@@ -48,12 +57,11 @@ def rows_rhs(
     through within the step.
     """
     for j in range(own.size):
-        so, lv, cp = source[j], leave[j], capacity[j]
-        inside = cp > 0.0
+        so, lv, inside = source[j], leave[j], fs[j] > 0.0
         value = s0[j] - q[j] + line[j] - (g * fs[j] + lv) * own[j] + supplied * so
         value = value if inside else 0.0
         given = brought * so
-        volume = cp if inside else 1.0
+        volume = capacity[j] if inside else 1.0
         held = abs(value) + abs(given) * volume / (volume + a * lv)
         q[j] = value + given
         holds[j] = held if inside else -1.0
@@ -81,15 +89,15 @@ def rows_residual(
     total, content, leaving, taken = 0.0, 0.0, 0.0, 0.0
     keep, gain, on = 1.0 + a * kint, 1.0 + a * (koff + kint), a * kon
     for j in range(own.size):
-        f, cp, lv = own[j], capacity[j], leave[j]
+        f, cp, lv, inside = own[j], capacity[j], leave[j], fs[j] > 0.0
         share = 1.0 / (gain + on * f)
         bound = (br[j] + on * tg[j] * f) * share
         slope = on * share * (tg[j] - bound)
         linear = cp + a * lv
         value = rhs[j] - linear * f - keep * bound + a * (line[j] - g * fs[j] * f)
-        value = value * unit if cp > 0.0 else 0.0
+        value = value * unit if inside else 0.0
         r[j] = value
-        mass[j] = linear + keep * max(slope, 0.0)
+        mass[j] = linear + keep * max(slope, 0.0) if inside else 0.0
         weighted = value * wt[j]
         total += weighted * weighted
         content += cp * f
@@ -148,7 +156,8 @@ def start_stage(
             done = ahead
             for c in range(2):
                 lo, hi = flows_of_rows(mixed[1 - c], faces[c], g, k, y, height, deep, c, lines)
-                flow, fs, lv, cp = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi], capacity[c, lo:hi]
+                flow, fs, lv = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi]
+                cp = capacity_of(capacity, c, lo, hi, n)
                 rhs, held, wt = q[c, lo:hi], holds[: hi - lo], weight[c, lo:hi]
                 rows_rhs(flow, diffused[c, lo:hi], fs, lv, source[c, lo:hi], cp, before[c, lo:hi], supplied, brought,
                          a, g, rhs, held)
@@ -190,8 +199,8 @@ def next_residual(
                 lo, hi = flows_of_rows(free[1 - c], faces[c], g, k, y, height, deep, c, lines)
                 found = rows_residual(
                     line[: hi - lo], flat[c, lo:hi], exact_sum[c, lo:hi], q[c, lo:hi], bound_rhs[c, lo:hi],
-                    target[c, lo:hi], leave[c, lo:hi], capacity[c, lo:hi], weight[c, lo:hi], unit, a, g, kon, koff,
-                    kint, r[c, lo:hi], mass[c, lo:hi],
+                    target[c, lo:hi], leave[c, lo:hi], capacity_of(capacity, c, lo, hi, n), weight[c, lo:hi], unit, a,
+                    g, kon, koff, kint, r[c, lo:hi], mass[c, lo:hi],
                 )  # fmt: skip
                 total, content = total + found[0], content + found[1]
                 leaving, taken = leaving + found[2], taken + found[3]

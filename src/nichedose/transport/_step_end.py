@@ -14,7 +14,7 @@ import numpy as np
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, flows_of_rows, jit
-from nichedose.transport._stage_rows import Rates, finish_stage, rows_ahead
+from nichedose.transport._stage_rows import Rates, capacity_of, finish_stage, rows_ahead
 from nichedose.transport._tableau import B_EMBEDDED, B
 
 __all__ = ["DIFFERENCE", "end_step"]
@@ -36,8 +36,8 @@ def mix(free: Array, weights: Array, lo: int, hi: int, out: Array) -> None:
 
 @apart
 def rows_end(
-    line: Array, own: Array, fs: Array, bound_rhs: Array, slope: Array, leave: Array, capacity: Array, a: float,
-    kint: float, g: float, q: Array,
+    line: Array, own: Array, fs: Array, bound_rhs: Array, slope: Array, leave: Array, a: float, kint: float,
+    g: float, q: Array,
 ) -> float:  # fmt: skip
     """Free + bound ligand at the step's end in some rows, in place of the last stage's ``q``; returns its sum.
 
@@ -48,7 +48,7 @@ def rows_end(
     for j in range(own.size):
         taken = kint * (bound_rhs[j] + a * slope[j])
         moved = line[j] - (g * fs[j] + leave[j]) * own[j] - taken
-        value = q[j] + (a * moved if capacity[j] > 0.0 else 0.0)
+        value = q[j] + (a * moved if fs[j] > 0.0 else 0.0)
         q[j] = value
         total += value
     return total
@@ -80,7 +80,7 @@ def rows_error(
         over = 1.0 / holds
         error, bound, inside = error * over, bound * over, inside * over
         squares = error * error + bound * bound + inside * inside
-        within = capacity[j] > 0.0
+        within = fs[j] > 0.0
         total += squares if within else 0.0
         lower = min(min(capacity[j] * end[j], s1[j]), min(bound_end, inside_end))
         least[j] = lower if within else 0.0
@@ -135,10 +135,11 @@ def end_step(
             done = ahead
             for c in range(2):
                 lo, hi = flows_of_rows(free[5, 1 - c], faces[c], g, k, y, height, deep, c, lines)
-                flow, fs, lv, cp = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi], capacity[c, lo:hi]
+                flow, fs, lv = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi]
+                cp = capacity_of(capacity, c, lo, hi, n)
                 own, br, last, new = end[c, lo:hi], bound_rhs[c, lo:hi], kb[5, c, lo:hi], q[c, lo:hi]
                 finish_stage(own, br, target[c, lo:hi], a, kon, koff, kint, last)
-                content += rows_end(flow, own, fs, br, last, lv, cp, a, kint, g, new)
+                content += rows_end(flow, own, fs, br, last, lv, a, kint, g, new)
                 flows_of_rows(mixed[1 - c], faces[c], g, k, y, height, deep, c, lines)
                 found = least[: hi - lo]
                 total += rows_error(
