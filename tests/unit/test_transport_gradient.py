@@ -111,11 +111,11 @@ def test_what_is_not_kept_is_solved_again_to_the_same_bits() -> None:
 
 def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sites that keep what they catch: free ligand becomes less than a stage may leave undone."""
-    one, seen = np.ones((3, 4)), []
+    one, seen = np.ones((14, 5)), []
     settle = Stages.settle
     monkeypatch.setattr(Stages, "settle", lambda self: (seen.append(self), settle(self)))
-    ligand = LigandKinetics(0.01, 0.0, 0.0, 0.008, 100.0, 0.1, 0.05)
-    tissue = TissueTransport(Grid((3, 4), 20.0), one > 0, 20.0 * one, one)
+    ligand = LigandKinetics(0.1, 0.0, 0.0, 0.008, 100.0, 0.1, 0.05)
+    tissue = TissueTransport(Grid((14, 5), 20.0), one > 0, 20.0 * one, one)
     plasma, options = PlasmaCurve((6e-5, -6e-5), (0.02, 2.0)), {"end_h": 480.0, "decay_per_h": {"x": 0.693}}
 
     def bound(maps: Integrals) -> tuple[float, Integrals]:
@@ -130,7 +130,7 @@ def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(mon
         changed = replace(ligand, association_L_per_nmol_per_h=kon)
         return bound(run(tissue, changed, plasma, tolerance=1e-6, **options).time_integrals_nmol_h_per_L)[0]
 
-    expected = slope(lambda d: value(0.01 + d), 0.1)
+    expected = slope(lambda d: value(0.1 + d), 0.1)
     assert whole.ligand["association_L_per_nmol_per_h"] == pytest.approx(expected, rel=1e-3)
 
 

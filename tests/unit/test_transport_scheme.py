@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -12,6 +14,7 @@ from nichedose.transport import _weights as weights
 from nichedose.transport._checkerboard import build_ladder, pack, packed_shape, unpack
 from nichedose.transport._equations import coefficients
 from nichedose.transport._march import March, Stages, march, plasma_stages
+from nichedose.transport._smoothing import prepare_levels
 from transport_cases import ANTIBODY, PEPTIDE, SLOW, SMALL, run, section, slab, thiele_profile
 
 
@@ -103,42 +106,123 @@ def dense_matrix(mask: np.ndarray, faces: float | tuple[np.ndarray, ...], mass: 
     return np.asarray(matrix)
 
 
+@dataclass
+class Linear:
+    """The solver's fields in double precision, so that rounding hides nothing, and the matrix voxel by voxel."""
+
+    mask: np.ndarray
+    faces: float | tuple[np.ndarray, ...]
+    a: float
+    least_mass: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.ladder = ladder = build_ladder(self.mask, self.faces, np.float64)
+        self.mass = np.where(self.mask, self.least_mass + np.random.default_rng(2).random(self.mask.shape), 0.0)
+        self.shape, self.cells, total = packed_shape(self.mask.shape), int(ladder.start[1]), int(ladder.start[-1])
+        self.line, self.weight, self.work = np.zeros(ladder.places[0]), np.ones(self.cells), np.zeros((4, total))
+        self.levels, self.inverse = np.zeros(total), np.zeros(total)
+        self.levels[: self.cells] = pack(self.mass).ravel()
+        prepare_levels(
+            self.levels, self.inverse, ladder.face_sum, ladder.faces, ladder.even, self.a, self.line, ladder.sizes)
+        places = np.arange(self.cells, dtype=float).reshape(self.shape)
+        self.order = unpack(places, self.mask.shape)[self.mask].astype(int)
+        self.matrix = dense_matrix(self.mask, self.faces, self.mass, self.a)
+
+    def cycle(self, path: np.ndarray, begin: int, symmetric: bool) -> float:
+        return float(multigrid.cycle(
+            self.work[1], self.work[0], self.inverse, self.weight, self.ladder.faces, self.ladder.even, self.a,
+            self.line, self.work[3], 0.0, 1.0, path, begin, symmetric, self.ladder.sizes,
+        ))  # fmt: skip
+
+    def multiply(self, field: np.ndarray) -> np.ndarray:
+        out = np.zeros(self.shape)
+        multigrid.multiply(
+            field.reshape(self.shape), out, self.levels[: self.cells].reshape(self.shape), self.ladder.exact_sum,
+            self.ladder.faces[: self.ladder.face_start[1]].reshape(2, -1, *self.shape[1:]), self.ladder.even, self.a,
+            int(self.ladder.height[0]), self.ladder.deep, self.line,
+        )  # fmt: skip
+        return out.ravel()
+
+    def solve(self, right: np.ndarray, reduction: float) -> tuple[np.ndarray, int]:
+        self.work[0, self.order] = right
+        first = float(right @ right)
+        used = multigrid.solve_linear(
+            np.zeros(self.cells), self.levels, self.inverse, self.weight, self.work, self.ladder.exact_sum,
+            self.ladder.faces, self.ladder.even, self.a, self.line, self.line, first, reduction**2 * first,
+            self.ladder.sizes,
+        )  # fmt: skip
+        return self.work[1, self.order], used
+
+
 @pytest.mark.parametrize("patchy", [False, True], ids=["one conductance", "each its own"])
 @pytest.mark.parametrize("mask", [ragged(11), ragged_stack()], ids=["section", "stack"])
 def test_operator_and_v_cycle_are_symmetric_positive_definite_on_a_ragged_odd_mask(
     mask: np.ndarray, patchy: bool
 ) -> None:
-    """The kernels of the run on fields in double precision, so that rounding hides nothing."""
-    a, faces = 7.0, conductances(mask, patchy)
-    ladder = build_ladder(mask, faces, np.float64)
-    mass = np.where(mask, 1.0 + np.random.default_rng(2).random(mask.shape), 0.0)
-    levels, shape = np.zeros(ladder.start[-1]), packed_shape(mask.shape)
-    cells, line = ladder.start[1], np.zeros(ladder.places[0])
-    levels[:cells] = pack(mass).ravel()
-    inverse, x, b = (np.zeros(levels.size) for _ in range(3))
-    sizes = (ladder.height, ladder.places, ladder.start)
-    multigrid.prepare_levels(levels, inverse, ladder.face_sum, ladder.even, a, *sizes, ladder.deep)
-    finest = ladder.faces[: ladder.face_start[1]].reshape(2, -1, *shape[1:])
-    order = unpack(np.arange(cells, dtype=float).reshape(shape), mask.shape)[mask].astype(int)
+    linear = Linear(mask, conductances(mask, patchy), 7.0)
+    top = len(linear.ladder.height) - 1
+    path = top - np.abs(np.arange(-top, top + 1))
     matrix, cycle = [], []
-    for v in order:
-        unit, out = np.zeros(cells), np.zeros(shape)
+    for v in linear.order:
+        unit = np.zeros(linear.cells)
         unit[v] = 1.0
-        multigrid.multiply(
-            unit.reshape(shape), out, levels[:cells].reshape(shape), ladder.exact_sum, finest, ladder.even, a,
-            int(ladder.height[0]), ladder.deep, line,
-        )  # fmt: skip
-        matrix.append(out.ravel()[order])
-        b[:cells] = unit
-        multigrid.v_cycle(
-            x, b, inverse, ladder.faces, ladder.even, a, line, np.zeros_like(x), 0.0, 1.0, *sizes,
-            ladder.face_start, ladder.deep,
-        )
-        cycle.append(x[order].copy())
-    assert np.allclose(matrix, dense_matrix(mask, faces, mass, a), atol=1e-12)
+        matrix.append(linear.multiply(unit)[linear.order])
+        linear.work[0, : linear.cells] = unit
+        linear.cycle(path, 0, True)
+        cycle.append(linear.work[1, linear.order])
+    assert np.allclose(matrix, linear.matrix, atol=1e-12)
     assert np.allclose(cycle, np.transpose(cycle), atol=1e-13)
     assert np.linalg.eigvalsh(cycle).min() > 0.0
     assert np.linalg.eigvals(np.array(cycle) @ matrix).real.max() < 2.0  # also converges by itself
+
+
+def disc(n: int) -> np.ndarray:
+    y, x = np.mgrid[:n, :n] - 0.5 * (n - 1)
+    return np.asarray(y**2 + x**2 < (0.48 * n) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("mask", "most"),
+    [(np.ones((37, 29), bool), 0.2), (disc(31), 0.25), (np.ones((9, 14, 11), bool), 0.3)],
+    ids=["odd section", "disc", "stack"],
+)
+@pytest.mark.parametrize("patchy", [False, True], ids=["one conductance", "each its own"])
+def test_cycles_by_themselves_leave_little(mask: np.ndarray, most: float, patchy: bool) -> None:
+    """Nearly no mass: the hardest for Gauss-Seidel. What a cycle says that it leaves is what it leaves."""
+    linear = Linear(mask, conductances(mask, patchy), 1e3, 1e-2)
+    right = np.random.default_rng(3).standard_normal(linear.order.size)
+    linear.work[0, linear.order] = right
+    left = [np.linalg.norm(right)]
+    for k in range(8):
+        said = linear.cycle(linear.ladder.path, int(k > 0), False)
+        left.append(np.linalg.norm(right - linear.matrix @ linear.work[1, linear.order]))
+        assert np.sqrt(said) == pytest.approx(left[-1], rel=1e-5, abs=1e-9 * left[0])
+    # conductances that change fifty-fold from face to face are averaged badly by blocks
+    assert (left[8] / left[2]) ** (1 / 6) < (0.5 if patchy else most)
+
+
+def comb(n: int) -> np.ndarray:
+    """Corridors one voxel wide: coarser grids know little of them."""
+    mask = np.ones((n, n), bool)
+    mask[1::4, 1:] = False
+    mask[3::4, :-1] = False
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "along"),
+    [(comb(21), (1.0, 1.0)), (np.ones((24, 19), bool), (1.0, 30.0)), (np.ones((3, 4), bool), (1.0, 1.0)),
+     (np.ones((1, 40), bool), (1.0, 1.0)), (np.ones((6, 5, 8), bool), (1.0, 1.0, 30.0))],
+    ids=["corridors", "anisotropic", "no coarser grid", "line", "anisotropic stack"],
+)  # fmt: skip
+def test_the_solver_solves_what_cycles_alone_cannot(mask: np.ndarray, along: tuple[float, ...]) -> None:
+    faces = tuple(f * factor for f, factor in zip(conductances(mask, True), along, strict=True))
+    for these in (faces, 3.0) if len(set(along)) == 1 else (faces,):
+        linear = Linear(mask, these, 50.0)
+        right = np.random.default_rng(3).standard_normal(linear.order.size)
+        found, used = linear.solve(right, 1e-6)
+        assert used < multigrid.MOST_ITERATIONS
+        assert np.linalg.norm(right - linear.matrix @ found) < 1.1e-6 * np.linalg.norm(right)
 
 
 @pytest.mark.parametrize("n", [33, 64, 129])

@@ -11,12 +11,14 @@ more arrays would not be turned into vector instructions.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, flows, flows_of_rows, jit
-from nichedose.transport._kernels import Ints
-from nichedose.transport._multigrid import MOST_ITERATIONS, conjugate_gradient, prepare_levels
+from nichedose.transport._multigrid import MOST_ITERATIONS, solve_linear
+from nichedose.transport._smoothing import prepare_levels
 
 __all__ = ["BUFFERS", "SUMS", "between_steps", "keep", "step_back"]
 
@@ -170,23 +172,23 @@ def solve(
     x: Array, right: Array, size: float, before: float, reduction: float, slope: Array,
     fields: tuple[Array, Array, Array, Array], a: float, kint: float,
     solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float], finest: Field,
-    buffers: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int],
+    buffers: tuple[Field, Array, Array], sizes: Any,
 ) -> int:  # fmt: skip
     """Solve the stage's matrix for ``x`` (packed) to ``reduction`` of ``right``, of norm ``size``.
 
     The first guess is its content, times what the norm grew by from ``before``. Then the forward run's
-    single-precision solver, on what is left in double precision. Returns CG iterations.
+    single-precision solver, on what is left in double precision. Returns multigrid cycles.
     """
     mass, inverse, dx, cells, even = solver
     exact_sum, face_sum, faces, g = levels
     line, line64, lines = buffers
-    height, places, start, face_start, deep = sizes
+    height, _, start, _, _, deep, _ = sizes
     n = start[1]
-    flat = x.reshape(-1)
+    flat, found = x.reshape(-1), cells[1]
     if size == 0.0:
         flat[:] = 0.0
         return 0
-    prepare_levels(mass, inverse, face_sum, g, a, height, places, start, deep)
+    prepare_levels(mass, inverse, face_sum, faces, g, a, line, sizes)
     grid = (exact_sum, finest, g)
     used, scale, unit = 0, size / before if before > 0.0 else 0.0, 1.0 / size
     for _ in range(PASSES):
@@ -196,13 +198,12 @@ def solve(
         if not left > reduction:
             break
         wanted_here = 0.5 * reduction / left
-        iterations = conjugate_gradient(
-            dx, mass, inverse, even, cells, exact_sum, faces, g, a, line, line64, max(REDUCTION_PER_PASS, wanted_here),
-            0.0, height, places, start, face_start, deep,
-        )  # fmt: skip
+        limit = (max(REDUCTION_PER_PASS, wanted_here) * left) ** 2
+        iterations = solve_linear(
+            dx, mass, inverse, even, cells, exact_sum, faces, g, a, line, line64, left**2, limit, sizes)
         used += iterations
         for i in range(n):
-            flat[i] = scale * flat[i] + size * dx[i]
+            flat[i] = scale * flat[i] + size * found[i]
         scale = 1.0
         # so far single precision can be trusted with the residual; beyond, look again in double
         if wanted_here >= REDUCTION_PER_PASS and iterations < MOST_ITERATIONS:
@@ -271,10 +272,10 @@ def step_back(
     bars: tuple[Array, Array, Array, Array], parameters: tuple[Array, Array, Array],
     fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Array],
     solver: tuple[Field, Field, Field, Field, Field], levels: tuple[Field, Field, Field, float],
-    lines: tuple[Field, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], by_level: Array,
+    lines: tuple[Field, Array, Array], sizes: Any, by_level: Array,
     inner: Array, last_sizes: Array,
 ) -> int:  # fmt: skip
-    """All stages of a step, last one first. Returns CG iterations.
+    """All stages of a step, last one first. Returns multigrid cycles.
 
     ``bars``: adjoints of free + bound ligand and of bound ligand, each (6, 2, rows, places) with that of the step's end
     first, in whose place that of its start is left, then stages 5 to 1, whose content in the former is the first guess
@@ -290,7 +291,7 @@ def step_back(
     mixed, held, right, slope = work
     exact_sum, _, faces, g = levels
     line, line64, block = lines
-    height, _, start, face_start, deep = sizes
+    height, _, start, face_start, _, deep, _ = sizes
     kon, koff, kint = rates
     n = start[1]
     shape = mixed.shape

@@ -12,6 +12,7 @@ red-black sweep runs over contiguous memory. One place of both colours in two ro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,14 @@ from numpy.typing import NDArray
 
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array, BoolArray
+from nichedose.transport._bottom import Bottom, list_bottom
 
 __all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape", "unpack"]
 
 ALONE = 1e-30  # sum of conductances of a voxel without open faces: nothing, but not the 0 of what is no tissue
-COARSEST = 3  # voxels along the longest side at which coarsening stops
-Float32 = NDArray[np.float32]
+COARSEST = 4  # voxels along the longest side at which coarsening stops
+TWICE = {2: (1,), 3: (1, 2)}  # grids of a section, of a stack, below which a cycle goes twice
+UP, DOWN, SAME, LEFT, RIGHT, BEFORE, BEHIND = range(7)  # order of a cell's faces
 
 
 def packed_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -104,7 +107,8 @@ class Ladder:
     ``face_sum`` their sum. Where all open faces of the finest grid have one conductance, ``even``, its faces are
     not kept (closed ones have zeros behind them) and its ``face_sum`` counts them; otherwise ``even`` is 1.
     ``exact_sum`` (cells of the finest grid) is the same without rounding to ``face_sum``'s type; it is above 0 in the
-    tissue alone, and everywhere there (`ALONE`).
+    tissue alone, and everywhere there (`ALONE`). ``path`` the grids in the order in which a cycle goes through them,
+    ``bottom`` what the solver of the coarsest one asks.
     """
 
     planes: NDArray[np.int64]
@@ -116,11 +120,18 @@ class Ladder:
     face_sum: NDArray[Any]
     exact_sum: NDArray[Any]
     even: float
+    path: NDArray[np.int64]
+    bottom: Bottom
 
     @property
     def deep(self) -> int:
         """1 in a stack, 0 in a section: planes of ring at either end."""
         return int(self.planes[0] > 1)
+
+    @property
+    def sizes(self) -> Any:
+        """What the compiled solver asks of it."""
+        return self.height, self.places, self.start, self.face_start, self.path, self.deep, self.bottom
 
 
 def build_ladder(
@@ -128,9 +139,9 @@ def build_ladder(
 ) -> Ladder:
     """All grids of ``mask`` (ny, nx) or (nz, ny, nx). ``faces``: one conductance, or per axis those between neighbours
     along it (one shorter along that axis; zero across the edge of the mask), 1/h."""
-    one = isinstance(faces, float)
+    one = isinstance(faces, float) and max(mask.shape) > COARSEST
     per_axis = tuple(
-        _open(mask, axis).astype(dtype) * dtype(faces) if one else np.asarray(faces[axis], dtype)  # type: ignore[index]
+        _open(mask, axis).astype(dtype) * dtype(faces) if isinstance(faces, float) else np.asarray(faces[axis], dtype)
         for axis in range(mask.ndim)
     )
     shape: tuple[int, ...] = mask.shape
@@ -168,7 +179,32 @@ def build_ladder(
         face_sum=face_sum,
         exact_sum=exact,
         even=float(faces) if one else 1.0,  # type: ignore[arg-type]
+        path=np.array([*_visits(0, len(sizes) - 1, TWICE[len(shape)])], dtype=np.int64),
+        bottom=_bottom_of(shape),
     )
+
+
+def _bottom_of(shape: tuple[int, ...]) -> Bottom:
+    """Where the cells of the coarsest grid, and the faces to those before, lie in their packed arrays."""
+    cells = cells_of(shape)
+    places = unpack(np.arange(cells, dtype=float).reshape(packed_shape(shape)), shape).astype(np.int64)
+    kinds, half = 2 * len(shape) + 1, cells // 2
+    even_x = np.arange(shape[-1]) % 2 == 0
+    kind = {len(shape) - 2: UP, len(shape) - 1: np.where(even_x, LEFT, SAME)}
+    faces = np.full((len(shape), *shape), -1)
+    for axis in range(len(shape)):
+        colour, cell = np.divmod(places, half)
+        faces[axis] = (colour * kinds + kind.get(axis, BEFORE)) * half + cell
+        np.moveaxis(faces[axis], axis, 0)[0] = -1
+    return list_bottom(places, faces)
+
+
+def _visits(level: int, top: int, twice: tuple[int, ...]) -> Iterator[int]:
+    """Grids from ``level`` on, there and back; those in ``twice`` send it through the coarser ones twice."""
+    yield level
+    for _ in range((1 + (level in twice)) * (level < top)):
+        yield from _visits(level + 1, top, twice)
+        yield level
 
 
 def ends(axes: int, axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -6,12 +6,15 @@ bound ligand are kept (see ``_sums``).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, jit
-from nichedose.transport._multigrid import prepare_levels, solve_linear
+from nichedose.transport._multigrid import solve_linear
+from nichedose.transport._smoothing import prepare_levels
 from nichedose.transport._stage_rows import Rates, capacity_of, next_residual, start_stage
 from nichedose.transport._step_end import end_step
 from nichedose.transport._tableau import BEFORE, GAMMA, PREDICTOR, A, B
@@ -52,35 +55,32 @@ def solve_stage(
     norm: float, free: Array, fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Field],
     unit: float, a: float, rates: Rates, tolerance: float, reduction: float,
     solver: tuple[Field, Field, Field, Field], grid: tuple[Field, Field, Field, float], finest: Field,
-    buffers: tuple[Field, Array, Array, Array], sizes: tuple[Ints, Ints, Ints, Ints, int], totals: Array,
+    buffers: tuple[Field, Array, Array, Array], sizes: Any, totals: Array,
 ) -> tuple[float, int, int]:  # fmt: skip
     """Newton for one stage, ``free`` in place, from the first residual, of which ``norm`` is the weighted square.
-    Returns weighted residual, Newton and CG iterations; ``totals`` as in `next_residual`."""
+    Returns weighted residual, Newton iterations and multigrid cycles; ``totals`` as in `next_residual`."""
     mass, inverse, dx, cells = solver
     exact_sum, face_sum, faces, g = grid
     line, line64, lines, _ = buffers
-    height, places, start, face_start, deep = sizes
+    height, _, start, _, _, deep, _ = sizes
     kon, koff, kint = rates
     n = start[1]
     half = (2, n // 2)
     residual_at, sums = (cells[0, :n].reshape(half), mass[:n].reshape(half)), exact_sum.reshape(half)
     # Below this the eliminated denominator would vanish; no solution lies there.
     lowest = -0.5 * (1.0 + a * (koff + kint)) / (a * kon) if a * kon > 0.0 else -np.inf
-    cg, newton = 0, 0
+    cycles, newton = 0, 0
     while True:
         residual = np.sqrt(norm)
         if not residual > tolerance or newton == MOST_NEWTON:
-            return residual, newton, cg
+            return residual, newton, cycles
         if newton % REFRESH == 0:  # the cycle need only resemble the matrix
-            prepare_levels(mass, inverse, face_sum, g, a, height, places, start, deep)
+            prepare_levels(mass, inverse, face_sum, faces, g, a, line, sizes)
         limit = max(reduction * residual, GOAL * tolerance) ** 2
-        iterations, alpha = solve_linear(
-            dx, mass, inverse, work[3].reshape(-1), cells, exact_sum, faces, g, a, line, line64, limit, height, places,
-            start, face_start, deep,
-        )  # fmt: skip
-        cg += iterations
+        cycles += solve_linear(
+            dx, mass, inverse, work[3].reshape(-1), cells, exact_sum, faces, g, a, line, line64, norm, limit, sizes)
         norm = next_residual(
-            free, dx, cells[2, :n], alpha, 1.0 / unit, lowest, unit, a, rates, fields, work, residual_at, sums, finest,
+            free, cells[1, :n], 1.0 / unit, lowest, unit, a, rates, fields, work, residual_at, sums, finest,
             g, height[0], deep, lines, totals,
         )  # fmt: skip
         newton += 1
@@ -93,7 +93,7 @@ def take_step(
     of_inside: Array, totals: Array, before: Array, after: Array, fields: tuple[Array, Array, Array, Array],
     work: tuple[Array, Array, Array, Field], solver: tuple[Field, Field, Field, Field],
     grid: tuple[Field, Field, Field, float], buffers: tuple[Field, Array, Array, Array],
-    sizes: tuple[Ints, Ints, Ints, Ints, int], tally: Ints,
+    sizes: Any, tally: Ints,
 ) -> tuple[float, float, float]:  # fmt: skip
     """All stages of a step: ``free`` and ``slopes`` (6, ...) of stages 1 to 5, free + bound ligand at its end in the
     work field ``q``. Returns the residual of the last stage solved, above the tolerance where it did not converge, and
@@ -102,7 +102,7 @@ def take_step(
     ``tolerances`` (6,); ``voxels`` in the tissue, ``brought`` the sum of the source over it, ``peak`` the largest mean
     content so far. ``of_bound``, ``of_inside`` as in `accept`. ``before`` (3,) the sums of ``state`` over the tissue;
     those at the end are left in ``after``, those of stages 1 to 5 (see `next_residual`) in ``totals`` (6, 3). The
-    ``tally`` of Newton and CG iterations is filled.
+    ``tally`` of Newton iterations and multigrid cycles is filled.
     """
     shape = work[0].shape
     n = work[0].size
@@ -112,7 +112,7 @@ def take_step(
     flat_work = (work[0].reshape(half), work[1].reshape(half), work[2], work[3].reshape(half))
     exact_sum, _, faces, g = grid
     _, _, lines, spare = buffers
-    height, _, _, face_start, deep = sizes
+    height, _, _, face_start, _, deep, _ = sizes
     kint = rates[2]
     flat_faces = faces[: face_start[1]]
     finest = flat_faces.reshape((2, flat_faces.size // n, shape[1], shape[2]))
@@ -136,12 +136,12 @@ def take_step(
             1.0 / np.sqrt(voxels), floor, state, free, slopes, flat_fields, flat_work, residual_at, sums, finest, g,
             height[0], deep, lines, spare, totals[i],
         )  # fmt: skip
-        residual, newton, cg = solve_stage(
+        residual, newton, cycles = solve_stage(
             norm, free[i], flat_fields, flat_work, unit, a, rates, tolerances[i], reduction, solver, grid, finest,
             buffers, sizes, totals[i],
         )  # fmt: skip
         tally[0] += newton
-        tally[1] += cg
+        tally[1] += cycles
         if not residual <= max(tolerances[i], LEAST_RESIDUAL):
             return float(residual), 0.0, 0.0
     content = content_after(step * B, plasma, brought, kint, of_bound, totals, before)

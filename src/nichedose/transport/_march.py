@@ -104,7 +104,7 @@ class Stages:
             (capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
             (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
             (self.line, self.line64, self.lines, self.spare),
-            (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep),
+            ladder.sizes,
         )  # fmt: skip
 
     def take(self, step_h: float, plasma: Array, newton_tolerance: float, last: bool, tally: March) -> bool:
@@ -169,7 +169,9 @@ class Stages:
         if cause != STAGE:
             return worst_of_section(self, cause, step_h, plasma, FLOOR)
         weighted = np.abs(self.work[0, : self.q.size] * self.weight.ravel())
-        weighted[~np.isfinite(self.mass[: self.q.size])] = np.inf  # too stiff for a number: no residual means anything
+        stiff = ~np.isfinite(self.mass[: self.q.size])
+        if stiff.any():  # too stiff for a number: no residual means anything
+            weighted = stiff.astype(float)
         box = unpack(weighted.reshape(self.q.shape), self.shape)
         index = np.unravel_index(int(np.argmax(box)), self.shape)  # NaN counts as largest
         return place("free ligand", [int(i) + f for i, f in zip(index, self.eq.first, strict=True)], self.eq.lines_um)

@@ -107,10 +107,10 @@ def rows_residual(
 
 
 @apart
-def rows_move(free: Array, dx: Field, p: Field, alpha: float, back: float, lowest: float) -> None:
-    """Newton's step: ``free`` + ``back`` x (``dx`` + ``alpha`` ``p``), not below ``lowest``."""
+def rows_move(free: Array, dx: Field, back: float, lowest: float) -> None:
+    """Newton's step: ``free`` + ``back`` x ``dx``, not below ``lowest``."""
     for i in range(free.size):
-        free[i] = max(free[i] + back * (dx[i] + alpha * p[i]), lowest)
+        free[i] = max(free[i] + back * dx[i], lowest)
 
 
 @jit
@@ -173,7 +173,7 @@ def start_stage(
 
 @jit
 def next_residual(
-    free: Array, dx: Field, p: Field, alpha: float, back: float, lowest: float, unit: float, a: float, rates: Rates,
+    free: Array, dx: Field, back: float, lowest: float, unit: float, a: float, rates: Rates,
     fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Field], residual: tuple[Field, Field],
     exact_sum: Field, faces: Field, g: float, height: int, deep: int, lines: Array, totals: Array,
 ) -> float:  # fmt: skip
@@ -193,7 +193,7 @@ def next_residual(
             ahead = rows_ahead(y, k, height, deep, block, rows)
             for c in range(2):
                 lo, hi = done * places, ahead * places
-                rows_move(flat[c, lo:hi], dx[c * n + lo : c * n + hi], p[c * n + lo : c * n + hi], alpha, back, lowest)
+                rows_move(flat[c, lo:hi], dx[c * n + lo : c * n + hi], back, lowest)
             done = ahead
             for c in range(2):
                 lo, hi = flows_of_rows(free[1 - c], faces[c], g, k, y, height, deep, c, lines)

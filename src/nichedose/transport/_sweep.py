@@ -78,7 +78,7 @@ class Sweep:
                 (run.q, run.bound_rhs.reshape(-1), *(run.slopes[k].reshape(-1) for k in range(2))),
                 (run.mass, run.inverse, run.dx, run.work, self.even),
                 (run.sums, ladder.face_sum, ladder.faces, ladder.even), (run.line, run.line64, self.block),
-                (ladder.height, ladder.places, ladder.start, ladder.face_start, ladder.deep), by_level, inner,
+                ladder.sizes, by_level, inner,
                 self.last_sizes,
             )  # fmt: skip
             if later is not None:
