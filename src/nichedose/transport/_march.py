@@ -76,17 +76,14 @@ class Stages:
         self.finest = ladder.faces[: ladder.face_start[1]].reshape(2, -1, *packed[1:])
         self.place = (ladder.even, int(ladder.height[0]), ladder.deep)
         self.line, self.line64 = np.zeros(packed[2], np.float32), np.zeros(packed[2])
-        self.lines = np.zeros((max(2, CHUNK // packed[2] // 2 * 2), packed[2]))
+        self.lines = np.zeros((max(1, CHUNK // packed[2]), packed[2]))
         self.spare = np.zeros(self.lines.size)
         self.mass, self.inverse = np.zeros(total, np.float32), np.zeros(total, np.float32)
         self.work, self.dx = np.zeros((4, total), np.float32), np.zeros(cells, np.float32)
         self.weight = np.zeros(packed, np.float32)
         self.q, self.bound_rhs = np.zeros(packed), np.zeros(packed)
-        rows = len(self.lines) + 2
-        if ladder.deep == 0 and self.finest.size == 0 and rows < packed[1]:
-            self.mixed = np.zeros((2, rows, packed[2]))  # of a block of rows and those next to it: see `first_row`
-        else:  # combinations of stages are done with when the solver starts: they lie where its z and p will
-            self.mixed = self.work[1:3].reshape(-1).view(np.float64)[:cells].reshape(packed)
+        # combinations of stages are done with when the solver starts: they lie where its z and p will
+        self.mixed = self.work[1:3].reshape(-1).view(np.float64)[:cells].reshape(packed)
         self.state = np.zeros((3, *packed))
         self.free, self.slopes = np.zeros((STAGES, *packed)), np.zeros((STAGES, *packed))
         self.residual = 0.0  # of the stage solved last

@@ -15,7 +15,7 @@ from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, flows_of_rows, jit
 from nichedose.transport._sums import two_sums
 
-__all__ = ["capacity_of", "finish_stage", "first_row", "next_residual", "rows_ahead", "start_stage"]
+__all__ = ["capacity_of", "finish_stage", "next_residual", "rows_ahead", "start_stage"]
 
 Rates = tuple[float, float, float]  # kon, koff, kint
 
@@ -24,20 +24,6 @@ Rates = tuple[float, float, float]  # kon, koff, kint
 def rows_ahead(y: int, k: int, height: int, deep: int, block: int, rows: int) -> int:
     """Rows, from the first one on, in which all neighbours of a block of rows from ``y`` of plane ``k`` lie."""
     return min(rows, k * height + min(y + block, height - 1) + 1 + height * deep)
-
-
-@jit
-def first_row(mixed: Array, y: int, block: int, rows: int) -> int:
-    """The row that row 0 of ``mixed`` stands for as the block from ``y`` is begun.
-
-    Where it has two rows more than a block, it is moved on with the blocks (by even numbers, so that neighbours stay
-    neighbours), and takes along what was made ahead.
-    """
-    if mixed.shape[1] == rows:
-        return 0
-    if y > 1:
-        mixed[:, :2] = mixed[:, block:]
-    return y - 1
 
 
 @jit
@@ -146,36 +132,34 @@ def start_stage(
     capacity, target, source, leave = fields
     q, bound_rhs, mixed, weight = work
     r, mass = residual
-    rows, places = free.shape[2], free.shape[3]
+    rows, places = mixed.shape[1], mixed.shape[2]
     n, block, line = rows * places, lines.shape[0], lines.reshape(-1)
     half = (2, n)
     flat_free, flat_slopes, start = free.reshape((6, 2 * n)), slopes.reshape((6, 2 * n)), state.reshape((3, 2 * n))
-    flat_q, flat_br, flat_target = q.reshape(-1), bound_rhs.reshape(-1), target.reshape(-1)
-    guess, diffused, before = free[i].reshape(half), mixed.reshape((2, mixed.shape[1] * places)), state[0].reshape(half)
+    flat_mixed, flat_q = mixed.reshape(-1), q.reshape(-1)
+    flat_br, flat_target = bound_rhs.reshape(-1), target.reshape(-1)
+    guess, diffused, before = free[i].reshape(half), mixed.reshape(half), state[0].reshape(half)
     total, content, leaving, taken = 0.0, 0.0, 0.0, 0.0
     done = 0
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1, block):
             ahead = rows_ahead(y, k, height, deep, block, rows)
-            first = first_row(mixed, y, block, rows)
-            at, end = (done - first) * places, (ahead - first) * places
             for c in range(2):
                 lo, hi = c * n + done * places, c * n + ahead * places
                 br = flat_br[lo:hi]
                 if i > 1:
                     finish_stage(flat_free[i - 1][lo:hi], br, flat_target[lo:hi], a, kon, koff, kint,
                                  flat_slopes[i - 1][lo:hi])
-                two_sums(flat_free[0][lo:hi], flat_free[1:], lo, moves, predictor, i - 1, 0.0, diffused[c, at:end],
+                two_sums(flat_free[0][lo:hi], flat_free[1:], lo, moves, predictor, i - 1, 0.0, flat_mixed[lo:hi],
                          flat_free[i][lo:hi])
                 two_sums(start[1][lo:hi], flat_slopes, lo, of_bound, lost, i, -np.inf, br, flat_q[lo:hi])
             done = ahead
             for c in range(2):
-                at, end = flows_of_rows(mixed[1 - c], faces[c], g, k, y - first, height - first, deep, c, lines)
-                lo, hi = at + first * places, end + first * places
+                lo, hi = flows_of_rows(mixed[1 - c], faces[c], g, k, y, height, deep, c, lines)
                 flow, fs, lv = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi]
                 cp = capacity_of(capacity, c, lo, hi, n)
                 rhs, held, wt = q[c, lo:hi], holds[: hi - lo], weight[c, lo:hi]
-                rows_rhs(flow, diffused[c, at:end], fs, lv, source[c, lo:hi], cp, before[c, lo:hi], supplied, brought,
+                rows_rhs(flow, diffused[c, lo:hi], fs, lv, source[c, lo:hi], cp, before[c, lo:hi], supplied, brought,
                          a, g, rhs, held)
                 rows_weight(held, unit, scale, floor, wt)
                 flows_of_rows(free[i, 1 - c], faces[c], g, k, y, height, deep, c, lines)

@@ -14,7 +14,7 @@ import numpy as np
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, apart, flows_of_rows, jit
-from nichedose.transport._stage_rows import Rates, capacity_of, finish_stage, first_row, rows_ahead
+from nichedose.transport._stage_rows import Rates, capacity_of, finish_stage, rows_ahead
 from nichedose.transport._tableau import B_EMBEDDED, B
 
 __all__ = ["DIFFERENCE", "end_step"]
@@ -112,7 +112,7 @@ def end_step(
     kon, koff, kint = rates
     capacity, target, source, leave = fields
     q, bound_rhs, mixed, _ = work
-    rows, places = free.shape[2], free.shape[3]
+    rows, places = mixed.shape[1], mixed.shape[2]
     n, block, line = rows * places, lines.shape[0], lines.reshape(-1)
     half = (2, n)
     difference = step * DIFFERENCE
@@ -123,28 +123,27 @@ def end_step(
     numbers[2] = numbers[1] - krel * (difference @ of_inside)
     numbers[3], numbers[4] = of_bound[-1], of_inside[-1]
     before, kb, flat_free = state.reshape((3, *half)), slopes.reshape((6, *half)), free.reshape((6, 2 * n))
-    diffused, last_free = mixed.reshape((2, mixed.shape[1] * places)), free[5].reshape(half)
+    flat_mixed, diffused, end = mixed.reshape(-1), mixed.reshape(half), free[5].reshape(half)
     content, total, low = 0.0, 0.0, 0.0
     done = 0
     for k in range(deep, rows // height - deep):
         for y in range(1, height - 1, block):
             ahead = rows_ahead(y, k, height, deep, block, rows)
-            first = first_row(mixed, y, block, rows)
-            at, end = (done - first) * places, (ahead - first) * places
             for c in range(2):
-                mix(flat_free, difference, c * n + done * places, c * n + ahead * places, diffused[c, at:end])
+                lo, hi = c * n + done * places, c * n + ahead * places
+                mix(flat_free, difference, lo, hi, flat_mixed[lo:hi])
             done = ahead
             for c in range(2):
                 lo, hi = flows_of_rows(free[5, 1 - c], faces[c], g, k, y, height, deep, c, lines)
                 flow, fs, lv = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi]
                 cp = capacity_of(capacity, c, lo, hi, n)
-                own, br, last, new = last_free[c, lo:hi], bound_rhs[c, lo:hi], kb[5, c, lo:hi], q[c, lo:hi]
+                own, br, last, new = end[c, lo:hi], bound_rhs[c, lo:hi], kb[5, c, lo:hi], q[c, lo:hi]
                 finish_stage(own, br, target[c, lo:hi], a, kon, koff, kint, last)
                 content += rows_end(flow, own, fs, br, last, lv, a, kint, g, new)
-                at, end = flows_of_rows(mixed[1 - c], faces[c], g, k, y - first, height - first, deep, c, lines)
+                flows_of_rows(mixed[1 - c], faces[c], g, k, y, height, deep, c, lines)
                 found = least[: hi - lo]
                 total += rows_error(
-                    flow, diffused[c, at:end], fs, lv, source[c, lo:hi], cp, before[0, c, lo:hi], before[1, c, lo:hi],
+                    flow, diffused[c, lo:hi], fs, lv, source[c, lo:hi], cp, before[0, c, lo:hi], before[1, c, lo:hi],
                     before[2, c, lo:hi], new, own, kb[0, c, lo:hi], kb[1, c, lo:hi], kb[2, c, lo:hi],
                     kb[3, c, lo:hi], kb[4, c, lo:hi], last, numbers, supplied, floor, g, found,
                 )  # fmt: skip
