@@ -254,7 +254,7 @@ def test_what_lies_in_the_tissue_has_a_sum_of_open_faces_above_0(patchy: bool) -
     np.testing.assert_array_equal(found > 0.0, mask)
 
 
-def test_capacity_is_the_same_as_a_block_and_as_a_field() -> None:
+def test_capacity_gives_the_same_as_a_block_and_as_a_field() -> None:
     """Tissue far larger than a block of rows, with holes and voxels alone."""
     mask = np.random.default_rng(1).random((150, 140)) < 0.7
     states = []

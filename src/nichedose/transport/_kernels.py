@@ -24,6 +24,7 @@ __all__ = ["take_step"]
 
 Ints = NDArray[np.int64]
 MOST_NEWTON = 25
+STRIP = 1024  # cells, no more than a block of rows has
 LEAST_RESIDUAL = 1e-8  # what any stage is content with
 REFRESH = 3  # Newton steps after which the multigrid's diagonals are made anew
 HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
@@ -44,8 +45,8 @@ def sum_given(source: Array, leave: Array, capacity: Array, a: float) -> float:
     """What plasma of level 1 alone would bring within ``a``, less what leaves again; over the tissue."""
     total, n = 0.0, source.shape[1]
     for c in range(2):
-        for lo in range(0, n, capacity.shape[1]):
-            hi = min(lo + capacity.shape[1], n)
+        for lo in range(0, n, STRIP):
+            hi = min(lo + STRIP, n)
             total += rows_given(source[c, lo:hi], leave[c, lo:hi], capacity_of(capacity, c, lo, hi, n), a)
     return total
 
