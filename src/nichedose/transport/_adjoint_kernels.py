@@ -149,11 +149,12 @@ def remainder(
     keep_bound, flow = 1.0 + a * kint, lines[0, 0]
     norm, times = 0.0, unit * scale
     for colour in range(2):
+        other, to_other = x[1 - colour].reshape(-1), faces[colour].reshape(-1)
         for k in range(deep, rows // height - deep):
             for y in range(1, height - 1):
                 row = k * height + y
                 aside = 1 - 2 * ((y + k - deep + colour) & 1)
-                flows(x[1 - colour], faces[colour], g, row, height * deep, aside, 0.0, flow)
+                flows(other, to_other, g, row, rows, places, height * deep, aside, 0.0, flow, 1)
                 lo = (colour * rows + row) * places
                 hi = lo + places
                 own, fs, cp, lv = x[colour, row], exact_sum[colour, row], capacity[lo:hi], leave[lo:hi]

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nichedose._compiled import Apart, njit
 
-__all__ = ["Field", "apart", "flows", "flows_of_rows", "jit"]
+__all__ = ["Field", "U", "apart", "flows", "flows_of_rows", "jit"]
 
 Field = NDArray[Any]
+U = np.uint64
 # Reassociation lets sums use vector registers; NaN and infinity keep their meaning, they report failure.
 jit: Callable[..., Any] = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
@@ -25,76 +27,75 @@ apart: Callable[..., Any] = njit(
     pipeline_class=Apart)
 
 
-@jit
-def flows(other: Field, faces: Field, g: float, row: int, stride: int, aside: int, zero: float, line: Field) -> None:
-    """Into ``line``: what the neighbours of one row's voxels give, the sum of conductance x value.
-
-    ``other`` (rows, places) the other colour; ``faces`` (0, 5 or 7, rows, places) of this one; ``stride`` rows between
-    planes, 0 in a section; ``aside`` where the fourth neighbour lies, -1 or 1. ``zero`` sets the precision of the sum.
-    """
-    m = other.shape[1] - 1
-    above, below, same = other[row - 1, 1:m], other[row + 1, 1:m], other[row, 1:m]
-    out = line[1:m]
-    if faces.shape[0] == 0:
-        side = other[row, 1 + aside : m + aside]
-        if stride == 0:
-            even_flow(above, below, same, side, g, zero, out)
-        else:
-            even_flow_of_stack(
-                above, below, same, side, other[row - stride, 1:m], other[row + stride, 1:m], g, zero, out)
-        return
-    uneven_flow(
-        above, below, same, other[row, : m - 1], other[row, 2:], faces[0, row, 1:m], faces[1, row, 1:m],
-        faces[2, row, 1:m], faces[3, row, 1:m], faces[4, row, 1:m], g, zero, out,
-    )  # fmt: skip
-    if stride != 0:
-        add_uneven_flow(
-            other[row - stride, 1:m], other[row + stride, 1:m], faces[5, row, 1:m], faces[6, row, 1:m], g, zero, out)
-
-
 @apart
-def even_flow(above: Field, below: Field, same: Field, side: Field, g: float, zero: float, line: Field) -> None:
-    for j in range(line.size):
-        line[j] = g * (((zero + above[j]) + below[j]) + ((zero + same[j]) + side[j]))
+def even_flow(x: Field, o: int, side: int, p: int, n: int, g: float, zero: float, line: Field, to: int) -> None:
+    for j in range(n):
+        line[to + j] = g * (((zero + x[o - p + j]) + x[o + p + j]) + ((zero + x[o + j]) + x[side + j]))
 
 
 @apart
 def even_flow_of_two(
-    above: Field, same0: Field, same1: Field, below: Field, side0: Field, side1: Field, g: float, zero: float,
-    line0: Field, line1: Field,
-) -> None:  # fmt: skip
-    for j in range(line0.size):
-        u, v = zero + same0[j], zero + same1[j]
-        line0[j] = g * (((zero + above[j]) + v) + (u + side0[j]))
-        line1[j] = g * ((u + below[j]) + (v + side1[j]))
+    x: Field, o: int, side0: int, side1: int, p: int, n: int, g: float, zero: float, line: Field, to: int
+) -> None:
+    for j in range(n):
+        u, v = zero + x[o + j], zero + x[o + p + j]
+        line[to + j] = g * (((zero + x[o - p + j]) + v) + (u + x[side0 + j]))
+        line[to + p + j] = g * ((u + x[o + p + p + j]) + (v + x[side1 + j]))
 
 
 @apart
 def even_flow_of_stack(
-    above: Field, below: Field, same: Field, side: Field, before: Field, behind: Field, g: float, zero: float,
-    line: Field,
-) -> None:  # fmt: skip
-    for j in range(line.size):
-        total = ((zero + above[j]) + below[j]) + ((zero + same[j]) + side[j])
-        line[j] = g * (total + ((zero + before[j]) + behind[j]))
+    x: Field, o: int, side: int, p: int, plane: int, n: int, g: float, zero: float, line: Field, to: int
+) -> None:
+    for j in range(n):
+        total = ((zero + x[o - p + j]) + x[o + p + j]) + ((zero + x[o + j]) + x[side + j])
+        line[to + j] = g * (total + ((zero + x[o - plane + j]) + x[o + plane + j]))
 
 
 @apart
 def uneven_flow(
-    above: Field, below: Field, same: Field, left: Field, right: Field, to_above: Field, to_below: Field,
-    to_same: Field, to_left: Field, to_right: Field, g: float, zero: float, line: Field,
-) -> None:  # fmt: skip
-    for j in range(line.size):
-        total = (zero + to_above[j]) * above[j] + (zero + to_below[j]) * below[j] + (zero + to_same[j]) * same[j]
-        line[j] = g * (total + ((zero + to_left[j]) * left[j] + (zero + to_right[j]) * right[j]))
+    x: Field, f: Field, o: int, half: int, p: int, n: int, g: float, zero: float, line: Field, to: int
+) -> None:
+    left, right, second, third = o - U(1), o + U(1), o + half, o + half + half
+    fourth, fifth = third + half, third + half + half
+    for j in range(n):
+        total = (zero + f[o + j]) * x[o - p + j] + (zero + f[second + j]) * x[o + p + j]
+        total += (zero + f[third + j]) * x[o + j]
+        total += (zero + f[fourth + j]) * x[left + j] + (zero + f[fifth + j]) * x[right + j]
+        line[to + j] = g * total
 
 
 @apart
 def add_uneven_flow(
-    before: Field, behind: Field, to_before: Field, to_behind: Field, g: float, zero: float, line: Field
-) -> None:
-    for j in range(line.size):
-        line[j] += g * ((zero + to_before[j]) * before[j] + (zero + to_behind[j]) * behind[j])
+    x: Field, f: Field, o: int, sixth: int, seventh: int, plane: int, n: int, g: float, zero: float, line: Field,
+    to: int,
+) -> None:  # fmt: skip
+    for j in range(n):
+        line[to + j] += g * ((zero + f[sixth + j]) * x[o - plane + j] + (zero + f[seventh + j]) * x[o + plane + j])
+
+
+@apart
+def flows(
+    x: Field, f: Field, g: float, row: int, rows: int, p: int, stride: int, aside: int, zero: float, line: Field,
+    to: int,
+) -> None:  # fmt: skip
+    """Into flat ``line`` from ``to`` on: what the neighbours of one row's voxels give, the sum of conductance x value.
+
+    ``x`` (rows of ``p`` places) the other colour, flat; ``f`` (0, 5 or 7, rows, places) faces of this one, flat;
+    ``stride`` rows between planes, 0 in a section; ``aside`` where the fourth neighbour lies, -1 or 1. ``zero`` sets
+    the precision of the sum.
+    Cells are counted from the first one, unsigned: slices, and looks for counts from the end, cost more than a row.
+    """
+    o, half, plane, n = row * p + 1, rows * p, stride * p, U(p - 2)
+    if f.size == 0:
+        if stride == 0:
+            even_flow(x, U(o), U(o + aside), U(p), n, g, zero, line, U(to))
+        else:
+            even_flow_of_stack(x, U(o), U(o + aside), U(p), U(plane), n, g, zero, line, U(to))
+        return
+    uneven_flow(x, f, U(o), U(half), U(p), n, g, zero, line, U(to))
+    if stride != 0:
+        add_uneven_flow(x, f, U(o), U(o + 5 * half), U(o + 6 * half), U(plane), n, g, zero, line, U(to))
 
 
 @jit
@@ -103,20 +104,17 @@ def flows_of_rows(
 ) -> tuple[int, int]:
     """`flows` of rows from ``y`` of plane ``k`` into ``lines`` (most rows, places), in double precision. Returns the
     range of cells that they take in a flat field of one colour, ring at both ends of each row included."""
-    count, m = min(lines.shape[0], height - 1 - y), lines.shape[1] - 1
-    n = 0
+    count, p = min(lines.shape[0], height - 1 - y), lines.shape[1]
+    x, f, line, n = other.reshape(-1), faces.reshape(-1), lines.reshape(-1), 0
     while n < count:
-        if faces.shape[0] == 0 and deep == 0 and n + 1 < count:  # two rows at a time
-            row, aside = y + n, 1 - 2 * ((y + n + colour) & 1)
+        row, aside = k * height + y + n, 1 - 2 * ((y + n + k - deep + colour) & 1)
+        if f.size == 0 and deep == 0 and n + 1 < count:  # two rows at a time
+            o = row * p + 1
             even_flow_of_two(
-                other[row - 1, 1:m], other[row, 1:m], other[row + 1, 1:m], other[row + 2, 1:m],
-                other[row, 1 + aside : m + aside], other[row + 1, 1 - aside : m - aside], g, 0.0, lines[n, 1:m],
-                lines[n + 1, 1:m],
-            )  # fmt: skip
+                x, U(o), U(o + aside), U(o + p - aside), U(p), U(p - 2), g, 0.0, line, U(n * p + 1))
             n += 2
             continue
-        aside = 1 - 2 * ((y + n + k - deep + colour) & 1)
-        flows(other, faces, g, k * height + y + n, height * deep, aside, 0.0, lines[n])
+        flows(x, f, g, row, other.shape[0], p, height * deep, aside, 0.0, line, n * p + 1)
         n += 1
-    lo = (k * height + y) * lines.shape[1]
-    return lo, lo + count * lines.shape[1]
+    lo = (k * height + y) * p
+    return lo, lo + count * p

@@ -83,10 +83,12 @@ def multiply(
     total = 0.0
     rows, m = p.shape[1], p.shape[2] - 1
     for c in range(2):
+        other, to_other = p[1 - c].reshape(-1), faces[c].reshape(-1)
         for k in range(deep, rows // height - deep):
             for y in range(1, height - 1):
                 row = k * height + y
-                flows(p[1 - c], faces[c], g, row, height * deep, 1 - 2 * ((y + k - deep + c) & 1), 0.0, line)
+                aside = 1 - 2 * ((y + k - deep + c) & 1)
+                flows(other, to_other, g, row, rows, m + 1, height * deep, aside, 0.0, line, 1)
                 total += product_row(
                     p[c, row, 1:m], mass[c, row, 1:m], face_sum[c, row, 1:m], line[1:m], g, a, out[c, row, 1:m])
     return total

@@ -9,8 +9,8 @@ precision over them.
 
 from __future__ import annotations
 
-from nichedose.transport._flows import Field, apart, jit
-from nichedose.transport._smoothing import At, U, correct, join, part, scale
+from nichedose.transport._flows import Field, U, apart, jit
+from nichedose.transport._smoothing import At, correct, join, part, scale
 
 __all__ = ["descend", "turn"]
 
