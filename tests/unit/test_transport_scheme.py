@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from nichedose.fields.grid import Grid
+from nichedose.transport import TissueTransport
 from nichedose.transport import _multigrid as multigrid
 from nichedose.transport import _tableau as tableau
 from nichedose.transport import _weights as weights
@@ -306,3 +308,17 @@ def test_second_order_in_space() -> None:
         errors.append(np.abs(free - thiele_profile(position, 2.0)).max())
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.1)
     assert np.log2(errors[1] / errors[2]) == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (1, 7), (5, 4), (9, 6), (13, 17)])
+def test_cells_that_are_no_tissue_stay_empty(shape: tuple[int, int]) -> None:
+    """Those between the ends of odd rows too: sums over the tissue go through them."""
+    rng = np.random.default_rng(3)
+    target, exchange = 200.0 * rng.random(shape), 4.0 * rng.random(shape)
+    for inside in (rng.random(shape) < 0.8, np.ones(shape, bool)):
+        tissue = TissueTransport(Grid(shape, 20.0), inside, target, exchange)
+        stages = Stages(coefficients(tissue, PEPTIDE, "void"))
+        march(stages.eq, SMALL, 480.0, np.array([0.004]), 1e-3, stages=stages)
+        outside = ~pack(stages.eq.capacity > 0.0, np.bool_)
+        for fields in (stages.free, stages.slopes, stages.state):
+            assert not fields[..., outside].any()

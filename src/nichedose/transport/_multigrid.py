@@ -219,7 +219,8 @@ def solve_linear(
     shape = (2, n // 2 // places[0], places[0])
     numbers = np.zeros(4, dx.dtype)  # scalars in the fields' own type, or all arithmetic would leave it
     numbers[0], numbers[1], numbers[2] = a, g, 1.0
-    x[n:] = numbers[3]  # what other work has left there
+    # what other work has left there; on the only grid a direct solver would leave it between the ends of odd rows
+    x[n if path.size > 1 else 0 :] = numbers[3]
     clear_ring(x[:n].reshape(shape), height[0])
     norm, last, used = first, first, 0
     while path.size > 1 and used < MOST_ITERATIONS:
