@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import cumulative_trapezoid
+from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 
 from nichedose.decide import Administration, LesionResponse, course_effect
@@ -16,6 +16,7 @@ from nichedose.fields.grid import Array
 __all__ = ["Lowest", "lowest", "net_kill"]
 
 FULL = 1.0 - 1e-6  # share of the dose at which a label is taken as gone
+FINER = 16  # parts of a run's step between which a share of the dose is taken to rise evenly
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,11 @@ def net_kill(
     if doubling_time_h is None:
         return kill(np.ones(cycles))
     one = lesion[agent]
-    given = cumulative_trapezoid(one.rate_per_h, one.times_h, initial=0)
-    shares = given / given[-1]
+    # steps of the run are long where little changes: the spline that repair takes, between them too
+    times_h = np.interp(np.arange((one.times_h.size - 1) * FINER + 1) / FINER, np.arange(one.times_h.size), one.times_h)
+    given = CubicSpline(one.times_h, one.rate_per_h).antiderivative()(times_h)
+    shares = np.maximum.accumulate(given / given[-1])
     return lowest(
-        kill, lambda ages: np.interp(ages, one.times_h, shares),
-        lambda share: float(np.interp(share, shares, one.times_h)),
+        kill, lambda ages: np.interp(ages, times_h, shares),
+        lambda share: float(np.interp(share, shares, times_h)),
         cycles=cycles, interval_h=interval_h, doubling_time_h=doubling_time_h, tolerance=1e-4).log_kill

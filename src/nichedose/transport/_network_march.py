@@ -182,7 +182,9 @@ def _core(network: Network) -> int:
 class NetworkRun:
     """Fields and work arrays of one run, and the six stages of a step."""
 
-    newton_per_tolerance = NEWTON_PER_TOLERANCE
+    @property
+    def newton_per_tolerance(self) -> float:
+        return NEWTON_PER_TOLERANCE
 
     def __init__(self, problem: Problem) -> None:
         self.p, net = problem, problem.network
