@@ -75,4 +75,4 @@ def test_a_label_gone_long_before_the_next_cycle_pays_for_the_interval() -> None
 def test_without_growth_nothing_is_lost() -> None:
     one = lesion()
     gross = net_kill(one, "A", MBQ, 3, 1008.0, None)
-    assert net_kill(one, "A", MBQ, 3, 1008.0, 1e12) == pytest.approx(gross, rel=2e-4)  # the search ends at 1e-4
+    assert net_kill(one, "A", MBQ, 3, 1008.0, 1e12) == pytest.approx(gross, rel=2e-4)  # the search ends at 1e-5

@@ -16,7 +16,7 @@ from nichedose.effect.organ_course import OrganBed, OrganCycle, organ_bed_course
 from nichedose.effect.oxygen import oxygen_enhancement_ratio
 from nichedose.effect.parameters import HIGH_LET, EffectParameters
 from nichedose.effect.protraction import g_exponentials, lea_catcheside
-from nichedose.effect.protraction_form import label_offsets, protraction_form
+from nichedose.effect.protraction_form import DoseToCome, dose_to_come, label_offsets, protraction_form
 from nichedose.effect.region import (
     RegionEffect,
     dose_volume_histogram,
@@ -31,12 +31,12 @@ from nichedose.effect.survival import log_survival, survival_terms
 from nichedose.effect.within_voxel import DoseSpread, dose_spread, log_mean_course
 
 __all__ = [
-    "CTCAE", "HIGH_LET", "OER_FORMS", "Blockade", "BloodCounts", "Bystander", "DoseRate", "DoseSpread",
+    "CTCAE", "HIGH_LET", "OER_FORMS", "Blockade", "BloodCounts", "Bystander", "DoseRate", "DoseSpread", "DoseToCome",
     "EffectParameters", "Exposure", "HarmEstimate", "ImmuneCalibration", "ImmuneCourse", "ImmuneParameters",
     "LymanCurve", "OerForm", "OrganBed", "OrganCycle", "RegionEffect", "Repopulation", "bed", "bed_from_log_survival",
     "blood_counts", "bystander_log_survival", "calibrate_immune", "chain_rbe", "combination_times", "cycles_g",
-    "dose_for_ntcp", "dose_from_bed", "dose_spread", "dose_volume_histogram", "effective_time_h", "eqd2",
-    "equivalent_uniform_bed", "equivalent_uniform_dose", "fewest_left", "g_exponentials", "generalised_eud",
+    "dose_for_ntcp", "dose_from_bed", "dose_spread", "dose_to_come", "dose_volume_histogram", "effective_time_h",
+    "eqd2", "equivalent_uniform_bed", "equivalent_uniform_dose", "fewest_left", "g_exponentials", "generalised_eud",
     "hits_alpha_per_Gy", "immune_course", "label_offsets", "lea_catcheside", "log_kill_for_control", "log_mean_course",
     "log_survival", "log_survival_mixed", "ntcp", "nucleus_per_Gy", "oer_form", "organ_bed", "organ_bed_course",
     "organ_g", "organ_harm", "oxygen_enhancement_ratio", "pair_g", "protraction_form", "rbe2", "rbe_by_energy",

@@ -20,7 +20,7 @@ from nichedose.dose.section_adjoint import (
     voxel_doses,
     voxel_owed,
 )
-from nichedose.effect import Repopulation, label_offsets, protraction_form, survival_terms
+from nichedose.effect import DoseToCome, dose_to_come, label_offsets, protraction_form, survival_terms
 from nichedose.errors import NotComputed
 from nichedose.fields.grid import Array
 from nichedose.library.schema import LabelledForm
@@ -47,6 +47,7 @@ __all__ = ["DesignChain", "design_chain", "design_gradient", "design_value"]
 STATES = ("free", "bound", "internalised")
 Integrals = Mapping[str, Mapping[str, Array]]  # by label and state
 _LN10 = math.log(10.0)
+GONE = 14.0  # decay times after which nothing is left of a label
 _STEP = 1e-4  # of the logarithm of a property, in closed forms and in the decay rate
 
 
@@ -80,11 +81,15 @@ class DesignChain:
 
 @dataclass(frozen=True)
 class _Label:
-    """A decay rate, the offsets of the labels beside it, and the activity per administration that goes with it."""
+    """A decay rate, the offsets of the labels beside it, and the activity per administration that goes with it.
+
+    ``form`` and ``to_come`` tell protraction and the dose still to come from the time integrals of these labels.
+    """
 
     decay_per_h: float
     offsets_per_h: Array
     form: Array
+    to_come: DoseToCome
     activity_MBq: float
 
 
@@ -207,7 +212,8 @@ def _label(chain: DesignChain, decay_per_h: float, plasma: PlasmaCurve, injected
     in_plasma = sum(a / (k + decay_per_h) for a, k in
                     zip(plasma.amplitudes_nmol_per_L, plasma.rates_per_h, strict=True)) / injected
     activity = chain.candidate.activity_MBq if chain.reference is None else chain.reference / in_plasma
-    return _Label(decay_per_h, offsets, protraction_form(decay_per_h, *chain.repair, offsets), activity)
+    return _Label(decay_per_h, offsets, protraction_form(decay_per_h, *chain.repair, offsets),
+                  dose_to_come(decay_per_h, offsets), activity)
 
 
 def _inputs(chain: DesignChain, place: _Place, form: LabelledForm) -> tuple[TissueTransport, LigandKinetics]:
@@ -267,33 +273,35 @@ def _kill(
     def kill(shares: Array) -> float:
         return -survivors(shares)[0] / _LN10
 
-    shares, by_mean = np.ones(chain.candidate.cycles), [np.zeros_like(maps) for maps in tia]
+    shares = np.ones(chain.candidate.cycles)
     if chain.doubling_time_h is None:
         value = kill(shares)
     else:
-        mean = _mean_time(chain, label, tia)
+        total_by_label = _in_tissue(chain, tia)
         stop = lowest(
-            kill, lambda ages: -np.expm1(-ages / mean.time_h), lambda share: -mean.time_h * math.log1p(-share),
-            cycles=chain.candidate.cycles, interval_h=chain.candidate.interval_h,
+            kill, lambda ages: np.clip(1.0 - label.to_come.at(ages) @ total_by_label / total_by_label[0], 0.0, 1.0),
+            gone_h=GONE / label.decay_per_h, cycles=chain.candidate.cycles, interval_h=chain.candidate.interval_h,
             doubling_time_h=chain.doubling_time_h, tolerance=1e-9)
         value, shares = stop.log_kill, stop.shares
     if not derivatives:
         return value, []
     total, logs = survivors(shares)
     left = np.exp(logs - total) / _LN10
+    by_label = np.zeros(label.offsets_per_h.size)
     if chain.doubling_time_h is not None:
-        # at the best time nothing is owed to that time: the share that the last dose has given may be held
+        # at the best time nothing is owed to that time: it may be held
         by_share = label.activity_MBq * (left @ linear + 2.0 * label.activity_MBq * shares * (left @ square))
-        since_h, waited_h = stop.ages_h - stop.ages_h[-1], float(stop.ages_h[-1])
-        slope = -(float(by_share @ ((1.0 - shares) * since_h)) / mean.time_h**2
-                  + Repopulation(chain.doubling_time_h).log10_per_h * waited_h / mean.time_h)
-        by_mean = [slope * owed for owed in mean.by_integral]
+        by_share[(shares <= 0.0) | (shares >= 1.0)] = 0.0
+        by_label = -by_share @ label.to_come.at(stop.ages_h) / total_by_label[0]
+        by_label[0] += float(by_share @ (1.0 - shares)) / total_by_label[0]
     owed, at = [], 0
     for i, (place, part) in enumerate(zip(chain.places, parts, strict=True)):
         n = part.g.size
         of = {c: left[at + k * n : at + (k + 1) * n].reshape(part.g.shape) for k, c in enumerate((POSITIVE, NEGATIVE))}
         at += 2 * n
-        owed.append(_owed(place, label, part, tia[i], of, _given_by(label, shares)) + by_mean[i])
+        per = np.where(place.tissue.mask, place.tissue.grid.voxel_area_mm2, 0.0)
+        owed.append(_owed(place, label, part, tia[i], of, _given_by(label, shares))
+                    + by_label[:, None, None, None] * per)
     return value, owed
 
 
@@ -303,25 +311,10 @@ def _given_by(label: _Label, shares: Array) -> tuple[float, float]:
     return float(given.sum()), float(given @ given)
 
 
-@dataclass(frozen=True)
-class _MeanTime:
-    """Of activity in the tissue, with its derivatives by every time integral of every section."""
-
-    time_h: float
-    by_integral: list[Array]
-
-
-def _mean_time(chain: DesignChain, label: _Label, tia: Sequence[Array]) -> _MeanTime:
-    """From the first two labels, as if activity left the tissue in one exponential."""
-    first, second = (sum(float(maps[m].sum()) * p.tissue.grid.voxel_area_mm2
-                         for maps, p in zip(tia, chain.places, strict=True)) for m in (0, 1))
-    offset = float(label.offsets_per_h[1])
-    found = [np.zeros_like(maps) for maps in tia]
-    for maps, place in zip(found, chain.places, strict=True):
-        per = place.tissue.grid.voxel_area_mm2 / (second * offset)
-        maps[0] = np.where(place.tissue.mask, per, 0.0)
-        maps[1] = np.where(place.tissue.mask, -per * first / second, 0.0)
-    return _MeanTime((first / second - 1.0) / offset, found)
+def _in_tissue(chain: DesignChain, tia: Sequence[Array]) -> Array:
+    """Time integral of each label in all of the tissue, (labels,)."""
+    return np.asarray(sum(maps.sum(axis=(1, 2, 3)) * p.tissue.grid.voxel_area_mm2
+                          for maps, p in zip(tia, chain.places, strict=True)))
 
 
 def _exponent(place: _Place, label: _Label, tia: Array) -> _Exponent:

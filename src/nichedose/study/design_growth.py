@@ -15,7 +15,6 @@ from nichedose.fields.grid import Array
 
 __all__ = ["Lowest", "lowest", "net_kill"]
 
-FULL = 1.0 - 1e-6  # share of the dose at which a label is taken as gone
 FINER = 16  # parts of a run's step between which a share of the dose is taken to rise evenly
 
 
@@ -30,35 +29,36 @@ class Lowest:
 
 
 def lowest(
-    kill: Callable[[Array], float], share_of: Callable[[Array], Array], time_of: Callable[[float], float], *,
-    cycles: int, interval_h: float, doubling_time_h: float, tolerance: float,
+    kill: Callable[[Array], float], share_of: Callable[[Array], Array], *,
+    gone_h: float, cycles: int, interval_h: float, doubling_time_h: float, tolerance: float,
 ) -> Lowest:
     """The largest of kill less growth since the first administration, over all times of the course.
 
     ``kill`` is the log kill of administrations that have given these shares of their dose, ``share_of`` the share by
-    time since an administration, and ``time_of`` its inverse; ``tolerance`` is that of the share. Each cycle has its
-    own best time. One whose whole kill, at the growth of its start, is below what another reaches is not searched.
+    time since an administration, of which nothing is left after ``gone_h``. ``tolerance`` is of the root of a time over
+    ``gone_h``: most of a dose comes early. Each cycle has its own best time. One whose whole kill, at the growth of its
+    start, is below what another reaches is not searched.
     """
     per_h = Repopulation(doubling_time_h).log10_per_h
 
-    def ages(given: int, share: float) -> Array:
-        return time_of(share) + interval_h * np.arange(given - 1, -1, -1.0)
+    def ages(given: int, root: float) -> Array:
+        return gone_h * root**2 + interval_h * np.arange(given - 1, -1, -1.0)
 
-    def net(given: int, share: float) -> float:
-        at = ages(given, share)
+    def net(given: int, root: float) -> float:
+        at = ages(given, root)
         return kill(share_of(at)) - per_h * float(at[0])
 
-    ends = {n: min(float(share_of(np.array(interval_h))), FULL) if n < cycles else FULL for n in range(1, cycles + 1)}
+    ends = {n: min(interval_h / gone_h, 1.0) ** 0.5 if n < cycles else 1.0 for n in range(1, cycles + 1)}
     above = {n: kill(share_of(ages(n, end))) - per_h * interval_h * (n - 1) for n, end in ends.items()}
-    best, given, share = 0.0, 1, 0.0  # before therapy
+    best, given, root = 0.0, 1, 0.0  # before therapy
     for n in sorted(above, key=lambda n: -above[n]):
         if above[n] <= best:
             break
-        found = minimize_scalar(lambda s, n=n: -net(n, s), bounds=(0.0, ends[n]), method="bounded",
+        found = minimize_scalar(lambda u, n=n: -net(n, u), bounds=(0.0, ends[n]), method="bounded",
                                 options={"xatol": tolerance})
         if -found.fun > best:
-            best, given, share = -float(found.fun), n, float(found.x)
-    at = ages(given, share)
+            best, given, root = -float(found.fun), n, float(found.x)
+    at = ages(given, root)
     return Lowest(best, at, share_of(at))
 
 
@@ -83,6 +83,5 @@ def net_kill(
     given = CubicSpline(one.times_h, one.rate_per_h).antiderivative()(times_h)
     shares = np.maximum.accumulate(given / given[-1])
     return lowest(
-        kill, lambda ages: np.interp(ages, times_h, shares),
-        lambda share: float(np.interp(share, shares, times_h)),
-        cycles=cycles, interval_h=interval_h, doubling_time_h=doubling_time_h, tolerance=1e-4).log_kill
+        kill, lambda ages: np.interp(ages, times_h, shares), gone_h=float(times_h[-1]), cycles=cycles,
+        interval_h=interval_h, doubling_time_h=doubling_time_h, tolerance=1e-5).log_kill

@@ -83,7 +83,9 @@ class Problem:
 class Marching(Protocol):
     """A run that can be marched: it holds the species' fields and takes steps."""
 
-    newton_per_tolerance: float  # weighted residual that its stages are solved to
+    @property
+    def newton_per_tolerance(self) -> float:
+        """Weighted residual that its stages are solved to, for a tolerance of 1."""
 
     @property
     def residual(self) -> float:
