@@ -76,9 +76,10 @@ def alone(n: int) -> None:
     for name, (ligand, plasma, exchange) in CASES.items():
         tissue = section(n, exchange=exchange)
         steps = run(tissue, ligand, plasma, decay_per_h=labels).steps
-        seconds = best_of(5 if n <= 256 else 1, lambda t=tissue, g=ligand, p=plasma: run(t, g, p, decay_per_h=labels),
+        times = 5 if n <= 256 else 3
+        seconds = best_of(times, lambda t=tissue, g=ligand, p=plasma: run(t, g, p, decay_per_h=labels),
                           time.process_time)  # fmt: skip
-        lean = best_of(5 if n <= 256 else 1, lambda t=tissue, g=ligand, p=plasma: run(t, g, p, decay_per_h=labels,
+        lean = best_of(times, lambda t=tissue, g=ligand, p=plasma: run(t, g, p, decay_per_h=labels,
                        snapshots="end"), time.process_time)  # fmt: skip
         each, without = (s / steps / n**2 * 1e9 for s in (seconds, lean))
         print(f"{n:5d} {name:9s} {seconds:9.3f} s {steps:6d} steps {each:6.0f} ns per voxel and step, "

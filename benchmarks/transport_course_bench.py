@@ -1,6 +1,6 @@
 """Cost of a treatment course per cell and step, over that of the compulsory memory traffic (`transport_bench`) too.
 
-Processor time, iterations, memory told and memory taken.
+Processor time (the better of two runs), iterations, memory told and memory taken.
 
     python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--batches 1 2 4]
     python benchmarks/transport_course_bench.py --gradients 64 128
@@ -58,10 +58,12 @@ def one(task: tuple[str, tuple[int, ...], bool, int]) -> str:
     batches = [Batch(f"b{i}", "peptide", Given(PLASMA, 24.0 * i), LU) for i in range(count)]
     network = build_network(mesh, [ligand], [site], batches)
     told = course_memory(mesh, network, fits(mesh, network, {site.name: site}))
-    start = time.process_time()
-    run = simulate_course(mesh, [site], [ligand], batches, end_h=480.0)
-    seconds = time.process_time() - start
-    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    seconds, taken = float("inf"), 0
+    for _ in range(2):  # memory that no run has touched yet costs the first one time
+        start = time.process_time()
+        run = simulate_course(mesh, [site], [ligand], batches, end_h=480.0)
+        seconds = min(seconds, time.process_time() - start)
+        taken = taken or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     closure = max(ledger.closure for ledger in run.ledgers.values())
     each = seconds / run.steps / mesh.n * 1e9
     bound = COMPULSORY_BYTES / triad_bytes_per_s() * 1e9

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from nichedose.fields.grid import Array
 from nichedose.transport._flows import Field, jit
 
-__all__ = ["Bottom", "factorise_bottom", "list_bottom", "solve_bottom"]
+__all__ = ["Bottom", "factorise_bottom", "room_for_bottom", "solve_bottom"]
 
 # place in a packed field of each cell, in natural order; place among the faces of that to the cell before along each
 # axis, or -1; how many cells lie between the two; the factorised band; the right-hand side
 Bottom = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array, Array]
 
 
-def list_bottom(places: NDArray[np.int64], faces: NDArray[np.int64]) -> Bottom:
+def room_for_bottom(places: NDArray[np.int64], faces: NDArray[np.int64]) -> Bottom:
     """``places`` (nz, ny, nx) or (ny, nx) of cells in a packed field, ``faces`` (axes, ...) of those to the one before
     along each axis in theirs; -1 where there is none."""
     strides = np.array([int(np.prod(places.shape[k + 1 :])) for k in range(places.ndim)])

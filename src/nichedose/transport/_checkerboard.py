@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array, BoolArray
-from nichedose.transport._bottom import Bottom, list_bottom
+from nichedose.transport._bottom import Bottom, room_for_bottom
 
 __all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape", "unpack"]
 
@@ -48,11 +49,12 @@ def _inner(packed: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return whole[..., slice(1, -1) if deep else slice(None), 1:-1, 1:-1]
 
 
+@lru_cache(maxsize=64)
 def _halves(shape: tuple[int, ...]) -> list[tuple[int, Any, Any]]:
     """(colour, places of a packed inner field, places of a (nz, ny, nx) field) that hold the same voxels."""
     found: list[tuple[int, Any, Any]] = []
     for colour in (0, 1):
-        for z in (0, 1):
+        for z in range(len(shape) - 1):
             for y in (0, 1):
                 first = (z + y + colour) % 2
                 rows = (slice(z, None, 2), slice(y, None, 2))
@@ -180,11 +182,12 @@ def build_ladder(
         exact_sum=exact,
         even=float(faces) if one else 1.0,  # type: ignore[arg-type]
         path=np.array([*_visits(0, len(sizes) - 1, TWICE[len(shape)])], dtype=np.int64),
-        bottom=_bottom_of(shape),
+        bottom=room_for_bottom(*_bottom_of(shape)),
     )
 
 
-def _bottom_of(shape: tuple[int, ...]) -> Bottom:
+@lru_cache(maxsize=64)
+def _bottom_of(shape: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where the cells of the coarsest grid, and the faces to those before, lie in their packed arrays."""
     cells = cells_of(shape)
     places = unpack(np.arange(cells, dtype=float).reshape(packed_shape(shape)), shape).astype(np.int64)
@@ -196,7 +199,7 @@ def _bottom_of(shape: tuple[int, ...]) -> Bottom:
         colour, cell = np.divmod(places, half)
         faces[axis] = (colour * kinds + kind.get(axis, BEFORE)) * half + cell
         np.moveaxis(faces[axis], axis, 0)[0] = -1
-    return list_bottom(places, faces)
+    return places, faces
 
 
 def _visits(level: int, top: int, twice: tuple[int, ...]) -> Iterator[int]:
