@@ -26,7 +26,6 @@ Ints = NDArray[np.int64]
 MOST_NEWTON = 25
 STRIP = 1024  # cells, no more than a block of rows has
 LEAST_RESIDUAL = 1e-8  # what any stage is content with
-REFRESH = 3  # Newton steps after which the multigrid's diagonals are made anew
 HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
 GOAL = 0.3  # of a stage's tolerance, to which the linear solver goes where that is near
 
@@ -75,8 +74,8 @@ def solve_stage(
         residual = np.sqrt(norm)
         if not residual > tolerance or newton == MOST_NEWTON:
             return residual, newton, cycles
-        if newton % REFRESH == 0:  # the cycle need only resemble the matrix
-            prepare_levels(mass, inverse, face_sum, faces, g, a, line, sizes)
+        # anew each time: cycles by themselves solve the matrix that they were made of
+        prepare_levels(mass, inverse, face_sum, faces, g, a, line, sizes)
         limit = max(reduction * residual, GOAL * tolerance) ** 2
         cycles += solve_linear(
             dx, mass, inverse, work[3].reshape(-1), cells, exact_sum, faces, g, a, line, line64, norm, limit, sizes)

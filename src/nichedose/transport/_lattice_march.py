@@ -121,7 +121,7 @@ class LatticeRun:
         counts = March()
         converged = self.stages.take(step_h, self.levels, newton_tolerance, last, counts)
         tally.newton += counts.newton
-        tally.cycles += counts.cg
+        tally.cycles += counts.cycles
         return converged
 
     def errors(self, step_h: float) -> tuple[float, float]:

@@ -28,7 +28,7 @@ LABEL_PER_TOLERANCE = 0.03  # what a step may lose of a label's balance, of all 
 BELOW_ZERO_PER_TOLERANCE = 1e-3  # of the mean content, that a step may leave below 0 in any voxel
 NEWTON_PER_TOLERANCE = 1.0  # weighted residual of a stage: moves ligand between voxels, makes none
 FLOOR = 1e-3  # voxels holding less than this share of the mean (so far the largest) are judged against that share
-CG_REDUCTION = 0.1
+REDUCTION = 0.1
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
@@ -42,7 +42,7 @@ class March:
     """What a march leaves.
 
     Step ends, snapshots (nt, 3, ny, nx) of free per tissue, bound and internalised at all of these or at the last
-    alone, their label integrals (labels, 3, ny, nx), and counts of rejected steps, Newton and CG iterations.
+    alone, their label integrals (labels, 3, ny, nx), and counts of rejected steps, Newton steps and multigrid cycles.
     """
 
     times_h: list[float] = field(default_factory=lambda: [0.0])
@@ -50,7 +50,7 @@ class March:
     integrals: Array = field(default_factory=lambda: np.zeros(0))
     rejected: int = 0
     newton: int = 0
-    cg: int = 0
+    cycles: int = 0
 
 
 class Stages:
@@ -82,7 +82,7 @@ class Stages:
         self.work, self.dx = np.zeros((4, total), np.float32), np.zeros(cells, np.float32)
         self.weight = np.zeros(packed, np.float32)
         self.q, self.bound_rhs = np.zeros(packed), np.zeros(packed)
-        # combinations of stages are done with when the solver starts: they lie where its z and p will
+        # combinations of stages are done with when the solver starts: they lie where its corrections will
         self.mixed = self.work[1:3].reshape(-1).view(np.float64)[:cells].reshape(packed)
         self.state = np.zeros((3, *packed))
         self.free, self.slopes = np.zeros((STAGES, *packed)), np.zeros((STAGES, *packed))
@@ -117,12 +117,12 @@ class Stages:
         weights.combinations(step_h, eq.kint_per_h, eq.krel_per_h, self.bound, self.inside)
         self.sums_after = np.empty(3)
         self.residual, self.squares, self.below = kernel.take_step(
-            step_h, plasma, tolerances, CG_REDUCTION, FLOOR, self.voxels, self.brought, self.peak,
+            step_h, plasma, tolerances, REDUCTION, FLOOR, self.voxels, self.brought, self.peak,
             (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), eq.krel_per_h, self.state, self.free, self.slopes,
             self.bound, self.inside, self.totals, self.sums_before, self.sums_after, *self.arrays, counts,
         )  # fmt: skip
         tally.newton += int(counts[0])
-        tally.cg += int(counts[1])
+        tally.cycles += int(counts[1])
         return bool(self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL))
 
     def state_errors(self) -> tuple[float, float]:

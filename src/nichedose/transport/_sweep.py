@@ -49,7 +49,7 @@ class Sweep:
         self.block = np.zeros((adjoint.BUFFERS, max(1, BLOCK // places), places))
         self.levels_bar: list[Array] = []  # of the plasma at each step's stages, last step first
         self.last_sizes = np.zeros(STAGES)
-        self.cg = 0
+        self.cycles = 0
 
     def back(self, tape: Tape, reduction: float, progress: Callable[[float], None]) -> Sweep:
         run, eq, ladder = self.run, self.run.eq, self.run.ladder
@@ -69,7 +69,7 @@ class Sweep:
             seeds[..., -1] += passed
             passed = seeds[..., 0]
             by_level, inner = np.zeros(STAGES + 1), np.zeros((STAGES - 1, labels))
-            self.cg += adjoint.step_back(
+            self.cycles += adjoint.step_back(
                 step.size_h, GAMMA, FEEDS, step.plasma, 0.0 if later is None else later - step.plasma[-1], reduction,
                 (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), free, bound, self.seeds,
                 np.ascontiguousarray(seeds[..., :0:-1].transpose(2, 0, 1)), self.bars,
