@@ -21,6 +21,7 @@ from nichedose.transport import (
     simulate,
     simulate_course,
 )
+from nichedose.transport._checkerboard import _inner
 from nichedose.transport._equations import coefficients
 from nichedose.transport._ladder import build_ladder
 from nichedose.transport._march import March, Stages, next_share
@@ -149,6 +150,31 @@ def test_free_and_bound_ligand_below_zero_refuses_a_step_of_a_section() -> None:
     assert run.take(0.01, plasma, 1e9, False, March())
     assert run.state_errors()[1] == pytest.approx(0.5 * (1.0 - 0.03 * run.source.reshape(-1)[voxel]), rel=1e-6)
     assert "free and bound ligand" in run.where(BELOW_ZERO, 0.01, plasma)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (1, 9), (9, 6), (20, 17)])
+@pytest.mark.parametrize("patchy", [False, True])
+def test_no_bit_of_a_step_depends_on_what_an_earlier_one_left(shape: tuple[int, int], patchy: bool) -> None:
+    """Stages that fail leave anything, NaN too, between the ends of odd rows and outside the tissue as well."""
+    rng = np.random.default_rng(7)
+    mask = rng.random(shape) < 0.8
+    tissue = TissueTransport(Grid(shape, 20.0), mask, 60.0 * rng.random(shape), 2.0 * rng.random(shape),
+                             10.0 ** rng.uniform(-2.0, 2.0, shape) if patchy else None)  # fmt: skip
+    clean, spoilt = (Stages(coefficients(tissue, islands(1)[1], "void")) for _ in range(2))
+    integrals = np.zeros((2, 1, 3, *clean.q.shape))
+    for step in (0.5, 1.0, 2.0):
+        spare = spoilt.work[3, : spoilt.q.size].reshape(spoilt.q.shape)
+        for fields in (spoilt.free[1:], spoilt.slopes[1:], spoilt.q, spoilt.bound_rhs, spoilt.weight, spare):
+            _inner(fields, shape)[...] = np.nan
+        spoilt.work[1:3], spoilt.spare[:] = np.nan, np.nan
+        for part in spoilt.ladder.bottom[3:]:
+            part[...] = np.nan
+        assert not spoilt.take(step, np.full(6, np.nan), 1e-4, False, March())
+        for run, sums in zip((clean, spoilt), integrals, strict=True):
+            assert run.take(step, np.full(6, 3.0), 1e-4, False, March())
+            run.accept(np.full((1, 6), 0.1), sums)
+    np.testing.assert_array_equal(spoilt.state, clean.state)
+    np.testing.assert_array_equal(*integrals)
 
 
 def network_run() -> NetworkRun:

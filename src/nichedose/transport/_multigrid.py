@@ -234,7 +234,6 @@ def solve_linear(
         if used > 1 and norm > SLOW * last:
             break
         last = norm
-    clear_ring(cells[2, :n].reshape(shape), height[0])
     used += conjugate_gradients(
         dx, mass, inverse, weight, cells, exact_sum, faces, g, a, line, line64, limit, norm < first, sizes)
     return int(used)

@@ -142,7 +142,7 @@ def weighted_square(left: Field, weight: Field, lo: int, n: int, zero: float) ->
 
 
 @apart
-def two_rows(field: Field, o: int, p: int, n: int, zero: float, line: Field) -> None:
+def two_rows(field: Field, o: int, p: int, n: int, line: Field) -> None:
     for i in range(n):
         line[i] += field[o + i] + field[o + p + i]
 
@@ -192,7 +192,7 @@ def sum_blocks(
             clear(line, U(2 * pairs), zero)
             for colour in range(colours):
                 for z in range(k, k + 1 + deep):
-                    two_rows(field, U(lo + colour * half + (z * h + y) * p + 1), U(p), U(n), zero, line)
+                    two_rows(field, U(lo + colour * half + (z * h + y) * p + 1), U(p), U(n), line)
             o = clo + ((plane + deep) * ch + block + 1) * cp + 1
             c = ((block + plane) & 1) * chalf
             part(line, coarse, U(o + c), U(o + chalf - c), U(pairs))
@@ -219,8 +219,7 @@ def restrict(
 
 @jit
 def prolong(
-    x: Field, inverse: Field, at: At, to: At,
-    colour: int, deep: int, zero: float, line: Field,
+    x: Field, inverse: Field, at: At, to: At, colour: int, deep: int, zero: float, line: Field
 ) -> None:  # fmt: skip
     """Add each block's correction, in the coarser grid's ``x``, to its voxels of one colour."""
     lo, half, p, h, _, _ = at

@@ -107,7 +107,7 @@ def end_step(
 
     Returns the latter's sum; the sum over the tissue of the squared embedded error relative to the ligand that a voxel
     holds (or ``floor``), of free + bound, bound and internalised; and how far below 0 any content at the end lies.
-    ``of_bound``, ``of_inside`` as in `integrate`.
+    ``of_bound``, ``of_inside`` as in `accept`.
     """
     kon, koff, kint = rates
     capacity, target, source, leave = fields

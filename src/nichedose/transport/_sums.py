@@ -68,7 +68,7 @@ def combine(base: Array, share: float, terms: Array, weights: Array, lo: int, hi
 def add_integrals(
     free: Array, slopes: Array, bound: Array, inside: Array, w: Array, b: Array, c: Array, lo: int, hi: int, out: Array
 ) -> None:
-    """One label's share of `integrate`, for the cells ``lo`` to ``hi``."""
+    """One label's share of what `accept` adds, for the cells ``lo`` to ``hi``."""
     w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
     b0, b1, b2, b3, b4, b5, b6 = b[0], b[1], b[2], b[3], b[4], b[5], b[6]
     c0, c1, c2, c3, c4, c5, c6, c7 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
