@@ -92,8 +92,7 @@ def _faces(
 class LatticeRun:
     """What `march_network` asks of a run, given by the stages of a section or stack."""
 
-    def __init__(self, problem: Problem, equations: Coefficients, newton_per_tolerance: float) -> None:
-        self.newton_per_tolerance = newton_per_tolerance
+    def __init__(self, problem: Problem, equations: Coefficients) -> None:
         self.problem, self.network = problem, problem.network
         self.mask = equations.capacity > 0.0
         self.supplies = [self.network.batches[0].supply]

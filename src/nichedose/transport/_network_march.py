@@ -39,8 +39,7 @@ __all__ = [
     "strengths",
 ]  # fmt: skip
 
-# Weighted residual of a stage: tighter than where one ligand is alone in closed tissue, since stiff sinks at an open
-# edge leave a stage no room.
+# tighter than in a section of one ligand: stiff sinks at an open edge leave a stage no room
 NEWTON_PER_TOLERANCE, CG_REDUCTION = 0.1, 0.05
 KINDS = {"constant": 0, "mobile": 1, "immobile": 2, "binding": 3, "from plasma": 4}
 # A cubic through the first four stages, at the last two (which lie at and beyond the step's end).
@@ -82,10 +81,6 @@ class Problem:
 
 class Marching(Protocol):
     """A run that can be marched: it holds the species' fields and takes steps."""
-
-    @property
-    def newton_per_tolerance(self) -> float:
-        """Weighted residual that its stages are solved to, for a tolerance of 1."""
 
     @property
     def residual(self) -> float:
@@ -183,10 +178,6 @@ def _core(network: Network) -> int:
 
 class NetworkRun:
     """Fields and work arrays of one run, and the six stages of a step."""
-
-    @property
-    def newton_per_tolerance(self) -> float:
-        return NEWTON_PER_TOLERANCE
 
     def __init__(self, problem: Problem) -> None:
         self.p, net = problem, problem.network
@@ -473,7 +464,7 @@ def march_network(
     targets = sorted({*kinks_within(supplies, end_h), *(t for t in keep_h if 0.0 < t < end_h), end_h})
     run.begin(len(labels))
     time, proposed = 0.0, FIRST_SHARE * end_h
-    newton, below_zero = run.newton_per_tolerance * tolerance, False
+    newton, below_zero = NEWTON_PER_TOLERANCE * tolerance, False
     if 0.0 in keep_h:
         _keep(out, run, 0.0)
     for target in targets:
