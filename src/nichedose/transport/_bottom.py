@@ -28,7 +28,7 @@ def room_for_bottom(places: NDArray[np.int64], faces: NDArray[np.int64]) -> Bott
 
 @jit
 def factorise_bottom(mass: Field, faces: Field, a: float, bottom: Any) -> None:
-    """L D L^T of mass + a (sum of faces - faces); 1 on the diagonal of cells outside the tissue."""
+    """L D L^T of mass + a (sum of faces - faces), with 1/D on the diagonal; rows of cells outside the tissue are 0."""
     places, sides, strides, band, _ = bottom
     n, width = places.size, band.shape[1]
     band[:] = 0.0

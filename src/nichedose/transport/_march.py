@@ -73,8 +73,6 @@ class Stages:
         self.leave = self.source if same else pack(equations.leave_per_h)
         cells, total = cells_of(self.shape), int(ladder.start[-1])
         self.sums = ladder.exact_sum
-        self.finest = ladder.faces[: ladder.face_start[1]].reshape(2, -1, *packed[1:])
-        self.place = (ladder.even, int(ladder.height[0]), ladder.deep)
         self.line, self.line64 = np.zeros(packed[2], np.float32), np.zeros(packed[2])
         self.lines = np.zeros((max(1, CHUNK // packed[2]), packed[2]))
         self.spare = np.zeros(self.lines.size)
