@@ -31,6 +31,7 @@ from nichedose.transport import (
     interstitial_flow,
     simulate_course,
 )
+from nichedose.transport._network_march import NetworkRun
 from nichedose.transport.cost import course_memory, refuse_course_if_too_large
 from nichedose.transport.network import build_network
 from transport_cases import ANTIBODY, LABELS, PEPTIDE, SLOW, SMALL, TIGHT, run, section, thiele_profile, total
@@ -231,17 +232,30 @@ SUPPLIES = [Given(PLASMA, 3.0), Given(PLASMA, 3.0, 5.0), Sampled((3.0, 4.0, 9.0)
 
 
 @pytest.mark.parametrize("supply", SUPPLIES)
-@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("decay", [0.0, 1e-9, 0.3, 40.0])  # the last: a label of one minute
 def test_areas_are_those_of_the_levels(supply: Any, decay: float) -> None:
     knots = [0.0, 3.0, 4.0, 8.0, 9.0, 30.0]
     for low, high in ((0.0, 30.0), (3.5, 8.5), (10.0, 11.0), (0.0, 2.0)):
         inner = [low, *(k for k in knots if low < k < high), high]
+        inner = [t for a, b in itertools.pairwise(inner) for t in np.linspace(a, b, 50)]
         total_area = 0.0
         for a, b in itertools.pairwise(inner):
             t = a + (b - a) * (0.5 + 0.5 * np.polynomial.legendre.leggauss(40)[0])
             w = 0.5 * (b - a) * np.polynomial.legendre.leggauss(40)[1]
             total_area += float((w * supply.level(t) * np.exp(-decay * (t - 3.0))).sum())
         assert supply.area(low, high, decay) == pytest.approx(total_area, rel=1e-9, abs=1e-12)
+
+
+def test_a_site_that_nothing_binds_to_has_nothing_to_give_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An association rate of 0 leaves bound ligand without a reaction that makes it (a traceback)."""
+    take, settled = NetworkRun.take, []
+    monkeypatch.setattr(NetworkRun, "take", lambda run, *a: (settled.append(run.settle()), take(run, *a))[1])
+    ligand = replace(LIGAND, bindings=(Binding("target", 0.0, 0.6, 0.06),))
+    batches = [Batch(name, ligand.name, Given(PLASMA, start)) for name, start in (("1", 0.0), ("2", 24.0))]
+    mesh = voxel_mesh(np.ones((3, 4), bool), 20.0)
+    found = simulate_course(mesh, [TARGET], [ligand], batches, end_h=48.0)
+    assert settled
+    assert max(ledger.closure for ledger in found.ledgers.values()) < 1e-8
 
 
 # ---- space: flow, edges, three axes

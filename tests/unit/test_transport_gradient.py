@@ -114,9 +114,9 @@ def test_a_step_that_took_bound_ligand_back_is_solved_again_to_the_same_bits(mon
     one, seen = np.ones((14, 5)), []
     settle = Stages.settle
     monkeypatch.setattr(Stages, "settle", lambda self: (seen.append(self), settle(self)))
-    ligand = LigandKinetics(0.1, 0.0, 0.0, 0.008, 100.0, 0.1, 0.05)
+    ligand = LigandKinetics(0.1, 0.0, 0.0, 0.008, 10.0, 0.1, 0.05)
     tissue = TissueTransport(Grid((14, 5), 20.0), one > 0, 20.0 * one, one)
-    plasma, options = PlasmaCurve((6e-5, -6e-5), (0.02, 2.0)), {"end_h": 480.0, "decay_per_h": {"x": 0.693}}
+    plasma, options = PlasmaCurve((6e-5, -6e-5), (0.2, 2.0)), {"end_h": 480.0, "decay_per_h": {"x": 0.693}}
 
     def bound(maps: Integrals) -> tuple[float, Integrals]:
         return float(maps["x"]["bound"].sum()), {"x": {"bound": one}}

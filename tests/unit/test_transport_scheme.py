@@ -148,7 +148,7 @@ class Linear:
     def solve(self, right: np.ndarray, reduction: float) -> tuple[np.ndarray, int]:
         self.work[0, self.order] = right
         first = float(right @ right)
-        used = multigrid.solve_linear(
+        used, _ = multigrid.solve_linear(
             np.zeros(self.cells), self.levels, self.inverse, self.weight, self.work, self.ladder.exact_sum,
             self.ladder.faces, self.ladder.even, self.a, self.line, self.line, first, reduction**2 * first,
             self.ladder.sizes,
@@ -185,7 +185,7 @@ def disc(n: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("mask", "most"),
-    [(np.ones((37, 29), bool), 0.2), (disc(31), 0.25), (np.ones((9, 14, 11), bool), 0.3)],
+    [(np.ones((37, 29), bool), 0.1), (disc(31), 0.1), (np.ones((9, 14, 11), bool), 0.15)],
     ids=["odd section", "disc", "stack"],
 )
 @pytest.mark.parametrize("patchy", [False, True], ids=["one conductance", "each its own"])
@@ -200,7 +200,7 @@ def test_cycles_by_themselves_leave_little(mask: np.ndarray, most: float, patchy
         left.append(np.linalg.norm(right - linear.matrix @ linear.work[1, linear.order]))
         assert np.sqrt(said) == pytest.approx(left[-1], rel=1e-5, abs=1e-9 * left[0])
     # conductances that change fifty-fold from face to face are averaged badly by blocks
-    assert (left[8] / left[2]) ** (1 / 6) < (0.5 if patchy else most)
+    assert (left[8] / left[2]) ** (1 / 6) < (0.4 if patchy else most)
 
 
 def comb(n: int) -> np.ndarray:

@@ -40,7 +40,7 @@ def uptake(mass_kDa: float, affinity_nmol_per_L: float) -> float:
     ligand = Ligand("x", 1.0, size.void_fraction, rate, rate, (binding,), release_per_h=0.01)
     batch = Batch("b", "x", Given(PlasmaCurve((1.0,), (float(clearance),))))
     one = voxel_mesh(np.ones((1, 1), bool), 20.0)
-    found = simulate_course(one, [Site("target", 150.0)], [ligand], [batch], end_h=48.0).at(48.0)
+    found = simulate_course(one, [Site("target", 150.0)], [ligand], [batch], end_h=48.0, tolerance=1e-4).at(48.0)
     return float(sum(values[0, 0] for name, values in found.items() if name != "target"))
 
 

@@ -200,7 +200,7 @@ def solve(
             break
         wanted_here = 0.5 * reduction / left
         limit = (max(REDUCTION_PER_PASS, wanted_here) * left) ** 2
-        iterations = solve_linear(
+        iterations, _ = solve_linear(
             dx, mass, inverse, even, cells, exact_sum, faces, g, a, line, line64, left**2, limit, sizes)
         used += iterations
         for i in range(n):

@@ -28,7 +28,7 @@ __all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape",
 
 ALONE = 1e-30  # sum of conductances of a voxel without open faces: nothing, but not the 0 of what is no tissue
 COARSEST = 4  # voxels along the longest side at which coarsening stops
-TWICE = {2: (1,), 3: (1, 2)}  # grids of a section, of a stack, below which a cycle goes twice
+TWICE = {2: (1,), 3: (1,)}  # grids of a section, of a stack, below which a cycle goes twice
 UP, DOWN, SAME, LEFT, RIGHT, BEFORE, BEHIND = range(7)  # order of a cell's faces
 
 

@@ -53,6 +53,18 @@ def even_flow_of_stack(
 
 
 @apart
+def even_flow_of_two_in_stack(
+    x: Field, o: int, side0: int, side1: int, p: int, plane: int, n: int, g: float, zero: float, line: Field, to: int
+) -> None:  # fmt: skip
+    for j in range(n):
+        u, v = zero + x[o + j], zero + x[o + p + j]
+        first = ((zero + x[o - p + j]) + v) + (u + x[side0 + j])
+        second = (u + x[o + p + p + j]) + (v + x[side1 + j])
+        line[to + j] = g * (first + ((zero + x[o - plane + j]) + x[o + plane + j]))
+        line[to + p + j] = g * (second + ((zero + x[o + p - plane + j]) + x[o + p + plane + j]))
+
+
+@apart
 def uneven_flow(
     x: Field, f: Field, o: int, half: int, p: int, n: int, g: float, zero: float, line: Field, to: int
 ) -> None:
@@ -108,10 +120,14 @@ def flows_of_rows(
     x, f, line, n = other.reshape(-1), faces.reshape(-1), lines.reshape(-1), 0
     while n < count:
         row, aside = k * height + y + n, 1 - 2 * ((y + n + k - deep + colour) & 1)
-        if f.size == 0 and deep == 0 and n + 1 < count:  # two rows at a time
+        if f.size == 0 and n + 1 < count:  # two rows at a time
             o = row * p + 1
-            even_flow_of_two(
-                x, U(o), U(o + aside), U(o + p - aside), U(p), U(p - 2), g, 0.0, line, U(n * p + 1))
+            if deep == 0:
+                even_flow_of_two(
+                    x, U(o), U(o + aside), U(o + p - aside), U(p), U(p - 2), g, 0.0, line, U(n * p + 1))
+            else:
+                even_flow_of_two_in_stack(
+                    x, U(o), U(o + aside), U(o + p - aside), U(p), U(height * p), U(p - 2), g, 0.0, line, U(n * p + 1))
             n += 2
             continue
         flows(x, f, g, row, other.shape[0], p, height * deep, aside, 0.0, line, n * p + 1)

@@ -27,7 +27,11 @@ MOST_NEWTON = 25
 STRIP = 1024  # cells, no more than a block of rows has
 LEAST_RESIDUAL = 1e-8  # what any stage is content with
 HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
-GOAL = 0.3  # of a stage's tolerance, to which the linear solver goes where that is near
+GOAL = 0.5  # of a stage's tolerance, to which the linear solver goes where that is near
+# How far the linear solver goes before Newton's method looks again, of the residual: no less than `REDUCTION`, and no
+# further than what the equations' bend will leave anyway, nor than single precision can be trusted with.
+REDUCTION, DEEPEST = 0.1, 1e-3
+BEND_LEFT = 0.5
 
 
 @apart
@@ -53,12 +57,16 @@ def sum_given(source: Array, leave: Array, capacity: Array, a: float) -> float:
 @jit
 def solve_stage(
     norm: float, free: Array, fields: tuple[Array, Array, Array, Array], work: tuple[Array, Array, Array, Field],
-    unit: float, a: float, rates: Rates, tolerance: float, reduction: float,
+    unit: float, a: float, rates: Rates, tolerance: float, bend: float,
     solver: tuple[Field, Field, Field, Field], grid: tuple[Field, Field, Field, float], finest: Field,
     buffers: tuple[Field, Array, Array, Array], sizes: Any, totals: Array,
-) -> tuple[float, int, int]:  # fmt: skip
+) -> tuple[float, float, int, int]:  # fmt: skip
     """Newton for one stage, ``free`` in place, from the first residual, of which ``norm`` is the weighted square.
-    Returns weighted residual, Newton iterations and multigrid cycles; ``totals`` as in `next_residual`."""
+
+    ``bend`` is what the last Newton step left beyond the linear solver's residual, over the square of where it started:
+    mostly it tells how much of this step's solution the equations' bend will spoil. Infinite where none was taken yet.
+    Returns weighted residual, ``bend``, Newton iterations and multigrid cycles; ``totals`` as in `next_residual`.
+    """
     mass, inverse, dx, cells = solver
     exact_sum, face_sum, faces, g = grid
     line, line64, lines, _ = buffers
@@ -73,22 +81,25 @@ def solve_stage(
     while True:
         residual = np.sqrt(norm)
         if not residual > tolerance or newton == MOST_NEWTON:
-            return residual, newton, cycles
+            return residual, bend, newton, cycles
         # anew each time: cycles by themselves solve the matrix that they were made of
         prepare_levels(mass, inverse, face_sum, faces, g, a, line, sizes)
-        limit = max(reduction * residual, GOAL * tolerance) ** 2
-        cycles += solve_linear(
+        aim = min(max(BEND_LEFT * bend * residual, DEEPEST), REDUCTION) * residual
+        limit = max(aim, GOAL * tolerance) ** 2
+        used, linear = solve_linear(
             dx, mass, inverse, work[3].reshape(-1), cells, exact_sum, faces, g, a, line, line64, norm, limit, sizes)
+        cycles += used
         norm = next_residual(
             free, cells[1, :n], 1.0 / unit, lowest, unit, a, rates, fields, work, residual_at, sums, finest,
             g, height[0], deep, lines, totals,
         )  # fmt: skip
         newton += 1
+        bend = np.sqrt(abs(norm - linear)) / residual**2
 
 
 @jit
 def take_step(
-    step: float, plasma: Array, tolerances: Array, reduction: float, floor: float, voxels: int, brought: float,
+    step: float, plasma: Array, tolerances: Array, floor: float, voxels: int, brought: float,
     peak: float, rates: Rates, krel: float, state: Array, free: Array, slopes: Array, of_bound: Array,
     of_inside: Array, totals: Array, before: Array, after: Array, fields: tuple[Array, Array, Array, Array],
     work: tuple[Array, Array, Array, Field], solver: tuple[Field, Field, Field, Field],
@@ -120,7 +131,7 @@ def take_step(
     residual_at = (solver[3][0, :n].reshape(half), solver[0][:n].reshape(half))
     a = GAMMA * step
     given = sum_given(source, leave, capacity, a)
-    residual = 0.0
+    residual, bend = 0.0, np.inf
     guess, bound_weights, lost = np.zeros(6), np.zeros(6), np.zeros(6)
     totals[1:] = 0.0  # a stage that failed may have left anything
     for i in range(1, 6):
@@ -136,8 +147,8 @@ def take_step(
             1.0 / np.sqrt(voxels), floor, state, free, slopes, flat_fields, flat_work, residual_at, sums, finest, g,
             height[0], deep, lines, spare, totals[i],
         )  # fmt: skip
-        residual, newton, cycles = solve_stage(
-            norm, free[i], flat_fields, flat_work, unit, a, rates, tolerances[i], reduction, solver, grid, finest,
+        residual, bend, newton, cycles = solve_stage(
+            norm, free[i], flat_fields, flat_work, unit, a, rates, tolerances[i], bend, solver, grid, finest,
             buffers, sizes, totals[i],
         )  # fmt: skip
         tally[0] += newton

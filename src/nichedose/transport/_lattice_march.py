@@ -92,7 +92,8 @@ def _faces(
 class LatticeRun:
     """What `march_network` asks of a run, given by the stages of a section or stack."""
 
-    def __init__(self, problem: Problem, equations: Coefficients) -> None:
+    def __init__(self, problem: Problem, equations: Coefficients, newton_per_tolerance: float) -> None:
+        self.newton_per_tolerance = newton_per_tolerance
         self.problem, self.network = problem, problem.network
         self.mask = equations.capacity > 0.0
         self.supplies = [self.network.batches[0].supply]
@@ -113,7 +114,7 @@ class LatticeRun:
         return np.array([max(brought * self.supplies[0].area(0.0, end_h, lb.decay_per_h), 1e-300) for lb in labels])
 
     def begin(self, labels: int) -> None:
-        self.integrals = np.zeros((labels, 3, *self.stages.q.shape))
+        self.integrals = self.stages.room.zeros((labels, 3, *self.stages.q.shape))
 
     def take(self, step_h: float, levels: Array, newton_tolerance: float, last: bool, tally: Course) -> bool:
         self.levels = np.ascontiguousarray(levels[:, 0])

@@ -15,6 +15,7 @@ from nichedose.transport import _sums as sums
 from nichedose.transport import _weights as weights
 from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
 from nichedose.transport._equations import Coefficients
+from nichedose.transport._room import Room
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
 from nichedose.transport._tableau import STAGES, label_weights
 from nichedose.transport._worst_place import worst_of_section
@@ -28,7 +29,6 @@ LABEL_PER_TOLERANCE = 0.03  # what a step may lose of a label's balance, of all 
 BELOW_ZERO_PER_TOLERANCE = 1e-3  # of the mean content, that a step may leave below 0 in any voxel
 NEWTON_PER_TOLERANCE = 1.0  # weighted residual of a stage: moves ligand between voxels, makes none
 FLOOR = 1e-3  # voxels holding less than this share of the mean (so far the largest) are judged against that share
-REDUCTION = 0.1
 SHRINK, GROW, SAFETY = 0.2, 6.0, 0.9
 FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
@@ -67,23 +67,25 @@ class Stages:
         mask = equations.capacity > 0.0
         self.voxels = int(np.count_nonzero(mask))
         self.ladder = ladder = build_ladder(mask, equations.faces_per_h)
-        self.capacity, self.target = pack(equations.capacity), pack(equations.target_nmol_per_L)
-        self.source = pack(equations.source_per_h)
+        room = self.room = Room()
+        self.capacity = pack(equations.capacity, out=room.zeros(packed))
+        self.target = pack(equations.target_nmol_per_L, out=room.zeros(packed))
+        self.source = pack(equations.source_per_h, out=room.zeros(packed))
         same = equations.leave_per_h is equations.source_per_h
-        self.leave = self.source if same else pack(equations.leave_per_h)
+        self.leave = self.source if same else pack(equations.leave_per_h, out=room.zeros(packed))
         cells, total = cells_of(self.shape), int(ladder.start[-1])
         self.sums = ladder.exact_sum
-        self.line, self.line64 = np.zeros(packed[2], np.float32), np.zeros(packed[2])
-        self.lines = np.zeros((max(1, CHUNK // packed[2]), packed[2]))
-        self.spare = np.zeros(self.lines.size)
-        self.mass, self.inverse = np.zeros(total, np.float32), np.zeros(total, np.float32)
-        self.work, self.dx = np.zeros((4, total), np.float32), np.zeros(cells, np.float32)
-        self.weight = np.zeros(packed, np.float32)
-        self.q, self.bound_rhs = np.zeros(packed), np.zeros(packed)
+        self.line, self.line64 = room.zeros(packed[2], np.float32), room.zeros(packed[2])
+        self.lines = room.zeros((max(1, CHUNK // packed[2]), packed[2]))
+        self.spare = room.zeros(self.lines.size)
+        self.mass, self.inverse = room.zeros(total, np.float32), room.zeros(total, np.float32)
+        self.work, self.dx = room.zeros((4, total), np.float32), room.zeros(cells, np.float32)
+        self.weight = room.zeros(packed, np.float32)
+        self.q, self.bound_rhs = room.zeros(packed), room.zeros(packed)
         # combinations of stages are done with when the solver starts: they lie where its corrections will
         self.mixed = self.work[1:3].reshape(-1).view(np.float64)[:cells].reshape(packed)
-        self.state = np.zeros((3, *packed))
-        self.free, self.slopes = np.zeros((STAGES, *packed)), np.zeros((STAGES, *packed))
+        self.state = room.zeros((3, *packed))
+        self.free, self.slopes = room.zeros((STAGES, *packed)), room.zeros((STAGES, *packed))
         self.residual = 0.0  # of the stage solved last
         self.settled = False  # whether bound ligand was taken back at the step's start
         self.peak = 0.0  # largest mean content so far
@@ -115,7 +117,7 @@ class Stages:
         weights.combinations(step_h, eq.kint_per_h, eq.krel_per_h, self.bound, self.inside)
         self.sums_after = np.empty(3)
         self.residual, self.squares, self.below = kernel.take_step(
-            step_h, plasma, tolerances, REDUCTION, FLOOR, self.voxels, self.brought, self.peak,
+            step_h, plasma, tolerances, FLOOR, self.voxels, self.brought, self.peak,
             (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), eq.krel_per_h, self.state, self.free, self.slopes,
             self.bound, self.inside, self.totals, self.sums_before, self.sums_after, *self.arrays, counts,
         )  # fmt: skip
@@ -286,7 +288,7 @@ def march(
     """
     run, out = Stages(equations) if stages is None else stages, March()
     control = _Controller(run, plasma, end_h, decay_per_h, tolerance)
-    integrals = np.zeros((len(decay_per_h), 3, *run.q.shape))
+    integrals = run.room.zeros((len(decay_per_h), 3, *run.q.shape))
     kept = np.zeros((ROOM if snapshots == "steps" else 1, 3, *run.shape))
     time = 0.0
     while time < end_h:

@@ -16,10 +16,12 @@ from nichedose.transport._bottom import solve_bottom
 from nichedose.transport._flows import Field, apart, flows, jit
 from nichedose.transport._section_sweeps import descend, turn
 from nichedose.transport._smoothing import STRIP, place_of, prolong, relax, restrict, start_red
+from nichedose.transport._stack_sweeps import descend_stack, turn_stack
 
 __all__ = ["MOST_ITERATIONS", "cycle", "multiply", "solve_linear"]
 
 MOST_ITERATIONS = 60
+SWEEPS = 6  # of red, black, .. on the finest grid after its corrections
 SLOW = 0.5  # of the squared norm, that may be left by a cycle before conjugate gradients take over
 
 
@@ -31,10 +33,11 @@ def cycle(
     """One cycle for A x = b over the grids in ``path``, from its place ``begin``: 0 for a cycle from zero.
 
     Down: red and black; up: red, black, red, after blocks' corrections to black, and black again before the next way
-    down: then red ones alone lack something, so that the next cycle may begin at place 1. Returns the square of what
-    they lack times ``weight``. Where ``symmetric``, as conjugate gradients ask, up is black, red after corrections to
-    red, and 0 is returned. ``spare`` of the size of ``x``, to work in. ``b`` and ``x`` are zero in the ring, ``x`` on
-    all grids. ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the arithmetic in it.
+    down: then red ones alone lack something, so that the next cycle may begin at place 1. On the finest grid red and
+    black once more: what corrections leave there is rough, and weighs most where voxels hold little. Returns the square
+    of what they lack times ``weight``. Where ``symmetric``, as conjugate gradients ask, up is black, red after
+    corrections to red, and 0 is returned. ``spare`` of the size of ``x``, to work in. ``b`` and ``x`` are zero in the
+    ring, ``x`` on all grids. ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the arithmetic in it.
     """
     _, _, start, _, _, deep, bottom = sizes
     top, total = start.size - 2, 0.0
@@ -48,11 +51,17 @@ def cycle(
         to = place_of(level + 1, sizes)
         gl = g if level == 0 else one
         from_above, down = i == 0 or path[i - 1] < level, i + 1 < path.size and path[i + 1] > level
-        if kinds == 0 and deep == 0 and (from_above or not symmetric):  # the finest grid of a section
-            if from_above:
+        if kinds == 0 and from_above:  # the finest grid
+            if deep == 0:
                 descend(x, b, inverse, at, to, a * g, zero, line)
             else:
-                total = turn(x, b, inverse, weight, at, to, a * g, zero, line)
+                descend_stack(x, b, inverse, at, to, a * g, zero, line)
+            continue
+        if kinds == 0 and not symmetric:
+            if deep == 0:
+                total = turn(x, b, inverse, weight, at, to, a * g, zero, SWEEPS, line)
+            else:
+                total = turn_stack(x, b, inverse, weight, at, to, a * g, zero, SWEEPS, line)
             continue
         if from_above:
             start_red(x, b, inverse, at)
@@ -63,11 +72,8 @@ def cycle(
             relax(x, x, b, inverse, faces, at, gl, a, 0, deep)
         else:
             prolong(x, inverse, at, to, 1, deep, zero, line)
-            relax(x, x, b, inverse, faces, at, gl, a, 0, deep)
-            relax(x, x, b, inverse, faces, at, gl, a, 1, deep)
-            relax(x, x, b, inverse, faces, at, gl, a, 0, deep)
-            if down or level == 0:
-                relax(x, x, b, inverse, faces, at, gl, a, 1, deep)
+            for n in range(SWEEPS if level == 0 else 3 + down):
+                relax(x, x, b, inverse, faces, at, gl, a, n & 1, deep)
         if down or (level == 0 and not symmetric):
             wanted = weight[:half] if level == 0 and i > 0 else weight[:0]
             total = restrict(x, b, inverse, faces, at, to, gl, a, deep, zero, spare, wanted, line)
@@ -158,8 +164,8 @@ def clear_ring(x: Field, height: int) -> None:
 def conjugate_gradients(
     dx: Field, mass: Field, inverse: Field, weight: Field, cells: Field, exact_sum: Field, faces: Field, g: float,
     a: float, line: Field, line64: Field, limit: float, begun: bool, sizes: Any,
-) -> int:  # fmt: skip
-    """`solve_linear` with symmetric cycles, from what ``cells[1]`` holds where ``begun``. Returns the iterations."""
+) -> tuple[int, float]:  # fmt: skip
+    """`solve_linear` with symmetric cycles, from what ``cells[1]`` holds where ``begun``. Returns likewise."""
     height, places, start, face_start, _, deep, _ = sizes
     r, z, p, ap = cells[0], cells[1], cells[2], cells[3]
     n, top = start[1], height.size - 1
@@ -179,7 +185,7 @@ def conjugate_gradients(
         )  # fmt: skip
         less(r[:n], ap[:n], weight, one, zero)
     p[:n] = zero
-    rz_old, used = 1.0, MOST_ITERATIONS
+    rz_old, used, norm = 1.0, MOST_ITERATIONS, 0.0
     for iteration in range(MOST_ITERATIONS):
         cycle(z, r, inverse, weight, faces, g_, a_, line, ap, zero, one, path, 0, True, sizes)
         rz = dot(z, r, n, zero)
@@ -200,18 +206,18 @@ def conjugate_gradients(
             break
     turn_round(p[:n], z[:n], dx, zero, numbers[4])
     z[:n] = dx
-    return used
+    return used, norm
 
 
 @jit
 def solve_linear(
     dx: Field, mass: Field, inverse: Field, weight: Field, cells: Field, exact_sum: Field, faces: Field, g: float,
     a: float, line: Field, line64: Field, first: float, limit: float, sizes: Any,
-) -> int:  # fmt: skip
+) -> tuple[int, float]:  # fmt: skip
     """Solve A x = b, with b in ``cells[0]``, until its weighted norm's square, ``first`` now, is down to ``limit``.
 
     ``cells`` (4, flat): b and coarse right-hand sides, x and coarse corrections, room for two more. Cycles by
-    themselves, as long as they gain; then conjugate gradients, which use ``dx``. Returns the cycles.
+    themselves, as long as they gain; then conjugate gradients, which use ``dx``. Returns the cycles, and what is left.
     """
     height, places, start, _, path, _, _ = sizes
     b, x, spare = cells[0], cells[1], cells[3]
@@ -230,10 +236,10 @@ def solve_linear(
         )  # fmt: skip
         used += 1
         if not norm > limit:
-            return used
+            return used, norm
         if used > 1 and norm > SLOW * last:
             break
         last = norm
-    used += conjugate_gradients(
+    more, norm = conjugate_gradients(
         dx, mass, inverse, weight, cells, exact_sum, faces, g, a, line, line64, limit, norm < first, sizes)
-    return int(used)
+    return used + more, norm

@@ -39,7 +39,8 @@ __all__ = [
     "strengths",
 ]  # fmt: skip
 
-# tighter than in a section of one ligand: stiff sinks at an open edge leave a stage no room
+# Weighted residual of a stage: tighter than where one ligand is alone in closed tissue, since stiff sinks at an open
+# edge leave a stage no room.
 NEWTON_PER_TOLERANCE, CG_REDUCTION = 0.1, 0.05
 KINDS = {"constant": 0, "mobile": 1, "immobile": 2, "binding": 3, "from plasma": 4}
 # A cubic through the first four stages, at the last two (which lie at and beyond the step's end).
@@ -81,6 +82,10 @@ class Problem:
 
 class Marching(Protocol):
     """A run that can be marched: it holds the species' fields and takes steps."""
+
+    @property
+    def newton_per_tolerance(self) -> float:
+        """Weighted residual that its stages are solved to, for a tolerance of 1."""
 
     @property
     def residual(self) -> float:
@@ -178,6 +183,10 @@ def _core(network: Network) -> int:
 
 class NetworkRun:
     """Fields and work arrays of one run, and the six stages of a step."""
+
+    @property
+    def newton_per_tolerance(self) -> float:
+        return NEWTON_PER_TOLERANCE
 
     def __init__(self, problem: Problem) -> None:
         self.p, net = problem, problem.network
@@ -395,7 +404,7 @@ class NetworkRun:
     def settle(self) -> None:
         mobile, immobile = self.state
         for m in range(self.mobiles):
-            rows = np.flatnonzero(self.held[:, m])
+            rows = [k for k in np.flatnonzero(self.held[:, m]) if int(k) in self.bound_from]  # what nothing makes is 0
             free, bound = self.p.capacity[m] * np.maximum(self.free[0][m, :-1], 0.0), immobile[rows].sum(axis=0)
             left = np.maximum(mobile[m] - free, 0.0)
             more = (left < bound) & (free < bound)
@@ -403,7 +412,7 @@ class NetworkRun:
             immobile[rows] -= taken
             for k, back in zip(rows, taken, strict=True):
                 upper, place_of = self.bound_from[int(k)]
-                if upper != m:  # the lower one of a pair lets go
+                if upper != m and place_of in self.bound_from:  # the lower one of a pair lets go
                     place_of = self.bound_from[place_of][1]
                 immobile[place_of] += back
 
@@ -464,7 +473,7 @@ def march_network(
     targets = sorted({*kinks_within(supplies, end_h), *(t for t in keep_h if 0.0 < t < end_h), end_h})
     run.begin(len(labels))
     time, proposed = 0.0, FIRST_SHARE * end_h
-    newton, below_zero = NEWTON_PER_TOLERANCE * tolerance, False
+    newton, below_zero = run.newton_per_tolerance * tolerance, False
     if 0.0 in keep_h:
         _keep(out, run, 0.0)
     for target in targets:

@@ -93,31 +93,31 @@ def descend(
 
 @jit
 def turn(
-    x: Field, b: Field, inverse: Field, weight: Field, at: At, to: At, ag: float, zero: float, line: Field
+    x: Field, b: Field, inverse: Field, weight: Field, at: At, to: At, ag: float, zero: float, sweeps: int, line: Field
 ) -> float:
-    """The coarser grid's corrections to black voxels, sweeps over red, black, red and black; what red ones then lack,
+    """The coarser grid's corrections to black voxels, ``sweeps`` of red, black, .. and black; what red ones then lack,
     summed over blocks, into its ``b``. Returns the square of what they lack times ``weight``."""
     _, half, p, rows, _, _ = at
     clo, chalf, cp, _, _, _ = to
     pairs, blocks, n = (rows - 1) // 2, (p - 1) // 2, U(p - 2)
     total = 0.0
     line[p - 2] = zero
-    for t in range(pairs + 5):
+    for t in range(pairs + sweeps + 1):
         if t < pairs:
             o, c = clo + (t + 1) * cp + 1, (t & 1) * chalf
             join(line, x, U(o + c), U(o + chalf - c), U(blocks))
             own = half + (2 * t + 1) * p + 1
             correct(x, inverse, U(own), line, n, zero)
             correct(x, inverse, U(own + p), line, n, zero)
-        for behind in range(1, 5):
+        for behind in range(1, sweeps + 1):
             if 0 <= t - behind < pairs:
                 relax_pair(x, b, inverse, ag, half, p, 1 - (behind & 1), 2 * (t - behind) + 1)
-        if t >= 5:
-            own = (2 * t - 9) * p + 1
+        if t > sweeps:
+            own = (2 * (t - sweeps) - 1) * p + 1
             other = own + half
             total += left_rows(
                 x, b, inverse, weight, U(own), U(other), U(other - 1), U(other + p + 1), U(p), n, ag, zero, line)
             line[p - 2] = zero
-            o, c = clo + (t - 4) * cp + 1, ((t - 5) & 1) * chalf
+            o, c = clo + (t - sweeps) * cp + 1, ((t - sweeps - 1) & 1) * chalf
             part(line, b, U(o + c), U(o + chalf - c), U(blocks))
     return total

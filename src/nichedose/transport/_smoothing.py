@@ -16,8 +16,8 @@ import numpy as np
 from nichedose.transport._bottom import factorise_bottom
 from nichedose.transport._flows import Field, U, apart, jit
 
-__all__ = ["STRIP", "At", "correct", "join", "part", "place_of", "prepare_levels", "prolong", "relax", "restrict",
-           "scale", "start_red"]  # fmt: skip
+__all__ = ["STRIP", "At", "clear", "correct", "join", "part", "place_of", "prepare_levels", "prolong", "relax",
+           "restrict", "scale", "start_red"]  # fmt: skip
 
 At = tuple[int, int, int, int, int, int]
 STRIP = 4096  # cells of which sums are taken in single precision

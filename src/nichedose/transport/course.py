@@ -15,7 +15,16 @@ from nichedose.transport._course_inputs import check_course
 from nichedose.transport._inputs import check_progress
 from nichedose.transport._ladder import MeshLadder, build_ladder, fitted, species_coefficients
 from nichedose.transport._lattice_march import LatticeRun, fits, lattice_coefficients
-from nichedose.transport._network_march import Course, Label, Marching, NetworkRun, Problem, march_network
+from nichedose.transport._march import NEWTON_PER_TOLERANCE as CLOSED_TISSUE
+from nichedose.transport._network_march import (
+    NEWTON_PER_TOLERANCE,
+    Course,
+    Label,
+    Marching,
+    NetworkRun,
+    Problem,
+    march_network,
+)
 from nichedose.transport.cost import refuse_course_if_too_large
 from nichedose.transport.flow import InterstitialFlow
 from nichedose.transport.network import Batch, Ligand, Network, Site, build_network
@@ -123,7 +132,8 @@ def simulate_course(
     refuse_course_if_too_large(mesh, network, lattice)
     problem = course_problem(mesh, network, build_ladder(mesh) if not lattice else None, flow, outside)
     labels, names = course_labels(batches)
-    course = march_network(problem, _run(mesh, problem), labels, end_h, [*times_h, end_h], tolerance, progress)
+    run = _run(mesh, problem, closed=outside is None)
+    course = march_network(problem, run, labels, end_h, [*times_h, end_h], tolerance, progress)
     return _gather(mesh, problem, course, labels, names, end_h)
 
 
@@ -137,11 +147,11 @@ def course_labels(batches: Sequence[Batch]) -> tuple[list[Label], list[tuple[str
     return labels, [(batch.name, name) for batch in batches for name in ("", *batch.decay_per_h)]
 
 
-def _run(mesh: Mesh, problem: Problem) -> Marching:
+def _run(mesh: Mesh, problem: Problem, closed: bool) -> Marching:
     if problem.ladder is not None:
         return NetworkRun(problem)
     equations = lattice_coefficients(mesh, problem.network, problem.capacity[0], problem.enter[0], problem.leave[0])
-    return LatticeRun(problem, equations)
+    return LatticeRun(problem, equations, CLOSED_TISSUE if closed else NEWTON_PER_TOLERANCE)
 
 
 def course_problem(
