@@ -29,9 +29,8 @@ LEAST_RESIDUAL = 1e-8  # what any stage is content with
 HELD = BEFORE @ A  # weights of kb in what earlier stages' bound ligand lost
 GOAL = 0.5  # of a stage's tolerance, to which the linear solver goes where that is near
 # How far the linear solver goes before Newton's method looks again, of the residual: no less than `REDUCTION`, and no
-# further than what the equations' bend will leave anyway, nor than single precision can be trusted with.
-REDUCTION, DEEPEST = 0.1, 1e-3
-BEND_LEFT = 0.5
+# further than `BEND_LEFT` of what the equations' bend will leave anyway, nor than single precision can be trusted with.
+REDUCTION, BEND_LEFT, DEEPEST = 0.1, 0.5, 1e-3
 
 
 @apart

@@ -25,7 +25,7 @@ class Room:
         self.given = 0
 
     def zeros(self, shape: int | tuple[int, ...], dtype: type = np.float64) -> NDArray[Any]:
-        size = math.prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         whole = np.zeros(size + PAGE, np.uint8)
         place = int(self.given * GOLDEN % 1.0 * PAGE) // LINE * LINE
         self.given += 1

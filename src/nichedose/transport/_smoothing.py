@@ -16,8 +16,8 @@ import numpy as np
 from nichedose.transport._bottom import factorise_bottom
 from nichedose.transport._flows import Field, U, apart, jit
 
-__all__ = ["STRIP", "At", "clear", "correct", "join", "part", "place_of", "prepare_levels", "prolong", "relax",
-           "restrict", "scale", "start_red"]  # fmt: skip
+__all__ = ["STRIP", "At", "clear", "correct", "join", "part", "place_of", "prepare_levels", "prolong",
+           "prolong_plane", "relax", "restrict", "scale", "start_red"]  # fmt: skip
 
 At = tuple[int, int, int, int, int, int]
 STRIP = 4096  # cells of which sums are taken in single precision
@@ -222,20 +222,27 @@ def prolong(
     x: Field, inverse: Field, at: At, to: At, colour: int, deep: int, zero: float, line: Field
 ) -> None:  # fmt: skip
     """Add each block's correction, in the coarser grid's ``x``, to its voxels of one colour."""
+    for k in range(deep, at[1] // (at[2] * at[3]) - deep):
+        prolong_plane(x, inverse, at, to, colour, k, deep, zero, line)
+
+
+@jit
+def prolong_plane(
+    x: Field, inverse: Field, at: At, to: At, colour: int, k: int, deep: int, zero: float, line: Field
+) -> None:  # fmt: skip
+    """`prolong` for one plane."""
     lo, half, p, h, _, _ = at
     clo, chalf, cp, ch, _, _ = to
-    n, pairs = p - 2, (p - 1) // 2
-    for k in range(deep, half // (p * h) - deep):
-        plane = (k - deep) >> 1
-        for y in range(1, h - 1, 2):
-            block = (y - 1) >> 1
-            o = clo + ((plane + deep) * ch + block + 1) * cp + 1
-            c = ((block + plane) & 1) * chalf
-            join(line, x, U(o + c), U(o + chalf - c), U(pairs))
-            fine = lo + colour * half + (k * h + y) * p + 1
-            # where there is no second row, it is ring
-            correct(x, inverse, U(fine), line, U(n), zero)
-            correct(x, inverse, U(fine + p), line, U(n), zero)
+    n, pairs, plane = p - 2, (p - 1) // 2, (k - deep) >> 1
+    for y in range(1, h - 1, 2):
+        block = (y - 1) >> 1
+        o = clo + ((plane + deep) * ch + block + 1) * cp + 1
+        c = ((block + plane) & 1) * chalf
+        join(line, x, U(o + c), U(o + chalf - c), U(pairs))
+        fine = lo + colour * half + (k * h + y) * p + 1
+        # where there is no second row, it is ring
+        correct(x, inverse, U(fine), line, U(n), zero)
+        correct(x, inverse, U(fine + p), line, U(n), zero)
 
 
 @apart

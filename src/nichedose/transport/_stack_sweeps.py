@@ -9,7 +9,7 @@ blocks, in double precision over them.
 from __future__ import annotations
 
 from nichedose.transport._flows import Field, U, apart, jit
-from nichedose.transport._smoothing import At, clear, correct, join, part, scale
+from nichedose.transport._smoothing import At, clear, part, prolong_plane, scale
 
 __all__ = ["descend_stack", "turn_stack"]
 
@@ -117,14 +117,7 @@ def turn_stack(
     total = 0.0
     for k in range(1, deep + sweeps + 3):
         if k <= deep:
-            for y in range(1, h - 1, 2):
-                row, block = (y - 1) >> 1, (k - 1) >> 1
-                o, c = clo + ((block + 1) * ch + row + 1) * cp + 1, ((row + block) & 1) * chalf
-                join(line, x, U(o + c), U(o + chalf - c), U(blocks))
-                own = half + (k * h + y) * p + 1
-                # where there is no second row, it is ring
-                correct(x, inverse, U(own), line, n, zero)
-                correct(x, inverse, U(own + p), line, n, zero)
+            prolong_plane(x, inverse, at, to, 1, k, 1, zero, line)
         for behind in range(1, sweeps + 1):
             if 1 <= k - behind <= deep:
                 relax_plane(x, b, inverse, ag, half, p, h, 1 - (behind & 1), k - behind)
