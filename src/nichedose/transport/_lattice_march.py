@@ -49,6 +49,8 @@ def lattice_coefficients(mesh: Mesh, network: Network, capacity: Array, enter: A
     density = np.zeros(1) if binding is None else network.initial[network.immobile.index(binding.to)]
 
     def on_box(values: Array) -> Array:
+        if values.size == mask.size == mesh.n:
+            return values.reshape(mask.shape)
         out = np.zeros(mask.shape)
         out[mask] = values
         return out
@@ -96,6 +98,7 @@ class LatticeRun:
         self.newton_per_tolerance = newton_per_tolerance
         self.problem, self.network = problem, problem.network
         self.mask = equations.capacity > 0.0
+        self.cells = int(np.count_nonzero(self.mask))
         self.supplies = [self.network.batches[0].supply]
         self.stages = Stages(equations)
         none = np.zeros((0,) * self.mask.ndim)  # packed now: let go of what the equations hold
@@ -141,34 +144,45 @@ class LatticeRun:
 
     def keep(self, last: bool) -> tuple[Array, Array]:
         s = self.stages
+        free = np.empty((1, self.cells))
+        self._gather(s.free[0], free[0])
         if last:
             s.let_go()
-        bound, inside = (unpack(f, s.shape)[self.mask] for f in s.state[1:])
-        return unpack(s.capacity * s.free[0], s.shape)[self.mask][None], self._immobile(bound, inside)
+        free *= self.problem.capacity[0]
+        return free, self._immobile(s.state[1], s.state[2])
 
     def deliver(self, out: Course) -> None:
         """Hand over the label integrals, in the order of the cells."""
-        shape, capacity, packed, mask = self.stages.shape, self.stages.capacity, self.integrals, self.mask
+        packed = self.integrals
         del self.stages, self.integrals
-        packed[:, 0] *= capacity
         out.from_plasma = np.zeros(len(packed))
-        cells = [[unpack(f, shape)[mask] for f in label] for label in packed]
-        out.free_integrals = np.stack([free[None] for free, _, _ in cells])
-        out.immobile_integrals = np.stack([self._immobile(bound, inside, True) for _, bound, inside in cells])
+        out.free_integrals = np.empty((len(packed), 1, self.cells))
+        for rows, label in zip(out.free_integrals, packed, strict=True):
+            self._gather(label[0], rows[0])
+        out.free_integrals *= self.problem.capacity
+        out.immobile_integrals = np.stack([self._immobile(label[1], label[2], True) for label in packed])
 
     def where(self, cause: str, step_h: float) -> str:
         return self.stages.where(cause, step_h, self.levels)
 
+    def _gather(self, packed: Array, out: Array) -> None:
+        """Into ``out`` (n,) a packed field's values in the order of the cells."""
+        if out.size == self.mask.size:
+            unpack(packed[None], self.mask.shape, out.reshape(1, *self.mask.shape))
+        else:
+            out[:] = unpack(packed, self.mask.shape)[self.mask]
+
     def _immobile(self, bound: Array, inside: Array, integral: bool = False) -> Array:
-        """Immobile species in the network's order: sites are what bound ligand leaves (0 in an integral)."""
-        network, out = self.network, np.zeros((len(self.network.immobile), bound.size))
+        """Immobile species (immobiles, n) in the network's order, from packed fields: sites are what bound ligand
+        leaves (0 in an integral)."""
+        network, out = self.network, np.zeros((len(self.network.immobile), self.cells))
         species = list(zip(network.immobile, network.state, strict=True))
         taken = {name.split(" on ")[-1] for name, state in species if state == "bound"}
         for k, (name, state) in enumerate(species):
-            if state == "bound":
-                out[k] = bound
-            elif state == "internalised":
-                out[k] = inside
+            if state in ("bound", "internalised"):
+                self._gather(bound if state == "bound" else inside, out[k])
             elif not integral:
-                out[k] = network.initial[k] - (bound if name in taken else 0.0)
+                if name in taken:
+                    self._gather(bound, out[k])
+                np.subtract(network.initial[k], out[k], out=out[k])
         return out

@@ -178,8 +178,7 @@ class Stages:
 
     def let_go(self) -> None:
         """Keep the state alone: no step will follow."""
-        self.free = self.free[:1].copy()
-        del self.arrays, self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse
+        del self.arrays, self.free, self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse
         del self.weight
 
     def snapshot(self, out: Array) -> None:

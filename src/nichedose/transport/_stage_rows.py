@@ -135,10 +135,9 @@ def start_stage(
     rows, places = mixed.shape[1], mixed.shape[2]
     n, block, line = rows * places, lines.shape[0], lines.reshape(-1)
     half = (2, n)
-    flat_free, flat_slopes, start = free.reshape((6, 2 * n)), slopes.reshape((6, 2 * n)), state.reshape((3, 2 * n))
-    flat_mixed, flat_q = mixed.reshape(-1), q.reshape(-1)
-    flat_br, flat_target = bound_rhs.reshape(-1), target.reshape(-1)
-    guess, diffused, before = free[i].reshape(half), mixed.reshape(half), state[0].reshape(half)
+    flat_free, flat_slopes, start = free.reshape((6, 2 * n)), slopes.reshape((6, 2 * n)), state.reshape((3, *half))
+    flat_mixed, diffused, guess = mixed.reshape(-1), mixed.reshape(half), free[i].reshape(half)
+    solved, slope = free[i - 1].reshape(half), slopes[i - 1].reshape(half)
     total, content, leaving, taken = 0.0, 0.0, 0.0, 0.0
     done = 0
     for k in range(deep, rows // height - deep):
@@ -146,25 +145,23 @@ def start_stage(
             ahead = rows_ahead(y, k, height, deep, block, rows)
             for c in range(2):
                 lo, hi = c * n + done * places, c * n + ahead * places
-                br = flat_br[lo:hi]
-                if i > 1:
-                    finish_stage(flat_free[i - 1][lo:hi], br, flat_target[lo:hi], a, kon, koff, kint,
-                                 flat_slopes[i - 1][lo:hi])
                 two_sums(flat_free[0][lo:hi], flat_free[1:], lo, moves, predictor, i - 1, 0.0, flat_mixed[lo:hi],
                          flat_free[i][lo:hi])
-                two_sums(start[1][lo:hi], flat_slopes, lo, of_bound, lost, i, -np.inf, br, flat_q[lo:hi])
             done = ahead
             for c in range(2):
                 lo, hi = flows_of_rows(mixed[1 - c], faces[c], g, k, y, height, deep, c, lines)
-                flow, fs, lv = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi]
+                flow, fs, lv, tg = line[: hi - lo], exact_sum[c, lo:hi], leave[c, lo:hi], target[c, lo:hi]
                 cp = capacity_of(capacity, c, lo, hi, n)
-                rhs, held, wt = q[c, lo:hi], holds[: hi - lo], weight[c, lo:hi]
-                rows_rhs(flow, diffused[c, lo:hi], fs, lv, source[c, lo:hi], cp, before[c, lo:hi], supplied, brought,
+                rhs, br, held, wt = q[c, lo:hi], bound_rhs[c, lo:hi], holds[: hi - lo], weight[c, lo:hi]
+                if i > 1:
+                    finish_stage(solved[c, lo:hi], br, tg, a, kon, koff, kint, slope[c, lo:hi])
+                two_sums(start[1, c, lo:hi], flat_slopes, c * n + lo, of_bound, lost, i, -np.inf, br, rhs)
+                rows_rhs(flow, diffused[c, lo:hi], fs, lv, source[c, lo:hi], cp, start[0, c, lo:hi], supplied, brought,
                          a, g, rhs, held)
                 rows_weight(held, unit, scale, floor, wt)
                 flows_of_rows(free[i, 1 - c], faces[c], g, k, y, height, deep, c, lines)
-                found = rows_residual(flow, guess[c, lo:hi], fs, rhs, bound_rhs[c, lo:hi], target[c, lo:hi], lv, cp, wt,
-                                      unit, a, g, kon, koff, kint, r[c, lo:hi], mass[c, lo:hi])
+                found = rows_residual(flow, guess[c, lo:hi], fs, rhs, br, tg, lv, cp, wt, unit, a, g, kon, koff, kint,
+                                      r[c, lo:hi], mass[c, lo:hi])
                 total, content = total + found[0], content + found[1]
                 leaving, taken = leaving + found[2], taken + found[3]
     totals[0], totals[1], totals[2] = content, leaving, taken / a

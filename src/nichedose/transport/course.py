@@ -227,7 +227,7 @@ def _gather(
     return CourseSolution(
         mesh=mesh,
         times_h=np.array(run.kept_h),
-        snapshots={name: np.maximum(mesh.scatter(values), 0.0) for name, values in kept.items()},
+        snapshots={name: _shown(mesh, values) for name, values in kept.items()},
         time_integrals=time_integrals(mesh, network, run, labels, names),
         ledgers=ledgers,
         steps=len(run.times_h) - 1,
@@ -258,8 +258,14 @@ def time_integrals(
         mobile, immobile = label_species(network, label.batch)
         rows = {s: run.free_integrals[n, m] for s, m in mobile.items()}
         rows |= {s: run.immobile_integrals[n, k] for s, k in immobile.items()}
-        out[name] = {s: np.maximum(mesh.scatter(values), 0.0) for s, values in rows.items()}
+        out[name] = {s: _shown(mesh, values) for s, values in rows.items()}
     return out
+
+
+def _shown(mesh: Mesh, values: Array) -> Array:
+    """(..., n) on the mesh's shape. What the step control lets pass below 0 (1e-6 of the mean content) is shown as 0."""
+    whole = mesh.scatter(values)
+    return np.maximum(whole, 0.0, out=whole)
 
 
 def _ledger(
