@@ -183,7 +183,7 @@ def solve(
     mass, inverse, dx, cells, even = solver
     exact_sum, face_sum, faces, g = levels
     line, line64, lines = buffers
-    height, _, start, _, _, deep, _ = sizes
+    height, _, start, _, _, deep, _, _ = sizes
     n = start[1]
     flat, found = x.reshape(-1), cells[1]
     if size == 0.0:
@@ -292,7 +292,7 @@ def step_back(
     mixed, held, right, slope = work
     exact_sum, _, faces, g = levels
     line, line64, block = lines
-    height, _, start, face_start, _, deep, _ = sizes
+    height, _, start, face_start, _, deep, _, _ = sizes
     kon, koff, kint = rates
     n = start[1]
     shape = mixed.shape

@@ -13,7 +13,7 @@ red-black sweep runs over contiguous memory. One place of both colours in two ro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from nichedose._compiled import njit
 from nichedose.fields.grid import Array, BoolArray
 from nichedose.transport._bottom import Bottom, room_for_bottom
+from nichedose.transport._parts import Parts, build_parts, no_parts
 
-__all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape", "unpack"]
+__all__ = ["Ladder", "build_ladder", "cells_of", "ends", "pack", "packed_shape", "unpack", "with_parts"]
 
 ALONE = 1e-30  # sum of conductances of a voxel without open faces: nothing, but not the 0 of what is no tissue
 COARSEST = 4  # voxels along the longest side at which coarsening stops
@@ -110,7 +111,7 @@ class Ladder:
     not kept (closed ones have zeros behind them) and its ``face_sum`` counts them; otherwise ``even`` is 1.
     ``exact_sum`` (cells of the finest grid) is the same without rounding to ``face_sum``'s type; it is above 0 in the
     tissue alone, and everywhere there (`ALONE`). ``path`` the grids in the order in which a cycle goes through them,
-    ``bottom`` what the solver of the coarsest one asks.
+    ``bottom`` what the solver of the coarsest one asks. ``parts`` coarser grids of tissue in pieces, empty at first.
     """
 
     planes: NDArray[np.int64]
@@ -124,6 +125,7 @@ class Ladder:
     even: float
     path: NDArray[np.int64]
     bottom: Bottom
+    parts: Parts
 
     @property
     def deep(self) -> int:
@@ -133,7 +135,7 @@ class Ladder:
     @property
     def sizes(self) -> Any:
         """What the compiled solver asks of it."""
-        return self.height, self.places, self.start, self.face_start, self.path, self.deep, self.bottom
+        return self.height, self.places, self.start, self.face_start, self.path, self.deep, self.bottom, self.parts
 
 
 def build_ladder(
@@ -142,10 +144,7 @@ def build_ladder(
     """All grids of ``mask`` (ny, nx) or (nz, ny, nx). ``faces``: one conductance, or per axis those between neighbours
     along it (one shorter along that axis; zero across the edge of the mask), 1/h."""
     one = isinstance(faces, float) and max(mask.shape) > COARSEST
-    per_axis = tuple(
-        _open(mask, axis).astype(dtype) * dtype(faces) if isinstance(faces, float) else np.asarray(faces[axis], dtype)
-        for axis in range(mask.ndim)
-    )
+    per_axis = _per_axis(mask, faces, dtype)
     shape: tuple[int, ...] = mask.shape
     sizes: list[tuple[int, int, int]] = []
     all_faces: list[NDArray[Any]] = []
@@ -183,7 +182,26 @@ def build_ladder(
         even=float(faces) if one else 1.0,  # type: ignore[arg-type]
         path=np.array([*_visits(0, len(sizes) - 1, TWICE[len(shape)])], dtype=np.int64),
         bottom=room_for_bottom(*_bottom_of(shape)),
+        parts=no_parts(dtype),
     )
+
+
+def _per_axis(
+    mask: BoolArray, faces: float | tuple[Array, ...], dtype: type
+) -> tuple[NDArray[Any], ...]:
+    return tuple(
+        _open(mask, axis).astype(dtype) * dtype(faces) if isinstance(faces, float) else np.asarray(faces[axis], dtype)
+        for axis in range(mask.ndim)
+    )
+
+
+def with_parts(ladder: Ladder, mask: BoolArray, faces: float | tuple[Array, ...]) -> Ladder:
+    """The same ladder with the connected parts of its blocks, if there are any apart; see ``_parts``."""
+    number = np.zeros(mask.shape, np.int64)  # of each voxel, from 1
+    number[mask] = np.arange(1, np.count_nonzero(mask) + 1)
+    dtype = ladder.face_sum.dtype.type
+    parts = build_parts(number, pack(number, np.int64).reshape(-1), _per_axis(mask, faces, dtype), dtype)
+    return replace(ladder, parts=parts)
 
 
 @lru_cache(maxsize=64)

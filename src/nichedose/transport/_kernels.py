@@ -69,7 +69,7 @@ def solve_stage(
     mass, inverse, dx, cells = solver
     exact_sum, face_sum, faces, g = grid
     line, line64, lines, _ = buffers
-    height, _, start, _, _, deep, _ = sizes
+    height, _, start, _, _, deep, _, _ = sizes
     kon, koff, kint = rates
     n = start[1]
     half = (2, n // 2)
@@ -122,7 +122,7 @@ def take_step(
     flat_work = (work[0].reshape(half), work[1].reshape(half), work[2], work[3].reshape(half))
     exact_sum, _, faces, g = grid
     _, _, lines, spare = buffers
-    height, _, _, face_start, _, deep, _ = sizes
+    height, _, _, face_start, _, deep, _, _ = sizes
     kint = rates[2]
     flat_faces = faces[: face_start[1]]
     finest = flat_faces.reshape((2, flat_faces.size // n, shape[1], shape[2]))

@@ -13,7 +13,7 @@ from nichedose.fields.grid import Array
 from nichedose.transport import _kernels as kernel
 from nichedose.transport import _sums as sums
 from nichedose.transport import _weights as weights
-from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack
+from nichedose.transport._checkerboard import build_ladder, cells_of, pack, packed_shape, unpack, with_parts
 from nichedose.transport._equations import Coefficients
 from nichedose.transport._room import Room
 from nichedose.transport._stuck import BELOW_ZERO, STAGE, place, stuck, worst
@@ -34,6 +34,7 @@ FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
 ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
 CHUNK = 8192  # cells of whole rows that kernels take at a time: as many as the middle cache holds of some fields
+PATIENCE = 8  # cycles of a linear solve, on average over a step, before blocks of voxels are taken apart
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
 
@@ -87,6 +88,8 @@ class Stages:
         self.state = room.zeros((3, *packed))
         self.free, self.slopes = room.zeros((STAGES, *packed)), room.zeros((STAGES, *packed))
         self.residual = 0.0  # of the stage solved last
+        # whether blocks of voxels shall be taken apart from the next step on, are in this one, and ever were
+        self.slow, self.in_parts, self.taken_apart = False, False, False
         self.settled = False  # whether bound ligand was taken back at the step's start
         self.peak = 0.0  # largest mean content so far
         self.brought = float(equations.source_per_h.sum())
@@ -104,8 +107,8 @@ class Stages:
             (capacity, self.target, self.source, self.leave), (self.q, self.bound_rhs, self.mixed, self.weight),
             (self.mass, self.inverse, self.dx, self.work), (self.sums, ladder.face_sum, ladder.faces, ladder.even),
             (self.line, self.line64, self.lines, self.spare),
-            ladder.sizes,
         )  # fmt: skip
+        self.blocks = ladder.sizes
 
     def take(self, step_h: float, plasma: Array, newton_tolerance: float, last: bool, tally: March) -> bool:
         """Try one step; free + bound ligand at its end lies in ``q``. False where a stage did not converge."""
@@ -113,14 +116,20 @@ class Stages:
         tolerances = np.full(STAGES, newton_tolerance)
         if last:
             tolerances[-1] = LAST_TOLERANCE
+        if self.slow and not self.taken_apart:
+            self.taken_apart = True
+            self.ladder = with_parts(self.ladder, unpack(self.capacity, self.shape) > 0.0, eq.faces_per_h)
+        self.in_parts = self.slow
+        sizes = self.ladder.sizes if self.in_parts else self.blocks
         counts = np.zeros(2, dtype=np.int64)
         weights.combinations(step_h, eq.kint_per_h, eq.krel_per_h, self.bound, self.inside)
         self.sums_after = np.empty(3)
         self.residual, self.squares, self.below = kernel.take_step(
             step_h, plasma, tolerances, FLOOR, self.voxels, self.brought, self.peak,
             (eq.kon_L_per_nmol_per_h, eq.koff_per_h, eq.kint_per_h), eq.krel_per_h, self.state, self.free, self.slopes,
-            self.bound, self.inside, self.totals, self.sums_before, self.sums_after, *self.arrays, counts,
+            self.bound, self.inside, self.totals, self.sums_before, self.sums_after, *self.arrays, sizes, counts,
         )  # fmt: skip
+        self.slow = self.slow or bool(counts[1] > PATIENCE * counts[0])
         tally.newton += int(counts[0])
         tally.cycles += int(counts[1])
         return bool(self.residual <= max(tolerances[-1], kernel.LEAST_RESIDUAL))
@@ -158,6 +167,7 @@ class Stages:
         Unfinished stages leave the two apart by their residual; where free ligand is less than that, a stage that is
         solved further would need free ligand below 0, in steps of any size.
         """
+        self.slow = True  # where pieces of tissue share blocks, corrections to one leave amounts below 0 in the other
         free = self.capacity * np.maximum(self.free[0], 0.0)
         left = np.maximum(self.state[0] - free, 0.0)
         np.copyto(self.state[1], left, where=(left < self.state[1]) & (free < self.state[1]))
@@ -178,8 +188,8 @@ class Stages:
 
     def let_go(self) -> None:
         """Keep the state alone: no step will follow."""
-        del self.arrays, self.free, self.slopes, self.q, self.bound_rhs, self.mixed, self.work, self.dx, self.mass, self.inverse
-        del self.weight
+        del self.arrays, self.free, self.slopes, self.q, self.bound_rhs, self.mixed, self.weight
+        del self.work, self.dx, self.mass, self.inverse, self.blocks, self.ladder, self.sums
 
     def snapshot(self, out: Array) -> None:
         """Into ``out`` (3, ...): free (per tissue), bound and internalised at the step's start."""

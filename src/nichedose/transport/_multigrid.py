@@ -14,6 +14,7 @@ import numpy as np
 
 from nichedose.transport._bottom import solve_bottom
 from nichedose.transport._flows import Field, apart, flows, jit
+from nichedose.transport._parts import cycle_of_parts, prepare_parts
 from nichedose.transport._section_sweeps import descend, turn
 from nichedose.transport._smoothing import STRIP, place_of, prolong, relax, restrict, start_red
 from nichedose.transport._stack_sweeps import descend_stack, turn_stack
@@ -39,7 +40,7 @@ def cycle(
     corrections to red, and 0 is returned. ``spare`` of the size of ``x``, to work in. ``b`` and ``x`` are zero in the
     ring, ``x`` on all grids. ``g``, ``a``, ``zero`` and ``one`` of the fields' type, to keep the arithmetic in it.
     """
-    _, _, start, _, _, deep, bottom = sizes
+    _, _, start, _, _, deep, bottom, _ = sizes
     top, total = start.size - 2, 0.0
     for i in range(begin, path.size):
         level = path[i]
@@ -166,7 +167,7 @@ def conjugate_gradients(
     a: float, line: Field, line64: Field, limit: float, begun: bool, sizes: Any,
 ) -> tuple[int, float]:  # fmt: skip
     """`solve_linear` with symmetric cycles, from what ``cells[1]`` holds where ``begun``. Returns likewise."""
-    height, places, start, face_start, _, deep, _ = sizes
+    height, places, start, face_start, _, deep, _, parts = sizes
     r, z, p, ap = cells[0], cells[1], cells[2], cells[3]
     n, top = start[1], height.size - 1
     shape = (2, n // 2 // places[0], places[0])
@@ -175,7 +176,9 @@ def conjugate_gradients(
     numbers = np.zeros(6, dx.dtype)  # scalars in the fields' own type, or all arithmetic would leave it
     numbers[0], numbers[1], numbers[2] = a, g, 1.0
     a_, g_, one, zero = numbers[0], numbers[1], numbers[2], numbers[5]
-    path = top - np.abs(np.arange(-top, top + 1))
+    path, at = top - np.abs(np.arange(-top, top + 1)), place_of(0, sizes)
+    if parts[0].size > 0:
+        prepare_parts(mass, a_, parts)
     dx[:] = zero
     if begun:
         dx[:] = z[:n]
@@ -187,7 +190,10 @@ def conjugate_gradients(
     p[:n] = zero
     rz_old, used, norm = 1.0, MOST_ITERATIONS, 0.0
     for iteration in range(MOST_ITERATIONS):
-        cycle(z, r, inverse, weight, faces, g_, a_, line, ap, zero, one, path, 0, True, sizes)
+        if parts[0].size > 0:
+            cycle_of_parts(z, r, inverse, faces, at, g_, a_, deep, ap, parts, zero)
+        else:
+            cycle(z, r, inverse, weight, faces, g_, a_, line, ap, zero, one, path, 0, True, sizes)
         rz = dot(z, r, n, zero)
         numbers[3] = rz / rz_old
         rz_old = rz
@@ -219,7 +225,7 @@ def solve_linear(
     ``cells`` (4, flat): b and coarse right-hand sides, x and coarse corrections, room for two more. Cycles by
     themselves, as long as they gain; then conjugate gradients, which use ``dx``. Returns the cycles, and what is left.
     """
-    height, places, start, _, path, _, _ = sizes
+    height, places, start, _, path, _, _, _ = sizes
     b, x, spare = cells[0], cells[1], cells[3]
     n = start[1]
     shape = (2, n // 2 // places[0], places[0])
@@ -229,7 +235,7 @@ def solve_linear(
     x[n if path.size > 1 else 0 :] = numbers[3]
     clear_ring(x[:n].reshape(shape), height[0])
     norm, last, used = first, first, 0
-    while path.size > 1 and used < MOST_ITERATIONS:
+    while path.size > 1 and used < MOST_ITERATIONS and sizes[7][0].size == 0:
         norm = cycle(
             x, b, inverse, weight, faces, numbers[1], numbers[0], line, spare, numbers[3], numbers[2], path,
             int(used > 0), False, sizes,

@@ -47,6 +47,7 @@ class Tape:
         self.steps: list[Step] = []
         self.starts_h: list[float] = []
         self.settled: list[bool] = []
+        self.in_parts: list[bool] = []
         self.blocks: list[Array] = []  # (ROOM, 2, 5, cells) free and bound ligand of stages 1 to 5 of steps in a row
         self.checkpoints: dict[int, _Checkpoint] = {}
         # with so many steps between checkpoints these and one stretch fit, when all steps no longer do
@@ -59,6 +60,7 @@ class Tape:
         self.steps.append(step)
         self.starts_h.append(start_h)
         self.settled.append(run.settled)
+        self.in_parts.append(run.in_parts)
         if n % self.stride == 0:
             self.checkpoints[n] = _Checkpoint(
                 run.state.copy(), run.slopes[0].copy(), run.free[0].copy(), run.sums_before, run.totals[0].copy())
@@ -105,7 +107,7 @@ class Tape:
             step = self.steps[n]
             if self.settled[n]:
                 run.settle()
-            last = n == len(self.steps) - 1
+            run.slow, last = self.in_parts[n], n == len(self.steps) - 1
             if not run.take(step.size_h, step.plasma, step.newton_tolerance, last, tally):
                 raise DidNotConverge(f"The step to {step.end_h:.4g} h converged once, but not when solved again.")
             _keep_stages(run, step, out[n - first])

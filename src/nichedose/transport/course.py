@@ -263,7 +263,7 @@ def time_integrals(
 
 
 def _shown(mesh: Mesh, values: Array) -> Array:
-    """(..., n) on the mesh's shape. What the step control lets pass below 0 (1e-6 of the mean content) is shown as 0."""
+    """(..., n) on the mesh's shape. What the step control lets pass below 0 (1e-6 of the mean) is shown as 0."""
     whole = mesh.scatter(values)
     return np.maximum(whole, 0.0, out=whole)
 
