@@ -2,10 +2,11 @@
 
 Processor time (the better of two runs), iterations, memory told and memory taken.
 
-    python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--batches 1 2 4]
+    python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--torn 100 400] [--batches 1 2]
     python benchmarks/transport_course_bench.py --gradients 64 128
 
-One process for each size, so that peaks do not mix. A section of odd size with holes is among them. ``--gradients``:
+One process for each size, so that peaks do not mix. A section of odd size with holes is among them; ``--torn`` adds
+sections in pieces: islands parted by cracks one voxel wide, and shreds two or three voxels wide. ``--gradients``:
 processor time of value and all derivatives over one forward run of the same engine, one, two and four batches, with
 turnover; the two take turns, the least of three counts.
 """
@@ -48,13 +49,27 @@ def patchy(mask: np.ndarray) -> tuple[Mesh, Ligand, Site]:
     return voxel_mesh(mask, 20.0), ligand, Site("target", 200.0 * np.clip(0.5 + 0.35 * waves(3.0), 0.0, 1.0))
 
 
-def one(task: tuple[str, tuple[int, ...], bool, int]) -> str:
-    name, shape, holes, count = task
+def pieces(shape: tuple[int, ...], kind: str) -> np.ndarray:
+    if kind == "whole":
+        return np.ones(shape, bool)
+    rng = np.random.default_rng(1)
+    if kind == "holes":
+        return rng.random(shape) < 0.8
+    field = gaussian_filter(rng.standard_normal(shape), 1.0 if kind == "shreds" else 4.0, mode="wrap")
+    if kind == "shreds":
+        return np.asarray(field >= np.quantile(field, 0.3))
+    mask = np.ones(shape, bool)
+    mask[1:][(field[1:] < 0.0) != (field[:-1] < 0.0)] = False
+    mask[:, 1:][(field[:, 1:] < 0.0) != (field[:, :-1] < 0.0)] = False
+    return mask
+
+
+def one(task: tuple[str, tuple[int, ...], str, int]) -> str:
+    name, shape, kind, count = task
     small, ligand, site = patchy(np.ones((8, 8), bool))
     simulate_course(small, [site], [ligand], [Batch("b", "peptide", Given(PLASMA))], end_h=1.0)  # compiled, or loaded
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    mask = np.random.default_rng(1).random(shape) < 0.8 if holes else np.ones(shape, bool)
-    mesh, ligand, site = patchy(mask)
+    mesh, ligand, site = patchy(pieces(shape, kind))
     batches = [Batch(f"b{i}", "peptide", Given(PLASMA, 24.0 * i), LU) for i in range(count)]
     network = build_network(mesh, [ligand], [site], batches)
     told = course_memory(mesh, network, fits(mesh, network, {site.name: site}))
@@ -99,15 +114,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[64, 128], help="voxels per side of a section")
     parser.add_argument("--stacks", type=int, nargs="*", default=[16, 32], help="voxels per side of a stack")
+    parser.add_argument("--torn", type=int, nargs="*", default=[], help="voxels per side of sections in pieces")
     parser.add_argument("--batches", type=int, nargs="*", default=[2, 4], help="numbers of batches, on 64 x 64")
     parser.add_argument("--gradients", type=int, nargs="*", help="voxels per side of sections; nothing else is run")
     given = parser.parse_args()
     if given.gradients is not None:
         gradients(given.gradients)
         return
-    tasks = [(f"{n}^2", (n, n), False, 1) for n in given.sizes] + [("63 x 91, holes", (63, 91), True, 1)]
-    tasks += [(f"{n}^3", (n, n, n), False, 1) for n in given.stacks]
-    tasks += [("64^2", (64, 64), False, k) for k in given.batches]
+    tasks = [(f"{n}^2", (n, n), "whole", 1) for n in given.sizes] + [("63 x 91, holes", (63, 91), "holes", 1)]
+    tasks += [(f"{n}^2, {kind}", (n, n), kind, 1) for n in given.torn for kind in ("cracks", "shreds")]
+    tasks += [(f"{n}^3", (n, n, n), "whole", 1) for n in given.stacks]
+    tasks += [("64^2", (64, 64), "whole", k) for k in given.batches]
     print(f"{'case':14s} {'cells':>9s} {'n':>3s} {'s':>8s} {'steps':>5s} {'ns/c/st':>8s} {'bound':>6s} {'V/step':>7s} "
           f"{'closure':>9s} {'told':>7s} {'MiB':>7s}")
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:

@@ -23,6 +23,7 @@ LARGEST_SHARE_OF_MEMORY = 0.5
 STAGE_FIELDS = 10  # slopes of six stages, state, new state, right-hand side, and what NumPy holds meanwhile
 SOLVER_FIELDS = 24  # stage values, Krylov vectors, weights, coefficients
 FIELDS_OF_LATTICE = 27  # free ligand and slopes of six stages, state, right-hand sides, coefficients, solver
+FIELDS_OF_PARTS = 10  # connected parts of blocks, and what making them takes, where tissue is torn
 CELL_FIELDS = 3  # what is gathered from the inputs, cell by cell
 BACKWARD_MOBILE_FIELDS = 27  # of the adjoint run: slopes, values and solutions of six stages, coefficients
 BACKWARD_IMMOBILE_FIELDS = 16  # slopes and right-hand sides of six stages
@@ -81,8 +82,9 @@ def course_memory(
     """
     if lattice:
         count = sum(1 + len(batch.decay_per_h) for batch in network.batches)
-        box = float(np.prod([int(p.max()) - int(p.min()) + 3 for p in mesh.places]))
-        return int(8 * (box * (FIELDS_OF_LATTICE + 3 * count) + mesh.n * CELL_FIELDS))
+        sides = np.array([int(p.max()) - int(p.min()) + 1 for p in mesh.places])
+        own = CELL_FIELDS + (FIELDS_OF_PARTS if mesh.n < np.prod(sides) else 0)
+        return int(8 * (float(np.prod(sides + 2)) * (FIELDS_OF_LATTICE + 3 * count) + mesh.n * own))
     m, k = len(network.mobile), len(network.immobile)
     labels = sum(1 + len(batch.decay_per_h) for batch in network.batches)
     neighbours = 2 * mesh.places.shape[0]
