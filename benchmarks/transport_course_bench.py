@@ -2,7 +2,7 @@
 
 Processor time (the better of two runs), iterations, memory told and memory taken.
 
-    python benchmarks/transport_course_bench.py [--sizes 64 128 256] [--stacks 16 32 48] [--torn 100 400] [--batches 1 2]
+    python benchmarks/transport_course_bench.py [--sizes 64 256] [--stacks 16 32 48] [--torn 100 400] [--batches 1 2]
     python benchmarks/transport_course_bench.py --gradients 64 128
 
 One process for each size, so that peaks do not mix. A section of odd size with holes is among them; ``--torn`` adds
