@@ -3,6 +3,7 @@
 A block of the regular ladder (see ``_checkerboard``) may hold voxels on both sides of a crack, or of two pieces of
 tissue; what corrects one then spoils the other, and cycles over such grids hardly converge. Here each connected part
 of a block is a cell of its own, on all grids, so that each piece of tissue ends as one cell, whose equation is exact.
+A piece that is one cell needs no coarser grid.
 Only the finest grid keeps its regular form. Conductances between cells are halved from grid to grid, as there.
 """
 
@@ -21,10 +22,10 @@ from nichedose.transport._smoothing import At, relax, start_red
 
 __all__ = ["Parts", "build_parts", "cycle_of_parts", "no_parts", "prepare_parts"]
 
-# Cell of the first listed grid of each packed voxel (one more than there are in the ring and outside); where each grid
-# begins, and its black cells; where the rows of cells' neighbours begin, those neighbours, conductances to them (rows
-# are filled up to pairs, with conductances of 0); cell of the next grid; fields: x, b, mass, inverse, and the sum of
-# conductances. Unsigned, or each index would be looked at for a count from the end: three times as long.
+# Cell of the first listed grid of each packed voxel (one more than there are: none); where each grid begins, and its
+# black cells; where the rows of cells' neighbours begin, those neighbours, conductances to them (rows are filled up to
+# pairs, with conductances of 0); cell of the next grid, or none; fields: x, b, mass, inverse, sum of conductances.
+# Unsigned, or each index would be looked at for a count from the end: three times as long.
 Parts = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], Field, NDArray[Any], Field]
 PAIR = U(2)  # neighbours taken at a time
 
@@ -41,8 +42,8 @@ def build_parts(
     conductances between neighbours along each axis. Empty where no block holds more than one part."""
     if (number > 0).all() and all((face > 0.0).all() for face in per_axis):
         return no_parts(dtype)
-    places = np.argwhere(number > 0)
     here, there, face = _edges(number, per_axis)
+    places = np.argwhere(number > 0)
     parts: list[NDArray[Any]] = []
     reds: list[int] = []
     graphs: list[Any] = []
@@ -50,15 +51,14 @@ def build_parts(
     while not graphs or graphs[-1].nnz > 0:
         block = np.asarray(np.ravel_multi_index(tuple((places // 2).T), tuple(places.max(axis=0) // 2 + 1)))
         within = block[here] == block[there]
-        ones = np.ones(np.count_nonzero(within), bool)
-        links = sp.coo_matrix((ones, (here[within], there[within])), (len(places), len(places)))
-        count, found = connected_components(links, directed=False)
-        torn = torn or bool(count > np.count_nonzero(np.bincount(block)))
-        places = places[np.unique(found, return_index=True)[1]] // 2
+        found, count = _connected(len(places), here, there, within)
+        torn = torn or bool(count > np.count_nonzero(np.bincount(block)) or found.min() < 0)
+        on = np.flatnonzero(found >= 0)
+        places = places[on[np.unique(found[on], return_index=True)[1]]] // 2
         black = places.sum(axis=1) & 1  # parts of one block are not neighbours: the blocks' colours will do
         order = np.argsort(black, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(count)
+        rank = np.empty(count + 1, np.int64)
+        rank[order], rank[-1] = np.arange(count), -1
         part: NDArray[Any] = rank[found]
         places = places[order]
         parts.append(part)
@@ -79,11 +79,30 @@ def build_parts(
     neighbour[at], conductance[at] = whole.indices, whole.data
     fields = np.zeros((5, start[-1] + 1), dtype)
     fields[4, :-1] = np.asarray(whole.sum(axis=1)).ravel()
-    first = np.append(start[-1], parts[0])[packed].astype(np.uint32)
-    up = np.concatenate([np.zeros(0), *(p + s for p, s in zip(parts[1:], start[1:], strict=False))]).astype(np.uint32)
+    nowhere = start[-1]
+    first = np.append(nowhere, np.where(parts[0] < 0, nowhere, parts[0]))[packed].astype(np.uint32)
+    ups = [np.where(part < 0, nowhere, part + lo) for part, lo in zip(parts[1:], start[1:], strict=False)]
+    up = np.concatenate([np.zeros(0), *ups]).astype(np.uint32)
     black_from = start[:-1] + np.array(reds)
     return (first, start.astype(np.uint64), black_from.astype(np.uint64), row.astype(np.uint64), neighbour, conductance,
             up, fields)  # fmt: skip
+
+
+def _connected(
+    cells: int, here: NDArray[Any], there: NDArray[Any], within: NDArray[np.bool_]
+) -> tuple[NDArray[Any], int]:
+    """The connected part of its block that each cell belongs to, and their number. -1 for a cell without open faces: a
+    piece of tissue by itself, which sweeps on its own grid solve exactly (unless there is no other)."""
+    ones = np.ones(np.count_nonzero(within), bool)
+    links = sp.coo_matrix((ones, (here[within], there[within])), (cells, cells))
+    _, found = connected_components(links, directed=False)
+    goes_on = np.zeros(cells, bool)
+    goes_on[here], goes_on[there] = True, True
+    goes_on[0] |= not goes_on.any()
+    numbers, part = np.unique(found[goes_on], return_inverse=True)
+    out = np.full(cells, -1)
+    out[goes_on] = part
+    return out, numbers.size
 
 
 def _edges(
