@@ -120,7 +120,7 @@ def test_whole_tissue_and_smooth_edges_need_no_parts() -> None:
 @pytest.mark.parametrize("n", [48, 96, 192])
 @pytest.mark.parametrize("make", [cracked, shredded])
 def test_cycles_stay_flat_with_the_grid(n: int, make: object) -> None:
-    """Found 4 to 6 a Newton step; with blocks that are not taken apart 5 to 11 at 48, 11 to 19 at 192, 20 to 42 at 500
+    """Found 4.6 to 6.4 a Newton step; with blocks that are not taken apart 5 to 11 at 48, 11 to 19 at 192, 20 to 42 at 500
     (cracked and shredded)."""
     mask = make(n, n)  # type: ignore[operator]
     out = march(coefficients(section(n, mask=mask), PEPTIDE, "void"), SMALL, 480.0, np.array([0.0]), 1e-3)
@@ -139,8 +139,8 @@ def test_the_result_is_that_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_steps_before_and_after_blocks_were_taken_apart_are_solved_again_to_the_same_bits() -> None:
-    n = 40
-    tissue, seen = section(n, mask=shredded(n, n)), []
+    n = 48
+    tissue, seen = section(n, mask=cracked(n, n)), []
     stages = Stages(coefficients(tissue, PEPTIDE, "void"))
 
     def record(start_h: float, step: Step, run: Stages) -> None:

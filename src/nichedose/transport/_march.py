@@ -34,7 +34,7 @@ FIRST_STEP = 0.05  # of the plasma's fastest time constant
 FIRST_SHARE = 1e-3  # of the whole run, at most: lasting plasma says nothing of how fast tissue fills
 ROOM = 48  # snapshots for which there is room at first; what is not touched takes no memory
 CHUNK = 8192  # cells of whole rows that kernels take at a time: as many as the middle cache holds of some fields
-PATIENCE = 8  # cycles of a linear solve, on average over a step, before blocks of voxels are taken apart
+PATIENCE = 12  # cycles of a linear solve, on average over a step, before blocks of voxels are taken apart
 LAST_TOLERANCE = 1e-11  # residual of the very last stage, so that the final snapshot closes the ledger
 
 
