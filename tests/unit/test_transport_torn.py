@@ -120,8 +120,8 @@ def test_whole_tissue_and_smooth_edges_need_no_parts() -> None:
 @pytest.mark.parametrize("n", [48, 96, 192])
 @pytest.mark.parametrize("make", [cracked, shredded])
 def test_cycles_stay_flat_with_the_grid(n: int, make: object) -> None:
-    """Found 4.6 to 6.4 a Newton step; with blocks that are not taken apart 5 to 11 at 48, 11 to 19 at 192, 20 to 42 at 500
-    (cracked and shredded)."""
+    """Found 4.6 to 6.4 a Newton step; with blocks that are not taken apart 5 to 11 at 48, 11 to 19 at 192, and 20 to 42
+    at 500 (shredded and cracked)."""
     mask = make(n, n)  # type: ignore[operator]
     out = march(coefficients(section(n, mask=mask), PEPTIDE, "void"), SMALL, 480.0, np.array([0.0]), 1e-3)
     assert out.newton / (5 * (len(out.times_h) - 1 + out.rejected)) < 2.0
